@@ -1,0 +1,61 @@
+//! The seven Flux controllers.
+
+use std::fmt;
+
+/// One of the controllers that a Flux distribution consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Component {
+    /// Fetches Git, OCI, Helm and bucket sources and serves them as artifacts.
+    Source,
+    /// Builds and applies Kustomizations, usually as cluster-admin.
+    Kustomize,
+    /// Installs and upgrades HelmReleases, usually as cluster-admin.
+    Helm,
+    /// Dispatches alerts and receives webhooks.
+    Notification,
+    /// Scans image registries.
+    ImageReflector,
+    /// Commits image updates to Git.
+    ImageAutomation,
+    /// Composes artifacts out of several sources (since Flux 2.7).
+    SourceWatcher,
+}
+
+impl Component {
+    /// Every controller, in the order in which Flux documents list them.
+    pub const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Kustomize,
+        Self::Helm,
+        Self::Notification,
+        Self::ImageReflector,
+        Self::ImageAutomation,
+        Self::SourceWatcher,
+    ];
+
+    /// The controller's name: its Deployment, binary and image are called so.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source-controller",
+            Self::Kustomize => "kustomize-controller",
+            Self::Helm => "helm-controller",
+            Self::Notification => "notification-controller",
+            Self::ImageReflector => "image-reflector-controller",
+            Self::ImageAutomation => "image-automation-controller",
+            Self::SourceWatcher => "source-watcher",
+        }
+    }
+
+    /// The controller of exactly this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|component| component.name() == name)
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

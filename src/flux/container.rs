@@ -1,0 +1,53 @@
+//! The part of a pod template that tells how a controller is started.
+//!
+//! Workloads (intent) and Pods (evidence) are projected to the same shape, so that one evaluator judges both.
+
+use std::collections::BTreeMap;
+
+/// A pod template or a running pod's spec, reduced to what identifies and configures a controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodShape {
+    /// Labels of the template or of the pod.
+    pub labels: BTreeMap<String, String>,
+    /// `spec.serviceAccountName`; empty when unset.
+    pub service_account: String,
+    /// Regular containers, in order; init containers are not kept.
+    pub containers: Vec<Container>,
+}
+
+/// One container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Name within the pod; upstream Flux calls it `manager`.
+    pub name: String,
+    /// Image reference as written.
+    pub image: String,
+    /// Replaces the image's ENTRYPOINT when not empty.
+    pub command: Vec<String>,
+    /// Replaces the image's CMD when not empty; Flux images define none.
+    pub args: Vec<String>,
+    /// `env`, in order: a later entry of one name wins.
+    pub env: Vec<EnvVar>,
+    /// Whether `envFrom` is used: names that `env` does not define may then come from elsewhere.
+    pub has_env_from: bool,
+}
+
+/// One entry of `env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Name of the variable.
+    pub name: String,
+    /// Where its value comes from.
+    pub source: EnvSource,
+}
+
+/// Where an environment variable takes its value from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnvSource {
+    /// A literal `value` (empty when neither `value` nor `valueFrom` is set).
+    Literal(String),
+    /// `valueFrom.fieldRef.fieldPath`, for instance `metadata.namespace`.
+    Field(String),
+    /// A Secret key, a ConfigMap key or a resource: not read. The text names which, for instance `Secret vault/token`.
+    Unread(String),
+}

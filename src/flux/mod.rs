@@ -1,0 +1,8 @@
+//! What Flux is: its controllers, their versions, command lines and traces in a cluster.
+//!
+//! Pure knowledge: nothing here talks to a cluster, and nothing here knows how rows are stored.
+
+pub mod component;
+pub mod container;
+
+pub use component::Component;

@@ -1,0 +1,2 @@
+//! The `fluxsec` command.
+fn main() {}
