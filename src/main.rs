@@ -1,2 +1,7 @@
 //! The `fluxsec` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flux_security_operator::cli::main()
+}

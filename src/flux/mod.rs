@@ -2,7 +2,13 @@
 //!
 //! Pure knowledge: nothing here talks to a cluster, and nothing here knows how rows are stored.
 
+pub mod command_line;
 pub mod component;
 pub mod container;
+pub mod detect;
+pub mod distribution;
+pub mod flags;
+pub mod image;
+pub mod installer;
 
 pub use component::Component;

@@ -1,0 +1,200 @@
+//! `FluxSecurityPolicy`: what to audit and how strictly. Written by users.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{Condition, Severity, Tenancy};
+
+/// What to audit. Every field is optional; `spec: {}` is a sensible audit of a single-tenant cluster.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "fluxsecurity.dev",
+    version = "v1alpha1",
+    kind = "FluxSecurityPolicy",
+    plural = "fluxsecuritypolicies",
+    singular = "fluxsecuritypolicy",
+    shortname = "fsp",
+    category = "fluxcd",
+    category = "fluxcd-security",
+    doc = "FluxSecurityPolicy says which Flux installations are audited and how strictly. The result is the FluxSecurityReport of the same name.",
+    status = "FluxSecurityPolicyStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    printcolumn(name = "Tenancy", type_ = "string", json_path = ".spec.tenancy"),
+    printcolumn(
+        name = "Compliant",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Compliant\")].status"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FluxSecurityPolicySpec {
+    /// Who shares the cluster: None, Shared (the shared-cluster multi-tenancy chapter applies) or Dedicated (a
+    /// management cluster of tenant clusters).
+    #[serde(default)]
+    pub tenancy: Tenancy,
+
+    /// Keep the published report as it is and stop auditing for this policy.
+    #[serde(default)]
+    pub suspend: bool,
+
+    /// How often everything is evaluated from scratch as a safety net; watches drive the audit. At least 1m.
+    #[serde(default = "default_interval")]
+    #[schemars(length(max = 16))]
+    #[x_kube(
+        validation = ("self.matches('^([0-9]+(s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",
+        "interval must be a duration from 1m to 24h, for example 10m")
+    )]
+    pub interval: String,
+
+    /// Compliant is False when a control of this severity or above fails.
+    #[serde(default = "default_fail_on")]
+    pub fail_on: Severity,
+
+    /// Limit the audit to the Flux installations of these namespaces. All that are found when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    pub flux_namespaces: Vec<String>,
+
+    /// Tuning of single controls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub controls: Vec<ControlTuning>,
+
+    /// What is published besides the report.
+    #[serde(default)]
+    pub outputs: Outputs,
+
+    /// Bounds of the cluster report.
+    #[serde(default)]
+    pub report: ReportBounds,
+
+    /// Name of the cluster, copied into the report, metrics and exports.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub cluster_name: String,
+}
+
+/// Tuning of one control.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ControlTuning {
+    /// Id of the control, for example FSP-KUST-003.
+    #[schemars(length(min = 3, max = 64), regex(pattern = r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"))]
+    pub id: String,
+    /// False leaves the control out of the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Replaces the catalogue's severity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// Parameters of the control; its page in docs/controls lists them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// What is published besides the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outputs {
+    /// Kubernetes Events on transitions.
+    #[serde(default = "yes")]
+    pub events: bool,
+}
+
+/// Bounds of the cluster report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportBounds {
+    /// Most findings that the cluster report lists; the rest is counted in truncatedFindings.
+    #[serde(default = "default_max_findings")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub max_findings: i32,
+    /// How many past changes the report keeps.
+    #[serde(default = "default_history")]
+    #[schemars(range(min = 1, max = 100))]
+    pub history: i32,
+}
+
+/// What the operator says about a policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FluxSecurityPolicyStatus {
+    /// Generation of the spec that the conditions speak of.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// Ready, Reconciling, Stalled, Compliant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub last_handled_reconcile_at: String,
+}
+
+impl Default for FluxSecurityPolicySpec {
+    fn default() -> Self {
+        Self {
+            tenancy: Tenancy::default(),
+            suspend: false,
+            interval: default_interval(),
+            fail_on: default_fail_on(),
+            flux_namespaces: Vec::new(),
+            controls: Vec::new(),
+            outputs: Outputs::default(),
+            report: ReportBounds::default(),
+            cluster_name: String::new(),
+        }
+    }
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self { events: true }
+    }
+}
+
+impl Default for ReportBounds {
+    fn default() -> Self {
+        Self {
+            max_findings: default_max_findings(),
+            history: default_history(),
+        }
+    }
+}
+
+fn default_interval() -> String {
+    "10m".to_owned()
+}
+
+fn default_fail_on() -> Severity {
+    Severity::High
+}
+
+fn default_max_findings() -> i32 {
+    200
+}
+
+fn default_history() -> i32 {
+    20
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,137 @@
+//! Wires the shells around the engine: observe → project → evaluate → render → publish.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramOpts, Registry};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::cluster::Observation;
+use crate::engine::{Engine, Posture};
+use crate::inventory::Delta;
+
+/// Observations that are evaluated together at most.
+const BATCH: usize = 4096;
+
+/// Drives the engine: takes in what is observed and publishes every new posture, at once.
+pub struct Loop {
+    engine: Engine,
+    observations: mpsc::Receiver<Observation>,
+    postures: watch::Sender<Arc<Posture>>,
+    duration: Histogram,
+}
+
+impl Loop {
+    /// A loop, and where its postures appear.
+    ///
+    /// # Errors
+    /// A metric of that name is registered already.
+    pub fn new(
+        engine: Engine,
+        observations: mpsc::Receiver<Observation>,
+        registry: &Registry,
+    ) -> Result<(Self, watch::Receiver<Arc<Posture>>), prometheus::Error> {
+        let buckets = prometheus::exponential_buckets(0.000_05, 4.0, 9)?;
+        let duration = Histogram::with_opts(
+            HistogramOpts::new(
+                "flux_security_evaluation_duration_seconds",
+                "Time to take in a batch of changes and to evaluate what they touch.",
+            )
+            .buckets(buckets),
+        )?;
+        registry.register(Box::new(duration.clone()))?;
+        let (postures, receiver) = watch::channel(Arc::new(engine.posture()));
+        Ok((
+            Self {
+                engine,
+                observations,
+                postures,
+                duration,
+            },
+            receiver,
+        ))
+    }
+
+    /// Runs until nobody observes any more.
+    pub async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut safety_net = Instant::now() + self.interval();
+        loop {
+            let received =
+                tokio::time::timeout_at(safety_net, self.observations.recv_many(&mut batch, BATCH)).await;
+            match received {
+                Ok(0) => return,
+                Ok(_) => self.ingest(batch.drain(..).map(|observation| observation.delta)),
+                Err(_) => {
+                    self.engine.evaluate_all();
+                    self.publish();
+                    safety_net = Instant::now() + self.interval();
+                }
+            }
+        }
+    }
+
+    fn ingest(&mut self, deltas: impl IntoIterator<Item = Delta>) {
+        let timer = self.duration.start_timer();
+        let changed = self.engine.ingest(deltas);
+        timer.observe_duration();
+        if changed {
+            self.publish();
+        }
+    }
+
+    fn publish(&self) {
+        self.postures.send_replace(Arc::new(self.engine.posture()));
+    }
+
+    /// The shortest interval of all policies; watches drive the audit, this is the safety net.
+    fn interval(&self) -> Duration {
+        const DEFAULT: Duration = Duration::from_secs(600);
+        let posture = self.engine.posture();
+        let intervals = posture
+            .policies
+            .values()
+            .filter_map(|policy| parse_interval(&policy.policy.spec.interval));
+        intervals.min().unwrap_or(DEFAULT)
+    }
+}
+
+/// `1h30m`, `10m`, `90s`: the durations that the schema lets through. `None` for anything else.
+#[must_use]
+pub fn parse_interval(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|character: char| !character.is_ascii_digit())?;
+        let amount: u64 = rest[..digits].parse().ok()?;
+        let seconds = match rest.as_bytes().get(digits)? {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::from_secs(amount.checked_mul(seconds)?))?;
+        rest = &rest[digits + 1..];
+    }
+    (total > Duration::ZERO).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_interval;
+    use std::time::Duration;
+
+    #[test]
+    fn reads_the_durations_of_the_schema() {
+        assert_eq!(parse_interval("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse_interval("90s"), Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for text in ["", "10", "m", "0s", "1d", "-1m", "99999999999999999999h"] {
+            assert_eq!(parse_interval(text), None, "{text}");
+        }
+    }
+}

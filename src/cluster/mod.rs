@@ -1,0 +1,71 @@
+//! Observes a cluster: one supervised watch a kind, each with its own back-off, so that what blinds one kind
+//! blinds that kind only.
+
+pub mod client;
+pub mod discovery;
+pub mod slim;
+pub mod watch;
+
+use std::sync::Arc;
+
+use kube::Client;
+use prometheus::{IntCounterVec, Opts, Registry};
+use tokio::sync::{Semaphore, mpsc, watch as signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::inventory::Delta;
+use crate::kinds::KindId;
+
+/// A fact, on its way to the engine.
+#[derive(Debug)]
+pub struct Observation {
+    /// What was seen.
+    pub delta: Delta,
+    /// When.
+    pub seen: tokio::time::Instant,
+}
+
+/// How many observations may wait: a full channel slows the watches down, it loses nothing.
+const QUEUE: usize = 1024;
+/// How many kinds are listed at the same time: bounds memory and the load on the API server.
+const PARALLEL_LISTS: usize = 4;
+
+/// Starts the watches of every kind. They end when the token is cancelled.
+///
+/// # Errors
+/// A metric of that name is registered already.
+pub fn observe(
+    client: &Client,
+    registry: &Registry,
+    stop: &CancellationToken,
+) -> Result<(JoinSet<()>, mpsc::Receiver<Observation>), prometheus::Error> {
+    let restarts = IntCounterVec::new(
+        Opts::new(
+            "flux_security_watch_restarts_total",
+            "Watches that had to be started again.",
+        ),
+        &["kind"],
+    )?;
+    registry.register(Box::new(restarts.clone()))?;
+    let (send, receive) = mpsc::channel(QUEUE);
+    let (crd_changes, _) = signal::channel(0_u64);
+    let crd_changes = Arc::new(crd_changes);
+    let lists = Arc::new(Semaphore::new(PARALLEL_LISTS));
+    let mut tasks = JoinSet::new();
+    for kind in KindId::all() {
+        let watch = watch::KindWatch {
+            kind,
+            client: client.clone(),
+            send: send.clone(),
+            crd_changes: crd_changes.clone(),
+            lists: lists.clone(),
+            restarts: restarts.with_label_values(&[kind.name()]),
+        };
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            stop.run_until_cancelled(watch.run()).await;
+        });
+    }
+    Ok((tasks, receive))
+}

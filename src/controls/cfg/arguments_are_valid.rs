@@ -1,0 +1,54 @@
+//! FSX-CFG-001: The controller accepts its arguments.
+
+use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::flag::{self, Objection};
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::command_line::Startup;
+use crate::inventory::Missing;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-CFG-001",
+    title: "The controller accepts its arguments",
+    chapter: "Beyond the document: Configuration sanity",
+    severity: Severities::always(Severity::High),
+    rationale: "A controller that refuses its arguments ends at once. Pods of the old template keep running, so that the change is silently not in force.",
+    audit: "The command lines of every controller against the flags and feature gates of exactly its version. Fails when the process would end.",
+    remediation: "Correct the argument; `fluxsec audit` names it and what is wrong with it.",
+    reference: "https://fluxcd.io/flux/components/kustomize/options/",
+    components: &Component::ALL,
+    reads: &[],
+    parameters: &[],
+    judge,
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let mut unknown = None;
+    for launch in &subject.instance.launches {
+        match &launch.evaluation.startup {
+            Startup::Starts => {}
+            Startup::Unknown(reason) => unknown = Some(Missing::new("CommandNotReadable", reason.clone())),
+            Startup::Exits { cause, .. } if flag::is_ready(launch) => {
+                let message = format!(
+                    "{} runs, although {cause}: its arguments are not understood",
+                    subject.key
+                );
+                unknown = Some(Missing::new("ModelMismatch", message));
+            }
+            Startup::Exits { cause, .. } => {
+                let objection = Objection {
+                    argument: String::new(),
+                    observed: format!("cannot start: {cause}"),
+                    expected: "arguments that this version accepts".to_owned(),
+                };
+                return Ok(Outcome::Fail(Box::new(flag::defect(
+                    subject,
+                    launch,
+                    objection,
+                    &[],
+                ))));
+            }
+        }
+    }
+    unknown.map_or(Ok(Outcome::Pass), Err)
+}

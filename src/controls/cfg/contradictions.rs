@@ -1,0 +1,55 @@
+//! FSX-CFG-004: No flag is set twice.
+
+use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::flag::{self, Objection};
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::command_line::Evaluation;
+use crate::flux::flags::{Flag, FlagKind};
+use crate::inventory::Missing;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-CFG-004",
+    title: "No flag is set twice",
+    chapter: "Beyond the document: Configuration sanity",
+    severity: Severities::always(Severity::Medium),
+    rationale: "Of two settings the last one wins, whatever a reader of the first believes. Patches that append arguments make such pairs.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when a flag that takes one value is set more than once; lists and feature gates may repeat.",
+    remediation: "Remove the setting that does not count.",
+    reference: "https://fluxcd.io/flux/components/kustomize/options/",
+    components: &Component::ALL,
+    reads: &[],
+    parameters: &[],
+    judge,
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    flag::judge(subject, |evaluation| {
+        Ok(evaluation
+            .set_flags()
+            .find_map(|flag| repetition(evaluation, flag)))
+    })
+}
+
+fn repetition(evaluation: &Evaluation, flag: &Flag) -> Option<Objection> {
+    let accumulates = matches!(flag.kind, FlagKind::List | FlagKind::Array | FlagKind::Gates);
+    let occurrences = evaluation.occurrences(flag.name);
+    if accumulates || occurrences.len() < 2 {
+        return None;
+    }
+    // A shard's own address is appended on purpose: its manifests are made from the main instance's.
+    if flag.name == "storage-adv-addr" {
+        return None;
+    }
+    let last = occurrences.last()?;
+    Some(Objection {
+        argument: last.raw.clone(),
+        observed: format!(
+            "--{} is set {} times, {} is in force",
+            flag.name,
+            occurrences.len(),
+            last.raw
+        ),
+        expected: format!("--{} once", flag.name),
+    })
+}

@@ -1,0 +1,35 @@
+//! FSX-CFG-002: helm-controller does not resolve names in templates.
+
+use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::flag::{self, Objection};
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::command_line::Setting;
+use crate::inventory::Missing;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-CFG-002",
+    title: "helm-controller does not resolve names in templates",
+    chapter: "Beyond the document: Configuration sanity",
+    severity: Severities::always(Severity::Medium),
+    rationale: "A chart that may resolve names can send what it reads to whoever runs the name server.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when the feature gate AllowDNSLookups is on.",
+    remediation: "Remove AllowDNSLookups=true from --feature-gates.",
+    reference: "https://fluxcd.io/flux/installation/configuration/helm-dns-lookup/",
+    components: &[Component::Helm],
+    reads: &[],
+    parameters: &[],
+    judge,
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    flag::judge(subject, |evaluation| match evaluation.gate("AllowDNSLookups") {
+        Setting::Known { value: false, .. } | Setting::Unsupported => Ok(None),
+        Setting::Known { argument, .. } => Ok(Some(Objection {
+            argument: argument.unwrap_or_default(),
+            observed: "the feature gate AllowDNSLookups is on".to_owned(),
+            expected: "AllowDNSLookups off (the default)".to_owned(),
+        })),
+        Setting::Unknown(reason) => Err(Missing::new("ArgumentNotReadable", reason)),
+    })
+}

@@ -1,0 +1,47 @@
+//! FSX-CFG-003: The controller does not log details in production.
+
+use super::super::control::Parameter;
+use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::flag::{self, Objection};
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::command_line::Setting;
+use crate::inventory::Missing;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-CFG-003",
+    title: "The controller does not log details in production",
+    chapter: "Beyond the document: Configuration sanity",
+    severity: Severities::always(Severity::Info),
+    rationale: "At debug and trace a controller logs what it reads and sends; logs go further and are kept longer than the objects themselves.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --log-level is debug or trace.",
+    remediation: "Remove --log-level=debug or trace.",
+    reference: "https://fluxcd.io/flux/components/kustomize/options/",
+    components: &Component::ALL,
+    reads: &[],
+    parameters: &[Parameter {
+        name: "level",
+        values: &["debug", "trace"],
+        about: "The first level that fails: `trace` tolerates debug.",
+    }],
+    judge,
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let tolerated = CONTROL.parameter("level", subject.parameters) == "trace";
+    flag::judge(subject, |evaluation| {
+        let (value, argument) = match evaluation.text("log-level") {
+            Setting::Known { value, argument } => (value, argument),
+            Setting::Unsupported => return Ok(None),
+            Setting::Unknown(reason) => return Err(Missing::new("ArgumentNotReadable", reason)),
+        };
+        if value != "trace" && (value != "debug" || tolerated) {
+            return Ok(None);
+        }
+        Ok(Some(Objection {
+            argument: argument.unwrap_or_default(),
+            observed: format!("logs at {value}"),
+            expected: "--log-level=info or error".to_owned(),
+        }))
+    })
+}

@@ -1,0 +1,8 @@
+//! Beyond the document: configuration sanity.
+
+pub(super) mod arguments_are_valid;
+pub(super) mod contradictions;
+pub(super) mod digest_algorithm;
+pub(super) mod dns_lookups;
+pub(super) mod log_level;
+pub(super) mod strict_substitution;

@@ -1,0 +1,44 @@
+//! FSX-CFG-006: Missing substitution variables fail.
+
+use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::flag::{self, Objection};
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::command_line::Setting;
+use crate::inventory::Missing;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-CFG-006",
+    title: "Missing substitution variables fail",
+    chapter: "Beyond the document: Configuration sanity",
+    severity: Severities::always(Severity::Low),
+    rationale: "A variable that is missing silently becomes an empty text: a host name, a limit or a policy disappears from the manifest.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when the feature gate StrictPostBuildSubstitutions is off, which was the default before kustomize-controller 1.9.",
+    remediation: "Add --feature-gates=StrictPostBuildSubstitutions=true, or upgrade to Flux 2.9.",
+    reference: "https://fluxcd.io/flux/components/kustomize/options/",
+    components: &[Component::Kustomize],
+    reads: &[],
+    parameters: &[],
+    judge,
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    flag::judge(subject, |evaluation| {
+        let (observed, argument) = match evaluation.gate("StrictPostBuildSubstitutions") {
+            Setting::Known { value: true, .. } => return Ok(None),
+            Setting::Known { argument, .. } => {
+                ("the feature gate StrictPostBuildSubstitutions is off", argument)
+            }
+            Setting::Unsupported => (
+                "this version has no feature gate StrictPostBuildSubstitutions",
+                None,
+            ),
+            Setting::Unknown(reason) => return Err(Missing::new("ArgumentNotReadable", reason)),
+        };
+        Ok(Some(Objection {
+            argument: argument.unwrap_or_default(),
+            observed: observed.to_owned(),
+            expected: "StrictPostBuildSubstitutions on".to_owned(),
+        }))
+    })
+}

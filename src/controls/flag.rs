@@ -1,0 +1,178 @@
+//! Judgement that all flag controls share: every command line of a controller counts, the worst wins.
+
+use super::control::{Defect, Outcome, Subject};
+use crate::flux::command_line::{Evaluation, Setting, Startup};
+use crate::inventory::Missing;
+use crate::inventory::instances::{Launch, LaunchSource};
+use crate::kinds::pod::Phase;
+
+/// What a control has against one command line.
+pub(super) struct Objection {
+    /// The deciding argument; empty when it is absent.
+    pub(super) argument: String,
+    /// What was read.
+    pub(super) observed: String,
+    /// What the recommendation asks for.
+    pub(super) expected: String,
+}
+
+/// The flag must be false.
+pub(super) fn must_be_off(subject: &Subject<'_>, flag: &str) -> Result<Outcome, Missing> {
+    judge(subject, |evaluation| {
+        let expected = format!("--{flag}=false (the default)");
+        match evaluation.bool(flag) {
+            Setting::Known { value: false, .. } => Ok(None),
+            Setting::Known { argument, .. } => Ok(Some(objection(flag, argument, "true", expected))),
+            Setting::Unsupported => Ok(Some(unsupported(flag, expected))),
+            Setting::Unknown(reason) => Err(unread(flag, &reason)),
+        }
+    })
+}
+
+/// The flag must be true.
+pub(super) fn must_be_on(subject: &Subject<'_>, flag: &str) -> Result<Outcome, Missing> {
+    judge(subject, |evaluation| {
+        let expected = format!("--{flag}=true");
+        match evaluation.bool(flag) {
+            Setting::Known { value: true, .. } => Ok(None),
+            Setting::Known { argument, .. } => Ok(Some(objection(flag, argument, "false", expected))),
+            Setting::Unsupported => Ok(Some(unsupported(flag, expected))),
+            Setting::Unknown(reason) => Err(unread(flag, &reason)),
+        }
+    })
+}
+
+/// The flag must name something. A value that looks like a flag is one that was swallowed by a missing value.
+pub(super) fn must_be_set(subject: &Subject<'_>, flag: &str) -> Result<Outcome, Missing> {
+    judge(subject, |evaluation| {
+        let expected = format!("--{flag}=<name of a ServiceAccount>");
+        match evaluation.text(flag) {
+            Setting::Known { value, .. } if !value.is_empty() && !value.starts_with('-') => Ok(None),
+            Setting::Known { value, argument } => Ok(Some(objection(flag, argument, &value, expected))),
+            Setting::Unsupported => Ok(Some(unsupported(flag, expected))),
+            Setting::Unknown(reason) => Err(unread(flag, &reason)),
+        }
+    })
+}
+
+/// Asks every command line. A failure wins over what is unknown, and a running pod is quoted before the template.
+pub(super) fn judge(
+    subject: &Subject<'_>,
+    check: impl Fn(&Evaluation) -> Result<Option<Objection>, Missing>,
+) -> Result<Outcome, Missing> {
+    let mut worst: Option<(&Launch, Objection)> = None;
+    let mut unknown: Option<Missing> = None;
+    let mut places: Vec<&'static str> = Vec::new();
+    for launch in &subject.instance.launches {
+        match can_be_judged(subject, launch).and_then(|()| check(&launch.evaluation)) {
+            Ok(None) => {}
+            Ok(Some(objection)) => {
+                places.push(place(launch));
+                worst = Some((launch, objection));
+            }
+            Err(missing) => unknown = unknown.or(Some(missing)),
+        }
+    }
+    if let Some((launch, objection)) = worst {
+        return Ok(Outcome::Fail(Box::new(defect(
+            subject, launch, objection, &places,
+        ))));
+    }
+    match unknown {
+        Some(missing) => Err(missing),
+        None if subject.instance.launches.is_empty() => Err(Missing::new(
+            "NoCommandLine",
+            format!("{} has no container that could be judged", subject.key),
+        )),
+        None => Ok(Outcome::Pass),
+    }
+}
+
+/// A command line that cannot start says nothing about what is in force.
+fn can_be_judged(subject: &Subject<'_>, launch: &Launch) -> Result<(), Missing> {
+    match &launch.evaluation.startup {
+        Startup::Starts => Ok(()),
+        Startup::Unknown(reason) => Err(Missing::new(
+            "CommandNotReadable",
+            format!("{}: {reason}", subject.key),
+        )),
+        Startup::Exits { cause, .. } if is_ready(launch) => Err(Missing::new(
+            "ModelMismatch",
+            format!(
+                "{} runs, although {cause}: its arguments are not understood",
+                subject.key
+            ),
+        )),
+        Startup::Exits { cause, .. } => Err(Missing::new(
+            "CannotStart",
+            format!("{} cannot start: {cause}", subject.key),
+        )),
+    }
+}
+
+/// Whether the process has accepted its arguments.
+pub(super) fn is_ready(launch: &Launch) -> bool {
+    matches!(
+        launch.source,
+        LaunchSource::Pod {
+            phase: Phase::Ready,
+            ..
+        }
+    )
+}
+
+fn place(launch: &Launch) -> &'static str {
+    match launch.source {
+        LaunchSource::Template => "template",
+        LaunchSource::Pod { .. } => "pod",
+    }
+}
+
+/// Pods are not named: they are replaced often, and the fact stays the same.
+pub(super) fn defect(
+    subject: &Subject<'_>,
+    launch: &Launch,
+    objection: Objection,
+    places: &[&str],
+) -> Defect {
+    let key = subject.key;
+    let both = places.contains(&"template") && places.contains(&"pod");
+    let place = if both { "pod and template" } else { place(launch) };
+    Defect {
+        container: launch.container.clone(),
+        argument: objection.argument,
+        field: String::new(),
+        message: format!(
+            "{} in namespace {}: {} ({place})",
+            key.component, key.namespace, objection.observed
+        ),
+        observed: objection.observed,
+        expected: objection.expected,
+        informational: subject.instance.inactive,
+    }
+}
+
+fn objection(flag: &str, argument: Option<String>, value: &str, expected: String) -> Objection {
+    let observed = match &argument {
+        Some(argument) => format!("started with {argument}"),
+        None if value.is_empty() => format!("--{flag} is not set"),
+        None => format!("--{flag} is not set, its default is {value}"),
+    };
+    Objection {
+        argument: argument.unwrap_or_default(),
+        observed,
+        expected,
+    }
+}
+
+fn unsupported(flag: &str, expected: String) -> Objection {
+    Objection {
+        argument: String::new(),
+        observed: format!("this version has no flag --{flag}"),
+        expected,
+    }
+}
+
+fn unread(flag: &str, reason: &str) -> Missing {
+    Missing::new("ArgumentNotReadable", format!("--{flag}: {reason}"))
+}

@@ -1,0 +1,56 @@
+//! The catalogue of controls. One control is one file that reads like the recommendation it implements, one page in
+//! `docs/controls` and one line of [`CATALOGUE`].
+
+mod cfg;
+pub mod control;
+pub mod flag;
+mod helm;
+mod kust;
+mod mt;
+mod wi;
+
+pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Subject, Verdict};
+
+/// Version of the catalogue; grows with every control that is added or judged differently.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Date of the recommendations that the catalogue implements.
+pub const DOCUMENT_REVISION: &str = "2026-07-24";
+/// Where the recommendations are published.
+pub const DOCUMENT: &str = "https://fluxcd.io/flux/security/best-practices/";
+
+/// Every control, ordered by id.
+pub static CATALOGUE: &[&Control] = &[
+    &helm::insecure_kubeconfig_exec::CONTROL,
+    &helm::insecure_kubeconfig_tls::CONTROL,
+    &kust::insecure_kubeconfig_exec::CONTROL,
+    &kust::insecure_kubeconfig_tls::CONTROL,
+    &kust::no_remote_bases::CONTROL,
+    &mt::cross_namespace_kustomize::CONTROL,
+    &mt::cross_namespace_helm::CONTROL,
+    &mt::cross_namespace_notification::CONTROL,
+    &mt::cross_namespace_image_reflector::CONTROL,
+    &mt::cross_namespace_image_automation::CONTROL,
+    &mt::cross_namespace_source_watcher::CONTROL,
+    &mt::default_service_account_helm::CONTROL,
+    &mt::default_service_account_kustomize::CONTROL,
+    &wi::source::CONTROL,
+    &wi::notification::CONTROL,
+    &wi::image_reflector::CONTROL,
+    &wi::image_automation::CONTROL,
+    &wi::decryption::CONTROL,
+    &wi::kubeconfig_kustomize::CONTROL,
+    &wi::kubeconfig_helm::CONTROL,
+    &wi::gate::CONTROL,
+    &cfg::arguments_are_valid::CONTROL,
+    &cfg::dns_lookups::CONTROL,
+    &cfg::log_level::CONTROL,
+    &cfg::contradictions::CONTROL,
+    &cfg::strict_substitution::CONTROL,
+    &cfg::digest_algorithm::CONTROL,
+];
+
+/// The control of this id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static Control> {
+    CATALOGUE.iter().copied().find(|control| control.id == id)
+}

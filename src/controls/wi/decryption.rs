@@ -1,0 +1,38 @@
+//! FSP-WI-005: kustomize-controller decrypts with a default service account.
+
+use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::flag;
+use super::identity;
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::inventory::Missing;
+use crate::kinds::flux_objects::Kustomization;
+use crate::kinds::id_of;
+use crate::kinds::identity::ServiceAccount;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSP-WI-005",
+    title: "kustomize-controller decrypts with a default service account",
+    chapter: "Shared Cluster Multi-tenancy: Workload identity",
+    severity: Severities::shared(Severity::High),
+    rationale: "Without a default account, a Kustomization that decrypts and names no account uses the key management identity of the controller, which may hold the keys of every tenant.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-decryption-service-account names an account. Not applicable while the controller has no identity of a cloud and no Kustomization decrypts.",
+    remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-decryption-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Edits with kubectl are reverted.",
+    reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
+    components: &[Component::Kustomize],
+    reads: &[id_of::<Kustomization>, id_of::<ServiceAccount>],
+    parameters: &[],
+    judge,
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let decrypts = subject
+        .view
+        .table::<Kustomization>()?
+        .iter()
+        .any(|(_, row)| row.decrypts);
+    if !decrypts && !identity::controller_has_identity(subject)? {
+        return Ok(identity::not_used());
+    }
+    flag::must_be_set(subject, "default-decryption-service-account")
+}

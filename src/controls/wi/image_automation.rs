@@ -1,0 +1,35 @@
+//! FSP-WI-004: image-automation-controller authenticates with a default service account.
+
+use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::flag;
+use super::identity;
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::inventory::Missing;
+use crate::kinds::flux_objects::GitRepository;
+use crate::kinds::id_of;
+use crate::kinds::identity::ServiceAccount;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSP-WI-004",
+    title: "image-automation-controller authenticates with a default service account",
+    chapter: "Shared Cluster Multi-tenancy: Workload identity",
+    severity: Severities::shared(Severity::Medium),
+    rationale: "Without a default account, an object that names none authenticates with the identity of the controller, which may reach what its tenant must not.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-service-account names an account. Not applicable while neither the controller nor any object uses an identity of a cloud.",
+    remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Until 1.10 the feature gate ObjectLevelWorkloadIdentity is needed as well; the account must exist in every tenant namespace. Edits with kubectl are reverted.",
+    reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
+    components: &[Component::ImageAutomation],
+    reads: &[id_of::<ServiceAccount>, id_of::<GitRepository>],
+    parameters: &[],
+    judge,
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let needed =
+        identity::controller_has_identity(subject)? || identity::any_cloud_user::<GitRepository>(subject)?;
+    if !needed {
+        return Ok(identity::not_used());
+    }
+    flag::must_be_set(subject, "default-service-account")
+}

@@ -1,0 +1,36 @@
+//! FSP-WI-007: helm-controller reaches remote clusters with a default service account.
+
+use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::flag;
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::flags::reaches;
+use crate::inventory::Missing;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSP-WI-007",
+    title: "helm-controller reaches remote clusters with a default service account",
+    chapter: "Shared Cluster Multi-tenancy: Workload identity",
+    severity: Severities {
+        none: None,
+        shared: Some(Severity::High),
+        dedicated: Some(Severity::Medium),
+    },
+    rationale: "A kubeConfig.configMapRef without an account makes the controller ask for a token of its own account, with audiences of the tenant's choice, and present it to the tenant's address.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-kubeconfig-service-account names an account. Not applicable to versions that do not know kubeConfig.configMapRef.",
+    remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-kubeconfig-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Edits with kubectl are reverted.",
+    reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
+    components: &[Component::Helm],
+    reads: &[],
+    parameters: &[],
+    judge,
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    if !reaches(subject.instance.version.as_ref(), (1, 4, 0)) {
+        return Ok(Outcome::NotApplicable(
+            "this version does not know kubeConfig.configMapRef".to_owned(),
+        ));
+    }
+    flag::must_be_set(subject, "default-kubeconfig-service-account")
+}

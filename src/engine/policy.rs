@@ -1,0 +1,108 @@
+//! A policy, checked and turned into the work it asks for.
+
+use crate::api::policy::ControlTuning;
+use crate::api::{FluxSecurityPolicySpec, Severity};
+use crate::controls::{Control, Parameters};
+use crate::kinds::own::PolicyRow;
+
+use super::UnitId;
+
+/// What a policy asks for.
+pub(crate) struct Plan {
+    pub(crate) row: PolicyRow,
+    pub(crate) items: Vec<Item>,
+    /// What is wrong with the spec: names the field and the value.
+    pub(crate) invalid: Option<String>,
+}
+
+/// One control under a policy.
+pub(crate) struct Item {
+    pub(crate) control: &'static Control,
+    /// `None`: the policy's tenancy does not call for it.
+    pub(crate) severity: Option<Severity>,
+    pub(crate) unit: UnitId,
+}
+
+impl Plan {
+    pub(crate) fn new(row: &PolicyRow, catalogue: &'static [&'static Control]) -> Self {
+        let invalid = check(&row.spec, catalogue).err();
+        let items = match invalid {
+            Some(_) => Vec::new(),
+            None => catalogue
+                .iter()
+                .filter_map(|control| item(&row.spec, control))
+                .collect(),
+        };
+        Self {
+            row: row.clone(),
+            items,
+            invalid,
+        }
+    }
+
+    pub(crate) fn units(&self) -> impl Iterator<Item = &UnitId> {
+        self.items
+            .iter()
+            .filter(|item| item.severity.is_some())
+            .map(|item| &item.unit)
+    }
+
+    pub(crate) fn covers(&self, namespace: &str) -> bool {
+        let limit = &self.row.spec.flux_namespaces;
+        limit.is_empty() || limit.iter().any(|covered| covered == namespace)
+    }
+}
+
+fn item(spec: &FluxSecurityPolicySpec, control: &'static Control) -> Option<Item> {
+    let tuning = spec.controls.iter().rev().find(|tuning| tuning.id == control.id);
+    if tuning.and_then(|tuning| tuning.enabled) == Some(false) {
+        return None;
+    }
+    let default = control.severity.under(spec.tenancy);
+    let severity = default.map(|default| tuning.and_then(|tuning| tuning.severity).unwrap_or(default));
+    let parameters: Parameters = tuning.map(|tuning| tuning.parameters.clone()).unwrap_or_default();
+    Some(Item {
+        control,
+        severity,
+        unit: UnitId {
+            control: control.id,
+            parameters,
+        },
+    })
+}
+
+/// Checks what the API server cannot.
+fn check(spec: &FluxSecurityPolicySpec, catalogue: &[&Control]) -> Result<(), String> {
+    for (position, tuning) in spec.controls.iter().enumerate() {
+        check_tuning(tuning, catalogue).map_err(|reason| format!("spec.controls[{position}]{reason}"))?;
+        let twice = spec.controls[..position]
+            .iter()
+            .any(|earlier| earlier.id == tuning.id);
+        if twice {
+            return Err(format!(
+                "spec.controls[{position}].id: {} is tuned twice",
+                tuning.id
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_tuning(tuning: &ControlTuning, catalogue: &[&Control]) -> Result<(), String> {
+    let Some(control) = catalogue.iter().find(|control| control.id == tuning.id) else {
+        return Err(format!(
+            ".id: there is no control {:?}; `fluxsec controls` lists them",
+            tuning.id
+        ));
+    };
+    for (name, value) in &tuning.parameters {
+        let Some(parameter) = control.parameters.iter().find(|parameter| parameter.name == name) else {
+            return Err(format!(".parameters: {} has no parameter {name:?}", control.id));
+        };
+        if !parameter.values.contains(&value.as_str()) {
+            let allowed = parameter.values.join(", ");
+            return Err(format!(".parameters.{name}: {value:?} is none of {allowed}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What can be seen: the state of every kind, and the objects that could not be read.
+
+use std::fmt;
+
+/// How well a kind is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Coverage {
+    /// The first list is under way.
+    #[default]
+    Pending,
+    /// Listed and watched: the table is complete.
+    Synced,
+    /// The cluster does not serve the kind: there are no such objects.
+    Absent,
+    /// The API server refuses to list it.
+    Forbidden,
+    /// The cluster serves only versions whose shape is not known.
+    NotServed {
+        /// The served versions.
+        versions: String,
+    },
+    /// The watch fails; rows may be out of date.
+    Failing {
+        /// Why, in one line.
+        error: String,
+    },
+}
+
+impl Coverage {
+    /// Whether the table can be trusted to be complete.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        matches!(self, Self::Synced | Self::Absent)
+    }
+
+    /// Whether the first list has come to an end, for better or worse.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        !matches!(self, Self::Pending)
+    }
+
+    /// One CamelCase word.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Pending => "NotSynced",
+            Self::Synced => "Synced",
+            Self::Absent => "Absent",
+            Self::Forbidden => "Forbidden",
+            Self::NotServed { .. } => "VersionNotSupported",
+            Self::Failing { .. } => "WatchFailing",
+        }
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("not listed yet"),
+            Self::Synced => f.write_str("synced"),
+            Self::Absent => f.write_str("not installed"),
+            Self::Forbidden => f.write_str("list and watch are forbidden"),
+            Self::NotServed { versions } => write!(f, "served only as {versions}, which is not supported"),
+            Self::Failing { error } => write!(f, "watch fails: {error}"),
+        }
+    }
+}
+
+/// Evidence that a control needed and did not get. Becomes `Unknown`, never `Pass`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// One CamelCase word.
+    pub reason: &'static str,
+    /// One sentence that names the kind, the object or the permission.
+    pub message: String,
+}
+
+impl Missing {
+    /// Evidence that could not be judged for a reason of its own.
+    #[must_use]
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What a shell tells the engine: the only way in.
+
+use crate::kinds::{ErasedRow, KindId};
+
+use super::coverage::Coverage;
+use super::table::ObjectKey;
+
+/// One observed fact.
+#[derive(Debug)]
+pub enum Delta {
+    /// An object appeared or changed.
+    Upsert(KindId, ObjectKey, ErasedRow),
+    /// An object is gone, or of no interest any more.
+    Remove(KindId, ObjectKey),
+    /// An object could not be read.
+    Undecodable(KindId, ObjectKey, String),
+    /// A list is complete: objects that are not in it are gone.
+    Resync(KindId, Vec<ObjectKey>),
+    /// A kind is watched better or worse than before.
+    Coverage(KindId, Coverage),
+}

@@ -1,0 +1,367 @@
+//! Instances: the Flux controllers of a cluster, each with the command lines of its workload and its pods.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use semver::Version;
+
+use super::Changed;
+use super::table::{ObjectKey, Table};
+use crate::api::ResourceRef;
+use crate::flux::command_line::{self, CommandLine, Evaluation};
+use crate::flux::container::{EnvSource, PodShape};
+use crate::flux::detect::{self, Candidate, Certainty, Detection, LeaseHolder};
+use crate::flux::installer::Installer;
+use crate::flux::{Component, image, installer};
+use crate::kinds::lease::LeaseRow;
+use crate::kinds::pod::{Phase, PodRow};
+use crate::kinds::workload::Workload;
+use crate::kinds::{self, id_of};
+
+/// One controller in one workload. Two controllers in one Deployment are two instances.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceKey {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Kind of the workload.
+    pub kind: Arc<str>,
+    /// Name of the workload.
+    pub name: Arc<str>,
+    /// The controller.
+    pub component: Component,
+}
+
+impl fmt::Display for InstanceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}/{} ({})",
+            self.kind, self.namespace, self.name, self.component
+        )
+    }
+}
+
+impl InstanceKey {
+    /// The workload, as findings and Events name it.
+    #[must_use]
+    pub fn resource(&self) -> ResourceRef {
+        let api_version = match &*self.kind {
+            "Pod" => "v1",
+            _ => "apps/v1",
+        };
+        ResourceRef {
+            api_version: api_version.to_owned(),
+            kind: self.kind.to_string(),
+            namespace: self.namespace.to_string(),
+            name: self.name.to_string(),
+        }
+    }
+}
+
+/// A controller and everything that tells how it was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Unique id of the workload; empty when only its pods are visible.
+    pub uid: String,
+    /// How sure the detection is.
+    pub certainty: Certainty,
+    /// Image as written.
+    pub image: String,
+    /// Version of the controller, when the image's tag tells.
+    pub version: Option<Version>,
+    /// Who installed it.
+    pub installer: Installer,
+    /// Shard, when it is one.
+    pub shard: Option<String>,
+    /// `spec.replicas` is 0, or nothing runs.
+    pub inactive: bool,
+    /// ServiceAccount of the controller.
+    pub service_account: String,
+    /// Environment variables that carry an identity of a cloud.
+    pub cloud_environment: Option<String>,
+    /// Field manager of the last change of the workload.
+    pub manager: String,
+    /// The command lines: the template's first, then each pod's.
+    pub launches: Vec<Launch>,
+}
+
+/// One command line of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// Where it was read.
+    pub source: LaunchSource,
+    /// Name of the container.
+    pub container: String,
+    /// Image as written.
+    pub image: String,
+    /// What the controller makes of its arguments.
+    pub evaluation: Evaluation,
+}
+
+/// Where a command line was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaunchSource {
+    /// The workload's template: the intent.
+    Template,
+    /// A pod: the evidence.
+    Pod {
+        /// Name of the pod.
+        name: String,
+        /// How far it is.
+        phase: Phase,
+    },
+}
+
+impl Instance {
+    /// The command lines that count: what runs, or what would run when nothing does.
+    ///
+    /// The template counts always, because the next pod is made from it.
+    pub fn decisive(&self) -> impl Iterator<Item = &Launch> {
+        self.launches.iter()
+    }
+}
+
+/// The tables that instances are derived from.
+pub(super) struct Tables<'a> {
+    pub(super) deployments: &'a Table<Workload>,
+    pub(super) stateful_sets: &'a Table<Workload>,
+    pub(super) pods: &'a Table<PodRow>,
+    pub(super) leases: &'a Table<LeaseRow>,
+}
+
+/// The namespace whose instances a change may touch.
+pub(super) fn touched_namespace(changed: &Changed) -> Option<Arc<str>> {
+    let Changed::Object(kind, key) = changed else {
+        return None;
+    };
+    let relevant = [
+        id_of::<kinds::workload::Deployment>(),
+        id_of::<kinds::workload::StatefulSet>(),
+        id_of::<kinds::pod::Pod>(),
+        id_of::<kinds::lease::Lease>(),
+    ];
+    relevant.contains(kind).then(|| key.namespace.clone())
+}
+
+type PodsByWorkload<'a> = BTreeMap<(&'a str, &'a str), Vec<(&'a ObjectKey, &'a PodRow)>>;
+
+/// The instances of one namespace.
+pub(super) fn derive(tables: &Tables<'_>, namespace: &str) -> BTreeMap<InstanceKey, Instance> {
+    let mut pods: PodsByWorkload<'_> = BTreeMap::new();
+    for (key, pod) in tables.pods.in_namespace(namespace) {
+        pods.entry((&pod.workload.0, &pod.workload.1))
+            .or_default()
+            .push((key, pod));
+    }
+    let leases: Vec<LeaseHolder<'_>> = tables
+        .leases
+        .in_namespace(namespace)
+        .map(|(key, lease)| LeaseHolder {
+            name: &key.name,
+            holder: &lease.holder,
+        })
+        .collect();
+    let deployments = tables
+        .deployments
+        .in_namespace(namespace)
+        .map(|row| ("Deployment", row));
+    let stateful_sets = tables
+        .stateful_sets
+        .in_namespace(namespace)
+        .map(|row| ("StatefulSet", row));
+
+    let mut instances = BTreeMap::new();
+    for (kind, (key, workload)) in deployments.chain(stateful_sets) {
+        let pods = pods.remove(&(kind, &*key.name)).unwrap_or_default();
+        let group = Group {
+            namespace,
+            kind,
+            name: &key.name,
+            workload: Some(workload),
+            pods,
+            leases: &leases,
+        };
+        instances.extend(group.instances());
+    }
+    // Pods whose workload is of another kind or may not be read are evidence all the same.
+    for ((kind, name), pods) in pods {
+        let group = Group {
+            namespace,
+            kind,
+            name,
+            workload: None,
+            pods,
+            leases: &leases,
+        };
+        instances.extend(group.instances());
+    }
+    instances
+}
+
+/// A workload with its pods.
+struct Group<'a> {
+    namespace: &'a str,
+    kind: &'a str,
+    name: &'a str,
+    workload: Option<&'a Workload>,
+    pods: Vec<(&'a ObjectKey, &'a PodRow)>,
+    leases: &'a [LeaseHolder<'a>],
+}
+
+impl Group<'_> {
+    fn instances(&self) -> BTreeMap<InstanceKey, Instance> {
+        let shapes = self.workload.map(|workload| &workload.template).into_iter();
+        let shapes = shapes.chain(self.pods.iter().map(|(_, pod)| &pod.shape));
+        let mut best: BTreeMap<Component, Detection> = BTreeMap::new();
+        for detection in shapes.flat_map(|shape| self.detect(shape)) {
+            let better = best
+                .get(&detection.component)
+                .is_none_or(|known| known.score < detection.score);
+            if better {
+                best.insert(detection.component, detection);
+            }
+        }
+        let several = best.len() > 1;
+        best.into_values()
+            .map(|detection| self.instance(&detection, several))
+            .collect()
+    }
+
+    fn detect(&self, shape: &PodShape) -> Vec<Detection> {
+        let no_labels = BTreeMap::new();
+        let pod_names: Vec<&str> = self.pods.iter().map(|(key, _)| &*key.name).collect();
+        detect::detect(&Candidate {
+            namespace: self.namespace,
+            workload_name: self.name,
+            workload_labels: self.workload.map_or(&no_labels, |workload| &workload.labels),
+            shape,
+            leases: self.leases,
+            pod_names: &pod_names,
+        })
+    }
+
+    fn instance(&self, detection: &Detection, several: bool) -> (InstanceKey, Instance) {
+        let component = detection.component;
+        let launches = self.launches(component);
+        let image = launches
+            .last()
+            .map(|launch| launch.image.clone())
+            .unwrap_or_default();
+        let shape = self
+            .workload
+            .map(|workload| &workload.template)
+            .or(self.pods.first().map(|(_, pod)| &pod.shape));
+        let replicas = self.workload.map_or(1, |workload| workload.replicas);
+        let running = self.pods.iter().any(|(_, pod)| pod.phase != Phase::NotRunning);
+        let key = InstanceKey {
+            namespace: self.namespace.into(),
+            kind: self.kind.into(),
+            name: self.name.into(),
+            component,
+        };
+        let instance = Instance {
+            uid: self
+                .workload
+                .map(|workload| workload.uid.clone())
+                .unwrap_or_default(),
+            certainty: detection.certainty,
+            version: image::version_of(&image),
+            installer: self.installer(several, &image),
+            shard: self.shard(component),
+            inactive: replicas == 0 || (!running && !self.pods.is_empty()),
+            service_account: shape
+                .map(|shape| shape.service_account.clone())
+                .unwrap_or_default(),
+            cloud_environment: shape.and_then(|shape| cloud_environment(shape, component)),
+            manager: self
+                .workload
+                .map(|workload| workload.manager.clone())
+                .unwrap_or_default(),
+            image,
+            launches,
+        };
+        (key, instance)
+    }
+
+    fn launches(&self, component: Component) -> Vec<Launch> {
+        let template = self
+            .workload
+            .map(|workload| (LaunchSource::Template, None, &workload.template));
+        let pods = self.pods.iter().map(|(key, pod)| {
+            let source = LaunchSource::Pod {
+                name: key.name.to_string(),
+                phase: pod.phase,
+            };
+            (source, Some(&*key.name), &pod.shape)
+        });
+        let launch = |(source, pod_name, shape): (LaunchSource, Option<&str>, &PodShape)| {
+            let found = self
+                .detect(shape)
+                .into_iter()
+                .find(|detection| detection.component == component)?;
+            let container = shape.containers.get(found.container)?;
+            let version = image::version_of(&container.image);
+            let evaluation = command_line::evaluate(&CommandLine {
+                component,
+                version: version.as_ref(),
+                container,
+                pod_namespace: self.namespace,
+                pod_name,
+            });
+            Some(Launch {
+                source,
+                container: container.name.clone(),
+                image: container.image.clone(),
+                evaluation,
+            })
+        };
+        template.into_iter().chain(pods).filter_map(launch).collect()
+    }
+
+    fn installer(&self, several: bool, image: &str) -> Installer {
+        let none = BTreeMap::new();
+        installer::installer(&installer::Traces {
+            labels: self.workload.map_or(&none, |workload| &workload.labels),
+            annotations: self.workload.map_or(&none, |workload| &workload.annotations),
+            images: &[image],
+            crd_labels: None,
+            neighbours: &[],
+            several_controllers: several,
+        })
+    }
+
+    fn shard(&self, component: Component) -> Option<String> {
+        let workload = self.workload?;
+        installer::shard(
+            &workload.annotations,
+            &workload.template.labels,
+            self.name,
+            component,
+        )
+        .map(str::to_owned)
+    }
+}
+
+/// The first environment variable of the controller that carries an identity of a cloud (flux-facts 2.4).
+fn cloud_environment(shape: &PodShape, _component: Component) -> Option<String> {
+    const NAMES: [&str; 9] = [
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "VAULT_TOKEN",
+    ];
+    let variables = shape.containers.iter().flat_map(|container| &container.env);
+    let carries = |name: &str, source: &EnvSource| {
+        NAMES.contains(&name) && *source != EnvSource::Literal(String::new())
+    };
+    variables
+        .into_iter()
+        .find(|variable| carries(&variable.name, &variable.source))
+        .map(|v| v.name.clone())
+}

@@ -1,0 +1,97 @@
+//! The metadata that projections look at.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Metadata of an object, without what no control reads. Annotations and labels live only as long as the projection.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// Name.
+    pub name: String,
+    /// Namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// Unique over time.
+    pub uid: String,
+    /// Version of the object.
+    pub resource_version: String,
+    /// Counts changes of the spec.
+    pub generation: i64,
+    /// Labels.
+    #[serde(deserialize_with = "null_as_default")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(deserialize_with = "null_as_default")]
+    pub annotations: BTreeMap<String, String>,
+    /// Owners.
+    #[serde(deserialize_with = "null_as_default")]
+    pub owner_references: Vec<Owner>,
+    /// Set once deletion has begun.
+    pub deletion_timestamp: Option<String>,
+    /// Who changed what.
+    #[serde(deserialize_with = "null_as_default")]
+    pub managed_fields: Vec<ManagedFields>,
+}
+
+/// An owner reference.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Owner {
+    /// Kind of the owner.
+    pub kind: String,
+    /// Name of the owner.
+    pub name: String,
+    /// Whether it is the managing one.
+    pub controller: bool,
+}
+
+/// One entry of managedFields, without the fields.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ManagedFields {
+    manager: String,
+    time: Option<String>,
+    subresource: String,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    metadata: Meta,
+}
+
+impl Meta {
+    /// Reads the metadata of an object.
+    ///
+    /// # Errors
+    /// The object is no JSON object, or its metadata has an impossible shape.
+    pub fn parse(object: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str::<Envelope>(object).map(|envelope| envelope.metadata)
+    }
+
+    /// The field manager of the last change that was not one of status; empty when managedFields do not tell.
+    #[must_use]
+    pub fn last_manager(&self) -> &str {
+        self.managed_fields
+            .iter()
+            .filter(|entry| entry.subresource.is_empty())
+            .max_by(|a, b| a.time.cmp(&b.time))
+            .map_or("", |entry| &entry.manager)
+    }
+
+    /// The managing owner.
+    #[must_use]
+    pub fn controller(&self) -> Option<&Owner> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+}
+
+/// Reads an explicit `null` as the default: API servers write both forms for empty lists.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}

@@ -1,0 +1,156 @@
+//! What is watched: THE table of kinds, and how an object becomes a row.
+//!
+//! A kind is one file here and one line of [`CATALOG`]. An object is projected to its row as soon as it arrives:
+//! the row names only what a control reads, and a row equal to the stored one is no change. That one comparison
+//! drops the status-only traffic of Flux.
+
+pub mod crd;
+pub mod flux_objects;
+pub mod identity;
+pub mod lease;
+pub mod meta;
+pub mod own;
+pub mod pod;
+pub mod workload;
+
+use std::any::Any;
+
+use crate::inventory::table::{AnyTable, Table};
+pub use meta::Meta;
+
+/// Position of a kind in [`CATALOG`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KindId(pub u8);
+
+/// A watched kind: how its objects are found, and what is kept of one.
+pub trait Kind: 'static {
+    /// What is kept.
+    type Row: PartialEq + Send + 'static;
+    /// Where the API server serves it.
+    const DESCRIPTOR: Descriptor;
+    /// Cuts the row out of an object. `None`: the object is of no interest to any control.
+    ///
+    /// # Errors
+    /// The object does not have the shape that the kind's schema promises.
+    fn project(meta: &Meta, object: &str) -> Result<Option<Self::Row>, serde_json::Error>;
+}
+
+/// Where the API server serves a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptor {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// Kind.
+    pub kind: &'static str,
+    /// Plural, as in RBAC rules.
+    pub plural: &'static str,
+    /// Versions whose shape is known, the best first.
+    pub versions: &'static [&'static str],
+    /// Whether the kind comes with a CustomResourceDefinition and may be absent.
+    pub custom: bool,
+    /// Objects a page of the initial list.
+    pub page_size: u32,
+    /// Whether only metadata is asked for.
+    pub metadata_only: bool,
+}
+
+/// A kind whose row type is erased, so that all fit into one table.
+pub struct Entry {
+    /// Where it is served.
+    pub descriptor: Descriptor,
+    project: fn(&Meta, &str) -> Result<Option<ErasedRow>, serde_json::Error>,
+    new_table: fn() -> Box<dyn AnyTable>,
+    is: fn(std::any::TypeId) -> bool,
+}
+
+/// A row on its way from a watch to its table.
+pub struct ErasedRow(pub(crate) Box<dyn Any + Send>);
+
+impl std::fmt::Debug for ErasedRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ErasedRow")
+    }
+}
+
+impl Entry {
+    const fn of<K: Kind>() -> Self {
+        Self {
+            descriptor: K::DESCRIPTOR,
+            project: |meta, object| {
+                Ok(K::project(meta, object)?.map(|row| ErasedRow(Box::new(row) as Box<dyn Any + Send>)))
+            },
+            new_table: || Box::new(Table::<K::Row>::default()),
+            is: |id| id == std::any::TypeId::of::<K>(),
+        }
+    }
+
+    /// Cuts the row out of an object; see [`Kind::project`].
+    pub fn project(&self, meta: &Meta, object: &str) -> Result<Option<ErasedRow>, serde_json::Error> {
+        (self.project)(meta, object)
+    }
+
+    /// An empty table for this kind's rows.
+    #[must_use]
+    pub fn new_table(&self) -> Box<dyn AnyTable> {
+        (self.new_table)()
+    }
+}
+
+/// Every watched kind. RBAC, coverage and the watches follow from it.
+pub static CATALOG: &[Entry] = &[
+    Entry::of::<workload::Deployment>(),
+    Entry::of::<workload::StatefulSet>(),
+    Entry::of::<pod::Pod>(),
+    Entry::of::<lease::Lease>(),
+    Entry::of::<identity::ServiceAccount>(),
+    Entry::of::<crd::CustomResourceDefinition>(),
+    Entry::of::<flux_objects::GitRepository>(),
+    Entry::of::<flux_objects::OciRepository>(),
+    Entry::of::<flux_objects::HelmRepository>(),
+    Entry::of::<flux_objects::Bucket>(),
+    Entry::of::<flux_objects::ImageRepository>(),
+    Entry::of::<flux_objects::Kustomization>(),
+    Entry::of::<flux_objects::HelmRelease>(),
+    Entry::of::<flux_objects::Provider>(),
+    Entry::of::<flux_objects::Receiver>(),
+    Entry::of::<own::Policy>(),
+    Entry::of::<own::Report>(),
+    Entry::of::<own::NamespaceReport>(),
+];
+
+/// The position of a kind.
+///
+/// # Panics
+/// When the kind is missing from [`CATALOG`]: a mistake that every test finds.
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "a kind without a catalogue line is a programming mistake"
+)]
+pub fn id_of<K: Kind>() -> KindId {
+    let wanted = std::any::TypeId::of::<K>();
+    let position = CATALOG.iter().position(|entry| (entry.is)(wanted));
+    let position = position.expect("invariant: every kind has its line in the catalogue");
+    KindId(u8::try_from(position).expect("invariant: the catalogue is short"))
+}
+
+impl KindId {
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..CATALOG.len())
+            .filter_map(|position| u8::try_from(position).ok())
+            .map(Self)
+    }
+
+    /// The catalogue's line.
+    #[must_use]
+    pub fn entry(self) -> &'static Entry {
+        &CATALOG[usize::from(self.0)]
+    }
+
+    /// The kind's name, for instance `Kustomization`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.entry().descriptor.kind
+    }
+}

@@ -1,0 +1,236 @@
+//! Deployments and StatefulSets: the intent of a controller.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::meta::null_as_default;
+use super::{Descriptor, Kind, Meta};
+use crate::flux::container::{Container, EnvSource, EnvVar, PodShape};
+use crate::flux::detect;
+
+/// A workload that may run a Flux controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Unique id, for Events.
+    pub uid: String,
+    /// Labels of the workload.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that tell the installer and the shard.
+    pub annotations: BTreeMap<String, String>,
+    /// `spec.replicas`; 1 when unset.
+    pub replicas: i64,
+    /// The pod template.
+    pub template: PodShape,
+    /// Field manager of the last change.
+    pub manager: String,
+}
+
+/// `apps/v1 Deployment`.
+pub struct Deployment;
+
+/// `apps/v1 StatefulSet`.
+pub struct StatefulSet;
+
+const APPS: Descriptor = Descriptor {
+    group: "apps",
+    kind: "Deployment",
+    plural: "deployments",
+    versions: &["v1"],
+    custom: false,
+    page_size: 100,
+    metadata_only: false,
+};
+
+impl Kind for Deployment {
+    type Row = Workload;
+    const DESCRIPTOR: Descriptor = APPS;
+    fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Error> {
+        project(meta, object)
+    }
+}
+
+impl Kind for StatefulSet {
+    type Row = Workload;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        kind: "StatefulSet",
+        plural: "statefulsets",
+        ..APPS
+    };
+    fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Error> {
+        project(meta, object)
+    }
+}
+
+fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Error> {
+    let object: WorkloadWire = serde_json::from_str(object)?;
+    let template = object
+        .spec
+        .template
+        .spec
+        .shape(&object.spec.template.metadata.labels);
+    if !detect::is_candidate(&meta.name, &meta.labels, &template) {
+        return Ok(None);
+    }
+    Ok(Some(Workload {
+        uid: meta.uid.clone(),
+        labels: meta.labels.clone(),
+        annotations: kept_annotations(&meta.annotations),
+        replicas: object.spec.replicas.unwrap_or(1),
+        template,
+        manager: meta.last_manager().to_owned(),
+    }))
+}
+
+/// The annotations that say something about Flux: others change often and mean nothing here.
+fn kept_annotations(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    const PREFIXES: [&str; 4] = [
+        "sharding.fluxcd.io/",
+        "fluxcd.controlplane.io/",
+        "kustomize.toolkit.fluxcd.io/",
+        "meta.helm.sh/",
+    ];
+    let kept = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    annotations
+        .iter()
+        .filter(|(name, _)| kept(name))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct WorkloadWire {
+    #[serde(default)]
+    spec: WorkloadSpec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WorkloadSpec {
+    replicas: Option<i64>,
+    template: TemplateWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TemplateWire {
+    metadata: TemplateMeta,
+    spec: PodSpecWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TemplateMeta {
+    #[serde(deserialize_with = "null_as_default")]
+    labels: BTreeMap<String, String>,
+}
+
+/// The part of a PodSpec that configures a controller.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodSpecWire {
+    #[serde(deserialize_with = "null_as_default")]
+    service_account_name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    containers: Vec<ContainerWire>,
+}
+
+impl PodSpecWire {
+    pub(super) fn shape(self, labels: &BTreeMap<String, String>) -> PodShape {
+        PodShape {
+            labels: labels.clone(),
+            service_account: self.service_account_name,
+            containers: self
+                .containers
+                .into_iter()
+                .map(ContainerWire::container)
+                .collect(),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ContainerWire {
+    name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    image: String,
+    #[serde(deserialize_with = "null_as_default")]
+    command: Vec<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    args: Vec<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    env: Vec<EnvWire>,
+    #[serde(deserialize_with = "null_as_default")]
+    env_from: Vec<serde::de::IgnoredAny>,
+}
+
+impl ContainerWire {
+    fn container(self) -> Container {
+        Container {
+            name: self.name,
+            image: self.image,
+            command: self.command,
+            args: self.args,
+            env: self.env.into_iter().map(EnvWire::variable).collect(),
+            has_env_from: !self.env_from.is_empty(),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct EnvWire {
+    name: String,
+    value: Option<String>,
+    value_from: Option<ValueFrom>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ValueFrom {
+    field_ref: Option<FieldRef>,
+    secret_key_ref: Option<KeyRef>,
+    config_map_key_ref: Option<KeyRef>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct FieldRef {
+    field_path: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KeyRef {
+    name: String,
+    key: String,
+}
+
+impl EnvWire {
+    fn variable(self) -> EnvVar {
+        let source = match self.value_from {
+            Some(from) => from.source(),
+            None => EnvSource::Literal(self.value.unwrap_or_default()),
+        };
+        EnvVar {
+            name: self.name,
+            source,
+        }
+    }
+}
+
+impl ValueFrom {
+    fn source(self) -> EnvSource {
+        if let Some(field) = self.field_ref {
+            return EnvSource::Field(field.field_path);
+        }
+        if let Some(key) = self.secret_key_ref {
+            return EnvSource::Unread(format!("Secret {}/{}", key.name, key.key));
+        }
+        if let Some(key) = self.config_map_key_ref {
+            return EnvSource::Unread(format!("ConfigMap {}/{}", key.name, key.key));
+        }
+        EnvSource::Unread("another source".to_owned())
+    }
+}

@@ -1,0 +1,399 @@
+//! Every control fails, passes and says that it does not know.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use flux_security_operator::api::ControlResult::{Fail, NotApplicable, Pass, Unknown};
+use flux_security_operator::api::{ControlResult, Severity, Tenancy};
+use flux_security_operator::controls::{CATALOGUE, Subject};
+use flux_security_operator::inventory::{Coverage, Delta, View};
+use serde_json::{Value, json};
+use support::{audit, control, deployment, engine, kind, pod, policy, posture, result, upsert};
+
+/// Control, controller, version, arguments, further objects, result.
+type Case = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    fn() -> Vec<Value>,
+    ControlResult,
+);
+
+fn nothing() -> Vec<Value> {
+    Vec::new()
+}
+
+fn cloud_source() -> Vec<Value> {
+    vec![object("GitRepository", json!({"provider": "azure"}))]
+}
+
+fn cloud_provider() -> Vec<Value> {
+    vec![object("Provider", json!({"type": "azureeventhub"}))]
+}
+
+fn cloud_image() -> Vec<Value> {
+    vec![object("ImageRepository", json!({"provider": "aws"}))]
+}
+
+fn decryption() -> Vec<Value> {
+    vec![object(
+        "Kustomization",
+        json!({"decryption": {"provider": "sops"}}),
+    )]
+}
+
+fn foreign_receiver() -> Vec<Value> {
+    vec![object(
+        "Receiver",
+        json!({"resources": [{"kind": "GitRepository", "name": "*", "namespace": "other"}]}),
+    )]
+}
+
+fn object(kind: &str, spec: Value) -> Value {
+    json!({"kind": kind, "metadata": {"name": "app", "namespace": "tenant"}, "spec": spec})
+}
+
+const K: &str = "kustomize-controller";
+const H: &str = "helm-controller";
+const S: &str = "source-controller";
+const N: &str = "notification-controller";
+const R: &str = "image-reflector-controller";
+const A: &str = "image-automation-controller";
+const W: &str = "source-watcher";
+const GATE: &str = "--feature-gates=ObjectLevelWorkloadIdentity=true";
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    ("FSP-HELM-001", H, "1.6.3", &["--insecure-kubeconfig-exec"], nothing, Fail),
+    ("FSP-HELM-001", H, "1.6.3", &["--insecure-kubeconfig-exec", "false"], nothing, Fail),
+    ("FSP-HELM-001", H, "0.18.0", &[], nothing, Fail),
+    ("FSP-HELM-001", H, "1.6.3", &["--insecure-kubeconfig-exec", "--insecure-kubeconfig-exec=false"], nothing, Pass),
+    ("FSP-HELM-001", H, "1.6.3", &[], nothing, Pass),
+    ("FSP-HELM-002", H, "1.6.3", &["--insecure-kubeconfig-tls=true"], nothing, Fail),
+    ("FSP-HELM-002", H, "1.6.3", &[], nothing, Pass),
+    ("FSP-KUST-001", K, "1.9.4", &["--insecure-kubeconfig-exec=T"], nothing, Fail),
+    ("FSP-KUST-001", K, "1.9.4", &["--", "--insecure-kubeconfig-exec=true"], nothing, Pass),
+    ("FSP-KUST-002", K, "1.9.4", &["--insecure-kubeconfig-tls=1"], nothing, Fail),
+    ("FSP-KUST-002", K, "1.9.4", &[], nothing, Pass),
+    ("FSP-KUST-003", K, "1.9.4", &[], nothing, Fail),
+    ("FSP-KUST-003", K, "0.24.0", &[], nothing, Fail),
+    ("FSP-KUST-003", K, "1.9.4", &["--no-remote-bases", "false"], nothing, Pass),
+    ("FSP-MT-001", K, "1.9.4", &[], nothing, Fail),
+    ("FSP-MT-001", K, "1.9.4", &["--no-cross-namespace-refs=true"], nothing, Pass),
+    ("FSP-MT-002", H, "1.6.3", &["--no-cross-namespace-refs=false"], nothing, Fail),
+    ("FSP-MT-002", H, "1.6.3", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-003", N, "1.9.3", &[], nothing, Fail),
+    ("FSP-MT-003", N, "1.9.3", &["--no-cross-namespace-refs"], foreign_receiver, Pass),
+    ("FSP-MT-003", N, "1.4.0", &["--no-cross-namespace-refs"], foreign_receiver, Fail),
+    ("FSP-MT-003", N, "1.4.0", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-004", R, "1.2.4", &[], nothing, Fail),
+    ("FSP-MT-004", R, "1.2.4", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-005", A, "1.2.4", &[], nothing, Fail),
+    ("FSP-MT-005", A, "1.2.4", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-006", W, "2.2.3", &[], nothing, Fail),
+    ("FSP-MT-006", W, "2.2.3", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-007", H, "1.6.3", &["--default-service-account="], nothing, Fail),
+    ("FSP-MT-007", H, "1.6.3", &["--default-service-account", "--no-cross-namespace-refs"], nothing, Fail),
+    ("FSP-MT-007", H, "1.6.3", &["--default-service-account=tenant"], nothing, Pass),
+    ("FSP-MT-008", K, "1.9.4", &[], nothing, Fail),
+    ("FSP-MT-008", K, "1.9.4", &["--default-service-account", "tenant"], nothing, Pass),
+    ("FSP-WI-001", S, "1.9.4", &[], cloud_source, Fail),
+    ("FSP-WI-001", S, "1.9.4", &[], nothing, NotApplicable),
+    ("FSP-WI-001", S, "1.9.4", &["--default-service-account=x", GATE], cloud_source, Pass),
+    ("FSP-WI-002", N, "1.9.3", &[], cloud_provider, Fail),
+    ("FSP-WI-002", N, "1.9.3", &[], nothing, NotApplicable),
+    ("FSP-WI-002", N, "1.9.3", &["--default-service-account=x", GATE], cloud_provider, Pass),
+    ("FSP-WI-003", R, "1.2.4", &[], cloud_image, Fail),
+    ("FSP-WI-003", R, "1.3.0", &["--default-service-account=x"], cloud_image, Pass),
+    ("FSP-WI-004", A, "1.2.4", &[], cloud_source, Fail),
+    ("FSP-WI-004", A, "1.2.4", &["--default-service-account=x", GATE], cloud_source, Pass),
+    ("FSP-WI-005", K, "1.9.4", &[], decryption, Fail),
+    ("FSP-WI-005", K, "1.9.4", &[], nothing, NotApplicable),
+    ("FSP-WI-005", K, "1.9.4", &["--default-decryption-service-account=x", GATE], decryption, Pass),
+    ("FSP-WI-006", K, "1.9.4", &[], nothing, Fail),
+    ("FSP-WI-006", K, "1.6.0", &[], nothing, NotApplicable),
+    ("FSP-WI-006", K, "1.10.1", &["--default-kubeconfig-service-account=x"], nothing, Pass),
+    ("FSP-WI-007", H, "1.6.3", &[], nothing, Fail),
+    ("FSP-WI-007", H, "1.3.0", &[], nothing, NotApplicable),
+    ("FSP-WI-007", H, "1.6.3", &["--default-kubeconfig-service-account=x", GATE], nothing, Pass),
+    ("FSP-WI-008", K, "1.9.4", &["--default-kubeconfig-service-account=x"], nothing, Fail),
+    ("FSP-WI-008", K, "1.10.1", &["--default-kubeconfig-service-account=x"], nothing, NotApplicable),
+    ("FSP-WI-008", K, "1.9.4", &[], nothing, NotApplicable),
+    ("FSP-WI-008", K, "1.9.4", &["--default-kubeconfig-service-account=x", GATE], nothing, Pass),
+    ("FSX-CFG-001", S, "1.9.4", &["--no-cross-namespace-refs=true"], nothing, Fail),
+    ("FSX-CFG-001", K, "1.9.4", &["--no-remote-bases=yes"], nothing, Fail),
+    ("FSX-CFG-001", K, "1.9.4", &["--feature-gates=Nonsense=true"], nothing, Fail),
+    ("FSX-CFG-001", K, "1.9.4", &[], nothing, Pass),
+    ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true"], nothing, Fail),
+    ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true", "--feature-gates=AllowDNSLookups=false"], nothing, Pass),
+    ("FSX-CFG-004", K, "1.9.4", &["--log-level=error"], nothing, Fail),
+    ("FSX-CFG-004", K, "1.9.4", &["--feature-gates=GroupChangeLog=true", "--feature-gates=ExternalArtifact=true"], nothing, Pass),
+    ("FSX-CFG-003", K, "1.9.4", &["--log-level=debug"], nothing, Fail),
+    ("FSX-CFG-003", K, "1.9.4", &[], nothing, Pass),
+    ("FSX-CFG-006", K, "1.8.0", &[], nothing, Fail),
+    ("FSX-CFG-006", K, "1.9.4", &[], nothing, Pass),
+    ("FSX-CFG-007", S, "1.9.4", &["--artifact-digest-algo=sha1"], nothing, Fail),
+    ("FSX-CFG-007", H, "1.6.3", &["--snapshot-digest-algo=sha1"], nothing, Fail),
+    ("FSX-CFG-007", S, "1.9.4", &[], nothing, Pass),
+];
+
+#[test]
+fn every_case_has_its_result() {
+    for (id, controller, version, args, more, expected) in CASES {
+        let mut objects = more();
+        objects.push(deployment(controller, version, args));
+        let judged = audit(id, Tenancy::Shared, &objects);
+        assert_eq!(
+            judged.result, *expected,
+            "{id} {controller} {version} {args:?}: {}",
+            judged.message
+        );
+    }
+}
+
+#[test]
+fn every_control_has_a_failing_and_a_passing_case() {
+    for control in CATALOGUE {
+        for wanted in [Fail, Pass] {
+            let found = CASES
+                .iter()
+                .any(|(id, .., result)| *id == control.id && *result == wanted);
+            assert!(found, "{} has no case with result {wanted}", control.id);
+        }
+    }
+}
+
+#[test]
+fn a_command_that_is_a_shell_is_unknown_to_every_control() {
+    for case in CATALOGUE {
+        let mut deployment = deployment(case.components[0].name(), "1.9.4", &[]);
+        deployment["spec"]["template"]["spec"]["containers"][0]["command"] =
+            json!(["/bin/sh", "-c", "exec something"]);
+        let mut objects = vec![deployment];
+        objects.extend([cloud_source(), cloud_provider(), cloud_image(), decryption()].concat());
+        assert_eq!(result(case.id, &objects), Unknown, "{}", case.id);
+    }
+}
+
+#[test]
+fn an_argument_from_a_secret_is_unknown_to_its_control_only() {
+    let mut deployment = deployment(
+        K,
+        "1.9.4",
+        &["--no-remote-bases=$(BASES)", "--no-cross-namespace-refs"],
+    );
+    let env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        .as_array_mut()
+        .unwrap();
+    env.push(json!({"name": "BASES", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}));
+    let judged = audit("FSP-KUST-003", Tenancy::Shared, std::slice::from_ref(&deployment));
+    assert_eq!(judged.result, Unknown);
+    assert!(judged.message.contains("Secret a/b"), "{}", judged.message);
+    assert_eq!(result("FSP-MT-001", &[deployment]), Pass);
+}
+
+#[test]
+fn what_may_not_be_listed_is_unknown_never_pass() {
+    let locked = deployment(K, "1.9.4", &["--no-remote-bases"]);
+    for blind in ["Deployment", "StatefulSet", "Pod"] {
+        let mut engine = engine(Tenancy::Shared);
+        engine.ingest([upsert(&locked)]);
+        assert_eq!(control(&posture(&engine), "FSP-KUST-003").result, Pass);
+        engine.ingest([Delta::Coverage(kind(blind), Coverage::Forbidden)]);
+        let judged = control(&posture(&engine), "FSP-KUST-003");
+        assert_eq!(judged.result, Unknown, "{blind}");
+        assert!(judged.message.contains("forbidden"), "{}", judged.message);
+        engine.ingest([Delta::Coverage(kind(blind), Coverage::Synced), upsert(&locked)]);
+        assert_eq!(
+            control(&posture(&engine), "FSP-KUST-003").result,
+            Pass,
+            "{blind} heals"
+        );
+    }
+}
+
+#[test]
+fn an_unreadable_object_is_unknown_where_it_matters() {
+    let mut engine = engine(Tenancy::Shared);
+    engine.ingest([upsert(&deployment(N, "1.4.0", &["--no-cross-namespace-refs"]))]);
+    engine.ingest([upsert(&object("Receiver", json!({"resources": "no list"})))]);
+    let judged = control(&posture(&engine), "FSP-MT-003");
+    assert_eq!((judged.result, judged.reason.as_str()), (Unknown, "Undecodable"));
+    assert!(judged.message.contains("tenant/app"), "{}", judged.message);
+}
+
+#[test]
+fn the_worst_of_template_and_pods_wins() {
+    let good: &[&str] = &["--no-remote-bases"];
+    let cases = [(good, good, Pass), (good, &[][..], Fail), (&[][..], good, Fail)];
+    for (template, running, expected) in cases {
+        let objects = [deployment(K, "1.9.4", template), pod(K, "1.9.4", running, true)];
+        assert_eq!(
+            result("FSP-KUST-003", &objects),
+            expected,
+            "template {template:?}, pod {running:?}"
+        );
+    }
+}
+
+#[test]
+fn a_crashing_template_does_not_hide_the_pod_that_still_runs() {
+    let objects = [
+        deployment(K, "1.9.4", &["--nonsense"]),
+        pod(K, "1.9.4", &["--insecure-kubeconfig-exec"], true),
+    ];
+    assert_eq!(result("FSP-KUST-001", &objects), Fail);
+    assert_eq!(result("FSX-CFG-001", &objects), Fail);
+    let objects = [
+        deployment(K, "1.9.4", &["--nonsense"]),
+        pod(K, "1.9.4", &[], true),
+    ];
+    assert_eq!(result("FSP-KUST-001", &objects), Unknown);
+}
+
+#[test]
+fn a_running_pod_that_should_have_crashed_means_that_our_model_is_wrong() {
+    let objects = [
+        deployment(K, "1.9.4", &[]),
+        pod(K, "1.9.4", &["--nonsense"], true),
+    ];
+    let judged = audit("FSX-CFG-001", Tenancy::Shared, &objects);
+    assert_eq!(
+        (judged.result, judged.reason.as_str()),
+        (Unknown, "ModelMismatch")
+    );
+}
+
+#[test]
+fn a_controller_scaled_to_zero_is_judged_without_weight() {
+    let mut scaled = deployment(K, "1.9.4", &[]);
+    scaled["spec"]["replicas"] = json!(0);
+    let judged = audit("FSP-MT-008", Tenancy::Shared, &[scaled]);
+    assert_eq!((judged.result, judged.severity), (Fail, Severity::Info));
+}
+
+#[test]
+fn what_does_not_exist_is_not_applicable() {
+    for control in CATALOGUE {
+        let judged = audit(control.id, Tenancy::Shared, &[]);
+        assert_eq!(
+            (judged.result, judged.reason.as_str()),
+            (NotApplicable, "NotInstalled"),
+            "{}",
+            control.id
+        );
+    }
+}
+
+#[test]
+fn the_multi_tenancy_chapter_needs_tenants() {
+    let judged = audit("FSP-MT-001", Tenancy::None, &[deployment(K, "1.9.4", &[])]);
+    assert_eq!(
+        (judged.result, judged.reason.as_str()),
+        (NotApplicable, "Tenancy")
+    );
+    let exec = [deployment(K, "1.9.4", &["--insecure-kubeconfig-exec"])];
+    assert_eq!(
+        audit("FSP-KUST-001", Tenancy::None, &exec).severity,
+        Severity::High
+    );
+    assert_eq!(
+        audit("FSP-KUST-001", Tenancy::Shared, &exec).severity,
+        Severity::Critical
+    );
+}
+
+#[test]
+fn digest_only_images_count_as_the_newest_version() {
+    let mut pinned = deployment(K, "1.9.4", &["--default-kubeconfig-service-account=x"]);
+    pinned["spec"]["template"]["spec"]["containers"][0]["image"] = json!(
+        "ghcr.io/fluxcd/kustomize-controller@sha256:2f5bb8e0c1c2c9c0b6e3e0e1d6b8f0f7a1b2c3d4e5f60718293a4b5c6d7e8f90"
+    );
+    assert_eq!(result("FSP-WI-006", &[pinned]), Pass);
+}
+
+#[test]
+fn tuning_is_checked_and_used() {
+    let debug = deployment(K, "1.9.4", &["--log-level=debug"]);
+    let mut row = policy(Tenancy::None);
+    let tuning = json!([{"id": "FSX-CFG-003", "severity": "High", "parameters": {"level": "trace"}}]);
+    row.spec.controls = serde_json::from_value(tuning).unwrap();
+    let mut engine = engine(Tenancy::None);
+    engine.ingest([upsert(&debug)]);
+    assert_eq!(control(&posture(&engine), "FSX-CFG-003").result, Fail);
+    engine.pin("test", row.clone());
+    assert_eq!(control(&posture(&engine), "FSX-CFG-003").result, Pass);
+
+    for (tuning, names) in [
+        (json!([{"id": "FSX-NO-001"}]), "FSX-NO-001"),
+        (
+            json!([{"id": "FSX-CFG-003", "parameters": {"level": "loud"}}]),
+            "loud",
+        ),
+        (
+            json!([{"id": "FSX-CFG-003", "parameters": {"volume": "1"}}]),
+            "volume",
+        ),
+    ] {
+        row.spec.controls = serde_json::from_value(tuning).unwrap();
+        engine.pin("test", row.clone());
+        let invalid = posture(&engine).invalid.unwrap();
+        assert!(
+            invalid.contains(names) && invalid.contains("spec.controls[0]"),
+            "{invalid}"
+        );
+    }
+}
+
+#[test]
+fn the_catalogue_is_ordered_and_complete() {
+    let ids: Vec<&str> = CATALOGUE.iter().map(|control| control.id).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    for control in CATALOGUE {
+        for text in [
+            control.title,
+            control.chapter,
+            control.rationale,
+            control.audit,
+            control.remediation,
+        ] {
+            assert!(!text.is_empty(), "{}", control.id);
+        }
+        assert!(control.reference.starts_with("https://"), "{}", control.id);
+    }
+}
+
+/// A control that reads what it did not declare would not be evaluated again when that changes.
+#[test]
+fn controls_read_only_what_they_declare() {
+    for (id, controller, version, args, more, _) in CASES {
+        let mut engine = engine(Tenancy::Shared);
+        engine.ingest(
+            more()
+                .iter()
+                .chain([&deployment(controller, version, args)])
+                .map(upsert),
+        );
+        let control = CATALOGUE.iter().find(|control| control.id == *id).unwrap();
+        let declared: BTreeSet<_> = control.reads.iter().map(|kind| kind()).collect();
+        for (key, instance) in engine.inventory().instances() {
+            let view = View::new(engine.inventory());
+            let parameters = std::collections::BTreeMap::new();
+            let _ = (control.judge)(&Subject {
+                key,
+                instance,
+                view: &view,
+                parameters: &parameters,
+            });
+            for kind in view.reads() {
+                assert!(
+                    declared.contains(&kind),
+                    "{id} reads {} and does not say so",
+                    kind.name()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Evaluated step by step is evaluated from scratch, and one change costs what it touches.
+
+mod support;
+
+use flux_security_operator::api::Tenancy;
+use flux_security_operator::inventory::{Coverage, Delta};
+use flux_security_operator::kinds::KindId;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use support::{deployment, engine, kind, pod, posture, remove, upsert};
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Put(Value),
+    Delete(Value),
+    Cover(KindId, Coverage),
+}
+
+fn arguments() -> impl Strategy<Value = Vec<&'static str>> {
+    proptest::collection::vec(
+        prop_oneof![
+            Just("--no-remote-bases=true"),
+            Just("--no-cross-namespace-refs"),
+            Just("--insecure-kubeconfig-exec"),
+            Just("--default-service-account=tenant"),
+            Just("--default-service-account"),
+            Just("--feature-gates=ObjectLevelWorkloadIdentity=true"),
+            Just("--log-level=debug"),
+            Just("--nonsense"),
+            Just("--"),
+        ],
+        0..4,
+    )
+}
+
+fn object() -> impl Strategy<Value = Value> {
+    let controller = prop_oneof![
+        Just("kustomize-controller"),
+        Just("helm-controller"),
+        Just("source-controller"),
+        Just("notification-controller"),
+    ];
+    let version = prop_oneof![Just("1.10.1"), Just("1.9.4"), Just("1.4.0"), Just("0.18.0")];
+    let flux = (controller, version, arguments(), any::<bool>(), any::<bool>()).prop_map(
+        |(controller, version, args, as_pod, ready)| match as_pod {
+            true => pod(controller, version, &args, ready),
+            false => deployment(controller, version, &args),
+        },
+    );
+    let other = (0..3_u8, any::<bool>(), any::<bool>()).prop_map(|(number, plain, broken)| {
+        let name = format!("o{number}");
+        let kind = if number == 0 { "Receiver" } else { "GitRepository" };
+        let spec = match (kind, broken, plain) {
+            ("Receiver", true, _) => json!({"resources": 7}),
+            ("Receiver", _, true) => json!({"resources": []}),
+            ("Receiver", ..) => json!({"resources": [{"namespace": "other"}]}),
+            (_, true, _) => json!({"provider": 7}),
+            (_, _, true) => json!({"provider": "generic"}),
+            _ => json!({"provider": "aws"}),
+        };
+        json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
+    });
+    prop_oneof![3 => flux, 1 => other]
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let covered = prop_oneof![
+        Just("Pod"),
+        Just("Deployment"),
+        Just("Receiver"),
+        Just("GitRepository")
+    ];
+    let coverage = prop_oneof![
+        Just(Coverage::Synced),
+        Just(Coverage::Absent),
+        Just(Coverage::Forbidden),
+        Just(Coverage::Failing { error: "cut".into() }),
+    ];
+    prop_oneof![
+        6 => object().prop_map(Edit::Put),
+        2 => object().prop_map(Edit::Delete),
+        2 => (covered, coverage).prop_map(|(name, coverage)| Edit::Cover(kind(name), coverage)),
+    ]
+}
+
+fn delta(edit: &Edit) -> Delta {
+    match edit {
+        Edit::Put(object) => upsert(object),
+        Edit::Delete(object) => remove(object),
+        Edit::Cover(kind, coverage) => Delta::Coverage(*kind, coverage.clone()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn step_by_step_is_from_scratch(edits in proptest::collection::vec(edit(), 1..40)) {
+        let mut stepwise = engine(Tenancy::Shared);
+        for edit in &edits {
+            stepwise.ingest([delta(edit)]);
+        }
+        let incremental = posture(&stepwise);
+
+        let mut at_once = engine(Tenancy::Shared);
+        at_once.ingest(edits.iter().map(delta));
+        prop_assert_eq!(&posture(&at_once), &incremental);
+
+        stepwise.evaluate_all();
+        prop_assert_eq!(&posture(&stepwise), &incremental);
+    }
+}
+
+#[test]
+fn an_equal_object_is_no_change() {
+    let mut engine = engine(Tenancy::Shared);
+    let object = deployment("kustomize-controller", "1.9.4", &[]);
+    assert!(engine.ingest([upsert(&object)]));
+    let before = engine.evaluations();
+    let mut touched = object.clone();
+    touched["status"] = json!({"readyReplicas": 1});
+    touched["metadata"]["resourceVersion"] = json!("2");
+    assert!(!engine.ingest([upsert(&touched)]));
+    assert_eq!(engine.evaluations(), before);
+}
+
+#[test]
+fn one_change_costs_what_it_touches() {
+    let evaluations_for_one_change = |others: usize| {
+        let mut engine = engine(Tenancy::Shared);
+        engine.ingest((0..others).map(|number| {
+            let mut other = deployment("helm-controller", "1.6.3", &[]);
+            other["metadata"]["namespace"] = json!(format!("flux-{number}"));
+            upsert(&other)
+        }));
+        engine.ingest([upsert(&deployment("kustomize-controller", "1.9.4", &[]))]);
+        let before = engine.evaluations();
+        engine.ingest([upsert(&deployment(
+            "kustomize-controller",
+            "1.9.4",
+            &["--no-remote-bases"],
+        ))]);
+        engine.evaluations() - before
+    };
+    assert_eq!(evaluations_for_one_change(1), evaluations_for_one_change(200));
+}

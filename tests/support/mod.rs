@@ -1,0 +1,124 @@
+//! Drives the engine with objects, as the watches do: no cluster, no async.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use flux_security_operator::api::{ControlResult, Tenancy};
+use flux_security_operator::engine::{ControlPosture, Engine, PolicyPosture};
+use flux_security_operator::inventory::{Coverage, Delta, ObjectKey};
+use flux_security_operator::kinds::own::PolicyRow;
+use flux_security_operator::kinds::{KindId, Meta};
+use serde_json::{Value, json};
+
+/// The fact that an object exists.
+pub fn upsert(object: &Value) -> Delta {
+    let kind = kind_of(object);
+    let text = object.to_string();
+    let meta = Meta::parse(&text).unwrap();
+    let key = ObjectKey::new(&meta.namespace, &meta.name);
+    match kind.entry().project(&meta, &text) {
+        Ok(Some(row)) => Delta::Upsert(kind, key, row),
+        Ok(None) => Delta::Remove(kind, key),
+        Err(error) => Delta::Undecodable(kind, key, error.to_string()),
+    }
+}
+
+/// The fact that an object is gone.
+pub fn remove(object: &Value) -> Delta {
+    let meta = Meta::parse(&object.to_string()).unwrap();
+    Delta::Remove(kind_of(object), ObjectKey::new(&meta.namespace, &meta.name))
+}
+
+pub fn kind_of(object: &Value) -> KindId {
+    let name = object["kind"].as_str().unwrap();
+    kind(name)
+}
+
+pub fn kind(name: &str) -> KindId {
+    KindId::all()
+        .find(|kind| kind.name() == name)
+        .unwrap_or_else(|| panic!("{name} is not watched"))
+}
+
+/// An engine that sees everything and audits with one policy.
+pub fn engine(tenancy: Tenancy) -> Engine {
+    let mut engine = Engine::default();
+    engine.pin("test", policy(tenancy));
+    engine.ingest(KindId::all().map(|kind| Delta::Coverage(kind, Coverage::Synced)));
+    engine
+}
+
+pub fn policy(tenancy: Tenancy) -> PolicyRow {
+    let mut spec = flux_security_operator::api::FluxSecurityPolicySpec::default();
+    spec.tenancy = tenancy;
+    PolicyRow {
+        uid: "uid".into(),
+        generation: 1,
+        requested_at: String::new(),
+        spec,
+    }
+}
+
+pub fn posture(engine: &Engine) -> PolicyPosture {
+    (**engine.posture().policies.get("test").unwrap()).clone()
+}
+
+pub fn control(posture: &PolicyPosture, id: &str) -> ControlPosture {
+    posture
+        .controls
+        .iter()
+        .find(|control| control.control.id == id)
+        .unwrap()
+        .clone()
+}
+
+/// The result of one control after an audit of these objects.
+pub fn audit(id: &str, tenancy: Tenancy, objects: &[Value]) -> ControlPosture {
+    let mut engine = engine(tenancy);
+    engine.ingest(objects.iter().map(upsert));
+    control(&posture(&engine), id)
+}
+
+pub fn result(id: &str, objects: &[Value]) -> ControlResult {
+    audit(id, Tenancy::Shared, objects).result
+}
+
+/// A controller's Deployment as upstream ships it, with more arguments.
+pub fn deployment(controller: &str, version: &str, args: &[&str]) -> Value {
+    let mut all = vec![
+        "--watch-all-namespaces=true",
+        "--log-level=info",
+        "--enable-leader-election",
+    ];
+    all.extend(args);
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": controller, "namespace": "flux-system", "uid": "u",
+            "labels": {"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/component": controller}
+        },
+        "spec": {"replicas": 1, "template": {
+            "metadata": {"labels": {"app": controller}},
+            "spec": {"serviceAccountName": controller, "containers": [{
+                "name": "manager",
+                "image": format!("ghcr.io/fluxcd/{controller}:v{version}"),
+                "args": all,
+                "env": [{"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}]
+            }]}
+        }}
+    })
+}
+
+/// The running pod of such a Deployment.
+pub fn pod(controller: &str, version: &str, args: &[&str], ready: bool) -> Value {
+    let template = deployment(controller, version, args)["spec"]["template"].clone();
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": format!("{controller}-abc-1"), "namespace": "flux-system", "uid": "p",
+            "labels": {"app": controller, "pod-template-hash": "abc"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": format!("{controller}-abc"), "controller": true}]
+        },
+        "spec": template["spec"],
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if ready {"True"} else {"False"}}]}
+    })
+}
