@@ -14,6 +14,7 @@ pub mod flux;
 pub mod inventory;
 pub mod kinds;
 
+pub mod publish;
 pub mod render;
-
+pub mod serve;
 pub mod telemetry;

@@ -42,9 +42,12 @@ fn object() -> impl Strategy<Value = Value> {
     ];
     let version = prop_oneof![Just("1.10.1"), Just("1.9.4"), Just("1.4.0"), Just("0.18.0")];
     let flux = (controller, version, arguments(), any::<bool>(), any::<bool>()).prop_map(
-        |(controller, version, args, as_pod, ready)| match as_pod {
-            true => pod(controller, version, &args, ready),
-            false => deployment(controller, version, &args),
+        |(controller, version, args, as_pod, ready)| {
+            if as_pod {
+                pod(controller, version, &args, ready)
+            } else {
+                deployment(controller, version, &args)
+            }
         },
     );
     let other = (0..3_u8, any::<bool>(), any::<bool>()).prop_map(|(number, plain, broken)| {
@@ -117,7 +120,7 @@ fn an_equal_object_is_no_change() {
     let object = deployment("kustomize-controller", "1.9.4", &[]);
     assert!(engine.ingest([upsert(&object)]));
     let before = engine.evaluations();
-    let mut touched = object.clone();
+    let mut touched = object;
     touched["status"] = json!({"readyReplicas": 1});
     touched["metadata"]["resourceVersion"] = json!("2");
     assert!(!engine.ingest([upsert(&touched)]));

@@ -3,6 +3,7 @@
 mod audit;
 mod controls;
 mod generate;
+mod run;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The operator: watches, evaluates, publishes.
+    Run(run::Run),
     /// One audit of the cluster in the kubeconfig, printed.
     Audit(audit::Audit),
     /// The catalogue of controls, or one of them explained.
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     crate::telemetry::start(&arguments.log);
     let result = match arguments.command {
+        Command::Run(run) => block_on(run.run()),
         Command::Audit(audit) => block_on(audit.run()),
         Command::Controls(controls) => controls.run(),
         Command::Crds => generate::print_crds(),

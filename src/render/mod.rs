@@ -1,5 +1,10 @@
-//! What is shown, as a function of the posture: nothing here reads a clock or a cluster.
+//! Turns a posture into what is published: reports, Events and metrics. Pure: no clock, no I/O.
 
+pub mod events;
+pub mod metrics;
 pub mod rbac;
 pub mod report;
 pub mod table;
+
+#[cfg(test)]
+pub(crate) mod fixture;

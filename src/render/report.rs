@@ -1,105 +1,102 @@
-//! The posture of one policy as the status of its report.
-//!
-//! Equal posture and equal previous report give an equal report: then nothing is written. Times enter only where
-//! something changed, and stay what they were otherwise.
+//! Reports and statuses. Equal input gives equal output, so that nothing is written when nothing changed.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::{Timestamp, Unit};
+use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
 
-use crate::api::report::{Catalogue, Change, NamespaceTotals, SeverityCounts};
-use crate::api::{Condition, ControlResult, ControlStatus, Finding, ReportStatus, Summary};
-use crate::controls;
+use crate::api::report::{Catalogue, Change, NamespaceSummary, NamespaceTotals, SeverityCounts};
+use crate::api::{
+    Condition, ControlResult, ControlStatus, Finding, FluxSecurityPolicyStatus, Installation,
+    NamespaceReportStatus, ReportStatus, Summary,
+};
+use crate::controls::{DOCUMENT_REVISION, VERSION};
 use crate::engine::posture::first_failing;
-use crate::engine::{ControlPosture, PolicyPosture};
+use crate::engine::{ControlPosture, FindingPosture, PolicyPosture};
 
-/// No object of ours is larger, in bytes of JSON.
-pub const MAX_BYTES: usize = 256 * 1024;
+/// Condition: audited and published.
+pub const READY: &str = "Ready";
+/// Condition: no control at or above `failOn` fails.
+pub const COMPLIANT: &str = "Compliant";
+/// Condition: every applicable control could be judged.
+pub const COMPLETE: &str = "Complete";
+/// Condition: an audit is under way.
+pub const RECONCILING: &str = "Reconciling";
+/// Condition: the spec has to be changed before anything can be audited.
+pub const STALLED: &str = "Stalled";
+
+/// No object of ours is larger.
+pub const MAX_OBJECT_BYTES: usize = 256 * 1024;
+/// Left for metadata with its managedFields.
+const METADATA_BYTES: usize = 8 * 1024;
+/// Left for the list of installations.
+const INSTALLATION_BYTES: usize = 64 * 1024;
 /// Namespaces that the cluster report lists.
 const MAX_NAMESPACES: usize = 100;
+/// Reasons that the condition `Complete` names.
+const MAX_GAPS: usize = 3;
+/// Longest message of a condition in bytes; the API server takes 32768.
+const MAX_MESSAGE: usize = 1024;
 
-/// The report with nothing cut off, as if it were the first: what `fluxsec audit` prints.
-#[must_use]
-pub fn uncut(posture: &PolicyPosture, now: Timestamp) -> ReportStatus {
-    let mut report = whole(posture, None, whole_second(now));
-    report.history.clear();
-    report
-}
-
-/// The report as it is published: bounded, with exact totals.
+/// The report of a policy. An invalid or a suspended policy leaves the previous report as it is.
 #[must_use]
 pub fn report(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: Timestamp) -> ReportStatus {
-    let mut report = whole(posture, previous, whole_second(now));
-    let most = usize::try_from(posture.policy.spec.report.max_findings).unwrap_or(0);
-    let most = most.min(findings_that_fit(&report));
-    report.truncated_findings = count(report.findings.len().saturating_sub(most));
-    report.findings.truncate(most);
+    if !is_audited(posture) {
+        return previous.cloned().unwrap_or_default();
+    }
+    let now = whole_seconds(now);
+    let policy = &posture.policy;
+    let mut report = ReportStatus {
+        observed_generation: policy.generation,
+        conditions: report_conditions(posture, previous, &now),
+        last_handled_reconcile_at: policy.requested_at.clone(),
+        cluster_name: policy.spec.cluster_name.clone(),
+        catalogue: Catalogue {
+            version: VERSION.to_owned(),
+            document_revision: DOCUMENT_REVISION.to_owned(),
+        },
+        installations: bounded_installations(&posture.installations),
+        summary: summary(posture),
+        controls: control_rows(posture, previous, &now),
+        findings: Vec::new(),
+        truncated_findings: 0,
+        namespaces: namespace_totals(&posture.findings),
+        history: history(posture, previous, &now),
+    };
+    let most = usize::try_from(policy.spec.report.max_findings).unwrap_or(0);
+    let room = (MAX_OBJECT_BYTES - METADATA_BYTES).saturating_sub(size_of(&report));
+    let (findings, left_out) = bounded_findings(posture.findings.iter().map(|it| &it.finding), most, room);
+    report.findings = findings;
+    report.truncated_findings = left_out;
     report
 }
 
-/// Findings are sorted, so that those that do not fit are the least severe.
-fn findings_that_fit(report: &ReportStatus) -> usize {
-    let mut rest = ReportStatus {
-        findings: Vec::new(),
-        ..report.clone()
-    };
-    rest.truncated_findings = i32::MAX;
-    // An eighth is left for metadata and managedFields; the lists are atomic, so that these stay small.
-    let mut left = (MAX_BYTES - MAX_BYTES / 8).saturating_sub(bytes(&rest));
-    for (position, finding) in report.findings.iter().enumerate() {
-        let needed = bytes(finding) + 1;
-        if needed > left {
-            return position;
-        }
-        left -= needed;
-    }
-    report.findings.len()
+/// The report with nothing cut off and no past: what `fluxsec audit` prints.
+#[must_use]
+pub fn uncut(posture: &PolicyPosture, now: Timestamp) -> ReportStatus {
+    let mut whole = report(posture, None, now);
+    whole.findings = posture.findings.iter().map(|it| it.finding.clone()).collect();
+    whole.installations.clone_from(&posture.installations);
+    whole.truncated_findings = 0;
+    whole.history.clear();
+    whole
 }
 
-/// Size of a value as JSON.
-fn bytes(value: &impl serde::Serialize) -> usize {
-    serde_json::to_vec(value).map_or(MAX_BYTES, |json| json.len())
+/// Whether the policy asks for an audit that can be made.
+#[must_use]
+pub fn is_audited(posture: &PolicyPosture) -> bool {
+    posture.invalid.is_none() && !posture.policy.spec.suspend
 }
 
-fn whole(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: Time) -> ReportStatus {
-    let findings: Vec<Finding> = posture
-        .findings
-        .iter()
-        .map(|finding| finding.finding.clone())
-        .collect();
-    let summary = summary(posture);
-    ReportStatus {
-        observed_generation: posture.policy.generation,
-        conditions: conditions(posture, previous, &now),
-        last_handled_reconcile_at: posture.policy.requested_at.clone(),
-        cluster_name: posture.policy.spec.cluster_name.clone(),
-        catalogue: Catalogue {
-            version: controls::VERSION.to_owned(),
-            document_revision: controls::DOCUMENT_REVISION.to_owned(),
-        },
-        installations: posture.installations.clone(),
-        controls: posture
-            .controls
-            .iter()
-            .map(|control| row(control, previous, &now))
-            .collect(),
-        namespaces: namespaces(&findings),
-        truncated_findings: 0,
-        history: history(posture, previous, &now),
-        findings,
-        summary,
-    }
-}
-
-/// Totals over the controls; score and coverage are rounded down.
+/// Totals of a posture; exact whatever is cut off elsewhere.
 #[must_use]
 pub fn summary(posture: &PolicyPosture) -> Summary {
     let mut summary = Summary {
         findings: count(posture.findings.len()),
         ..Summary::default()
     };
-    let (mut passing, mut weighed) = (0, 0);
+    let (mut passing, mut weighed) = (0_i64, 0_i64);
     for control in &posture.controls {
         let weight = control.severity.weight();
         match control.result {
@@ -113,198 +110,597 @@ pub fn summary(posture: &PolicyPosture) -> Summary {
                 summary.failing.add(control.severity);
                 weighed += weight;
             }
-            ControlResult::Unknown => summary.unknown += 1,
-            ControlResult::Manual => summary.manual += 1,
             ControlResult::Waived => summary.waived += 1,
+            ControlResult::Manual => summary.manual += 1,
             ControlResult::NotApplicable => summary.not_applicable += 1,
+            ControlResult::Unknown => summary.unknown += 1,
         }
     }
-    let applicable = summary.pass + summary.fail + summary.waived + summary.manual + summary.unknown;
-    summary.score = percent(passing, weighed);
-    summary.coverage = percent(i64::from(applicable - summary.unknown), i64::from(applicable));
+    let applicable = count(posture.controls.len()) - summary.not_applicable;
+    summary.score = percentage(passing, weighed);
+    summary.coverage = percentage(i64::from(applicable - summary.unknown), i64::from(applicable));
     summary
 }
 
-/// 100 when there is nothing to divide by.
-fn percent(part: i64, whole: i64) -> i32 {
-    if whole == 0 {
+/// A share rounded down; 100 of nothing.
+fn percentage(part: i64, whole: i64) -> i32 {
+    if whole <= 0 {
         return 100;
     }
-    i32::try_from(part * 100 / whole).unwrap_or(0)
+    i32::try_from(100 * part / whole).unwrap_or(100)
 }
 
-fn row(control: &ControlPosture, previous: Option<&ReportStatus>, now: &Time) -> ControlStatus {
-    let known = previous.and_then(|previous| previous_row(previous, control.control.id));
-    let since = known
-        .filter(|known| known.result == control.result)
-        .and_then(|known| known.since.clone());
+/// What is said about compliance: the status of the condition, its reason and its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compliance {
+    /// `True`, `False`, or `Unknown` when nothing fails but something at or above `failOn` could not be judged.
+    pub status: &'static str,
+    /// One CamelCase word.
+    pub reason: &'static str,
+    /// One sentence.
+    pub message: String,
+}
+
+/// Whether a posture complies with its policy.
+#[must_use]
+pub fn compliance(posture: &PolicyPosture) -> Compliance {
+    let fail_on = posture.policy.spec.fail_on;
+    let matters = |result: ControlResult| {
+        let controls = posture
+            .controls
+            .iter()
+            .filter(move |control| control.result == result);
+        controls.filter(|control| control.severity <= fail_on).count()
+    };
+    let failing = matters(ControlResult::Fail);
+    if failing > 0 {
+        let message = format!(
+            "{} of severity {fail_on} or above",
+            verb(failing, "fails", "fail")
+        );
+        return Compliance {
+            status: "False",
+            reason: "ControlsFailing",
+            message,
+        };
+    }
+    let unknown = matters(ControlResult::Unknown);
+    if unknown > 0 {
+        let message = format!(
+            "{} of severity {fail_on} or above",
+            verb(unknown, "is unknown", "are unknown")
+        );
+        return Compliance {
+            status: "Unknown",
+            reason: "ControlsUnknown",
+            message,
+        };
+    }
+    let message = format!("no control of severity {fail_on} or above fails");
+    Compliance {
+        status: "True",
+        reason: "NothingFails",
+        message,
+    }
+}
+
+fn verb(controls: usize, one: &str, many: &str) -> String {
+    match controls {
+        1 => format!("1 control {one}"),
+        controls => format!("{controls} controls {many}"),
+    }
+}
+
+fn report_conditions(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: &Time) -> Vec<Condition> {
+    let known = previous.map_or(&[][..], |previous| &previous.conditions);
+    let conditions = Conditions {
+        known,
+        generation: posture.policy.generation,
+        now,
+    };
+    let compliance = compliance(posture);
+    let (complete, reason, message) = completeness(posture);
+    vec![
+        conditions.make(READY, "True", "Published", "the posture is audited and published"),
+        conditions.make(
+            COMPLIANT,
+            compliance.status,
+            compliance.reason,
+            &compliance.message,
+        ),
+        conditions.make(COMPLETE, complete, reason, &message),
+    ]
+}
+
+/// Names what could not be judged: the distinct reasons of the first unknown controls.
+fn completeness(posture: &PolicyPosture) -> (&'static str, &str, String) {
+    let unknown = || {
+        posture
+            .controls
+            .iter()
+            .filter(|control| control.result == ControlResult::Unknown)
+    };
+    let Some(first) = unknown().next() else {
+        return (
+            "True",
+            "EverythingJudged",
+            "every applicable control could be judged".to_owned(),
+        );
+    };
+    let mut messages: Vec<&str> = Vec::new();
+    for control in unknown() {
+        if !messages.contains(&control.message.as_str()) {
+            messages.push(&control.message);
+        }
+    }
+    let rest = messages.len().saturating_sub(MAX_GAPS);
+    messages.truncate(MAX_GAPS);
+    let mut message = format!(
+        "{}: {}",
+        verb(unknown().count(), "is unknown", "are unknown"),
+        messages.join("; ")
+    );
+    if rest > 0 {
+        message = format!("{message}; and {rest} more reasons");
+    }
+    ("False", &first.reason, message)
+}
+
+fn control_rows(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: &Time) -> Vec<ControlStatus> {
+    let known = rows_by_id(previous);
+    let mut rows: Vec<ControlStatus> = posture
+        .controls
+        .iter()
+        .map(|control| row(control, &known, now))
+        .collect();
+    rows.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
+    rows
+}
+
+fn row(control: &ControlPosture, known: &BTreeMap<&str, &ControlStatus>, now: &Time) -> ControlStatus {
+    let before = known
+        .get(control.control.id)
+        .filter(|before| before.result == control.result);
+    let since = before
+        .and_then(|before| before.since.clone())
+        .unwrap_or_else(|| now.clone());
     ControlStatus {
         id: control.control.id.to_owned(),
         title: control.control.title.to_owned(),
         severity: control.severity,
         result: control.result,
         reason: control.reason.clone(),
-        message: control.message.clone(),
+        message: clip(&control.message, MAX_MESSAGE),
         findings: count(control.findings),
         waived: 0,
-        since: Some(since.unwrap_or_else(|| now.clone())),
+        since: Some(since),
     }
 }
 
-fn previous_row<'a>(previous: &'a ReportStatus, id: &str) -> Option<&'a ControlStatus> {
-    previous.controls.iter().find(|control| control.id == id)
+/// The rows of a report by control id.
+pub(super) fn rows_by_id(report: Option<&ReportStatus>) -> BTreeMap<&str, &ControlStatus> {
+    let rows = report.map_or(&[][..], |report| &report.controls);
+    rows.iter().map(|row| (row.id.as_str(), row)).collect()
 }
 
-fn conditions(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: &Time) -> Vec<Condition> {
-    let worst_allowed = posture.policy.spec.fail_on;
-    let failing = |control: &&ControlPosture| {
-        control.result == ControlResult::Fail && control.severity <= worst_allowed
-    };
-    let failing: Vec<&str> = posture
+/// Newest first: one entry for every control whose result changed, then what was known.
+fn history(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: &Time) -> Vec<Change> {
+    let known = rows_by_id(previous);
+    let mut changed: Vec<&ControlPosture> = posture
         .controls
         .iter()
-        .filter(failing)
-        .map(|control| control.control.id)
+        .filter(|control| is_change(control, &known))
         .collect();
-    let compliant = match failing.len() {
-        0 => (
-            "True",
-            "Compliant",
-            format!("no control of severity {worst_allowed} or above fails"),
-        ),
-        _ => (
-            "False",
-            "ControlsFailing",
-            format!("failing: {}", failing.join(", ")),
-        ),
-    };
-    let unknown = posture
-        .controls
-        .iter()
-        .filter(|control| control.result == ControlResult::Unknown);
-    let mut gaps: Vec<&str> = unknown.map(|control| control.message.as_str()).collect();
-    gaps.extend(posture.gaps.iter().map(|gap| gap.message.as_str()));
-    gaps.sort_unstable();
-    gaps.dedup();
-    let complete = match gaps.len() {
-        0 => (
-            "True",
-            "Complete",
-            "everything that the controls read could be read".to_owned(),
-        ),
-        _ => ("False", "EvidenceMissing", bounded_list(&gaps)),
-    };
-    let ready = ("True", "Published", "the audit is published".to_owned());
-    [("Ready", ready), ("Compliant", compliant), ("Complete", complete)]
+    changed.sort_by_key(|control| (control.severity, control.control.id));
+    let fresh = changed
         .into_iter()
-        .map(|(kind, (status, reason, message))| {
-            let known =
-                previous.and_then(|previous| previous.conditions.iter().find(|known| known.type_ == kind));
-            let since = known
-                .filter(|known| known.status == status)
-                .map(|known| known.last_transition_time.clone());
-            Condition {
-                type_: kind.to_owned(),
-                status: status.to_owned(),
-                reason: reason.to_owned(),
-                message,
-                observed_generation: Some(posture.policy.generation),
-                last_transition_time: since.unwrap_or_else(|| now.clone()),
-            }
-        })
-        .collect()
-}
-
-/// The first few of many sentences, and how many more there are.
-fn bounded_list(sentences: &[&str]) -> String {
-    const SHOWN: usize = 5;
-    let shown = sentences
+        .map(|control| change(control, posture, previous, &known, now));
+    let old = previous
+        .map_or(&[][..], |previous| &previous.history)
         .iter()
-        .take(SHOWN)
-        .copied()
-        .collect::<Vec<_>>()
-        .join("; ");
-    match sentences.len().checked_sub(SHOWN) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown}; and {more} more"),
+        .cloned();
+    let most = usize::try_from(posture.policy.spec.report.history).unwrap_or(1);
+    fresh.chain(old).take(most).collect()
+}
+
+/// A control that is seen for the first time is news only when it is bad.
+fn is_change(control: &ControlPosture, known: &BTreeMap<&str, &ControlStatus>) -> bool {
+    match known.get(control.control.id) {
+        Some(before) => before.result != control.result,
+        None => matches!(control.result, ControlResult::Fail | ControlResult::Unknown),
     }
 }
 
-fn namespaces(findings: &[Finding]) -> Vec<NamespaceTotals> {
-    let mut totals: BTreeMap<&str, SeverityCounts> = BTreeMap::new();
-    for finding in findings {
-        totals
-            .entry(&finding.resource.namespace)
-            .or_default()
-            .add(finding.severity);
+fn change(
+    control: &ControlPosture,
+    posture: &PolicyPosture,
+    previous: Option<&ReportStatus>,
+    known: &BTreeMap<&str, &ControlStatus>,
+    now: &Time,
+) -> Change {
+    let id = control.control.id;
+    let failing = first_failing(&posture.findings, id);
+    let before = previous.and_then(|report| report.findings.iter().find(|finding| finding.control == id));
+    let resource = failing
+        .map(|failing| &failing.finding)
+        .or(before)
+        .map(|finding| finding.resource.clone());
+    Change {
+        time: now.clone(),
+        control: id.to_owned(),
+        from: known.get(id).map(|before| before.result),
+        to: control.result,
+        resource,
+        manager: failing.map(|failing| failing.manager.clone()).unwrap_or_default(),
     }
-    let mut namespaces: Vec<NamespaceTotals> = totals
+}
+
+fn namespace_totals(findings: &[FindingPosture]) -> Vec<NamespaceTotals> {
+    let mut by_name: BTreeMap<&str, SeverityCounts> = BTreeMap::new();
+    for FindingPosture { finding, .. } in findings {
+        if !finding.resource.namespace.is_empty() {
+            by_name
+                .entry(&finding.resource.namespace)
+                .or_default()
+                .add(finding.severity);
+        }
+    }
+    let mut totals: Vec<NamespaceTotals> = by_name
         .into_iter()
         .map(|(name, failing)| NamespaceTotals {
             name: name.to_owned(),
             failing,
         })
         .collect();
-    let worst = |totals: &NamespaceTotals| {
-        let counts = totals.failing;
-        std::cmp::Reverse((
-            counts.critical,
-            counts.high,
-            counts.medium,
-            counts.low,
-            counts.info,
-        ))
+    let badness = |it: &NamespaceTotals| {
+        let it = it.failing;
+        [it.critical, it.high, it.medium, it.low, it.info]
     };
-    namespaces.sort_by_key(worst);
-    namespaces.truncate(MAX_NAMESPACES);
-    namespaces
+    totals.sort_by(|a, b| badness(b).cmp(&badness(a)).then_with(|| a.name.cmp(&b.name)));
+    totals.truncate(MAX_NAMESPACES);
+    totals
 }
 
-/// What changed now, in front of what changed before. The first audit records what needs attention.
-fn history(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: &Time) -> Vec<Change> {
-    let changed = posture
-        .controls
-        .iter()
-        .filter_map(|control| change(posture, control, previous, now));
-    let before = previous
-        .map(|previous| previous.history.clone())
-        .unwrap_or_default();
-    let most = usize::try_from(posture.policy.spec.report.history).unwrap_or(0);
-    changed.chain(before).take(most).collect()
+/// The installations that fit, in order.
+fn bounded_installations(installations: &[Installation]) -> Vec<Installation> {
+    let mut room = INSTALLATION_BYTES;
+    let fits = |installation: &&Installation| spend(&mut room, size_of(installation));
+    installations.iter().take_while(fits).cloned().collect()
 }
 
-fn change(
+/// The findings that fit, the worst first, and how many do not.
+fn bounded_findings<'a>(
+    findings: impl ExactSizeIterator<Item = &'a Finding>,
+    most: usize,
+    mut room: usize,
+) -> (Vec<Finding>, i32) {
+    let total = findings.len();
+    let fits = |finding: &&Finding| spend(&mut room, size_of(finding));
+    let kept: Vec<Finding> = findings.take(most).take_while(fits).cloned().collect();
+    let left_out = count(total - kept.len());
+    (kept, left_out)
+}
+
+/// Takes the bytes of one element and its comma out of what is left; false when they do not fit.
+fn spend(room: &mut usize, bytes: usize) -> bool {
+    let Some(left) = room.checked_sub(bytes + 1) else {
+        return false;
+    };
+    *room = left;
+    true
+}
+
+/// The namespace reports of a policy, by namespace. An invalid or suspended policy leaves them as they are.
+#[must_use]
+pub fn namespace_reports(
     posture: &PolicyPosture,
-    control: &ControlPosture,
-    previous: Option<&ReportStatus>,
-    now: &Time,
-) -> Option<Change> {
-    let from = previous
-        .and_then(|previous| previous_row(previous, control.control.id))
-        .map(|row| row.result);
-    if from == Some(control.result) {
-        return None;
+    previous: &BTreeMap<String, NamespaceReportStatus>,
+    now: Timestamp,
+) -> BTreeMap<String, NamespaceReportStatus> {
+    if !is_audited(posture) {
+        return previous.clone();
     }
-    let noteworthy = matches!(control.result, ControlResult::Fail | ControlResult::Unknown);
-    if from.is_none() && !noteworthy {
-        return None;
+    let now = whole_seconds(now);
+    let mut by_namespace: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for FindingPosture { finding, .. } in &posture.findings {
+        if !finding.resource.namespace.is_empty() {
+            by_namespace
+                .entry(&finding.resource.namespace)
+                .or_default()
+                .push(finding);
+        }
     }
-    let failing = first_failing(&posture.findings, control.control.id);
-    Some(Change {
-        time: now.clone(),
-        control: control.control.id.to_owned(),
-        from,
-        to: control.result,
-        resource: failing.map(|failing| failing.finding.resource.clone()),
-        manager: failing.map(|failing| failing.manager.clone()).unwrap_or_default(),
-    })
+    by_namespace
+        .into_iter()
+        .map(|(name, findings)| {
+            (
+                name.to_owned(),
+                namespace_report(posture, &findings, previous.get(name), &now),
+            )
+        })
+        .collect()
 }
 
-/// Reports carry whole seconds, as the API server's own times do.
-fn whole_second(now: Timestamp) -> Time {
-    Time(now.round(Unit::Second).unwrap_or(now))
+fn namespace_report(
+    posture: &PolicyPosture,
+    findings: &[&Finding],
+    previous: Option<&NamespaceReportStatus>,
+    now: &Time,
+) -> NamespaceReportStatus {
+    let mut failing = SeverityCounts::default();
+    for finding in findings {
+        failing.add(finding.severity);
+    }
+    let known = previous.map_or(&[][..], |previous| &previous.conditions);
+    // No generation: a change of the policy that changes nothing here is no reason to write hundreds of objects.
+    let conditions = Conditions {
+        known,
+        generation: 0,
+        now,
+    };
+    let mut report = NamespaceReportStatus {
+        policy: posture.name.clone(),
+        summary: NamespaceSummary {
+            findings: count(findings.len()),
+            failing,
+        },
+        findings: Vec::new(),
+        truncated_findings: 0,
+        conditions: vec![conditions.make(
+            READY,
+            "True",
+            "Published",
+            "the findings of this namespace are published",
+        )],
+    };
+    let room = (MAX_OBJECT_BYTES - METADATA_BYTES).saturating_sub(size_of(&report));
+    (report.findings, report.truncated_findings) =
+        bounded_findings(findings.iter().copied(), usize::MAX, room);
+    report
+}
+
+/// The status of a policy. What an invalid or suspended policy said about compliance stays.
+#[must_use]
+pub fn policy_status(
+    posture: &PolicyPosture,
+    previous: Option<&FluxSecurityPolicyStatus>,
+    now: Timestamp,
+) -> FluxSecurityPolicyStatus {
+    let now = whole_seconds(now);
+    let known = previous.map_or(&[][..], |previous| &previous.conditions);
+    let conditions = Conditions {
+        known,
+        generation: posture.policy.generation,
+        now: &now,
+    };
+    let suspended = posture.policy.spec.suspend;
+    let handled = match previous {
+        Some(previous) if suspended => previous.last_handled_reconcile_at.clone(),
+        _ => posture.policy.requested_at.clone(),
+    };
+    let (ready, stalled) = match &posture.invalid {
+        Some(invalid) => (
+            conditions.make(READY, "False", "PolicyInvalid", invalid),
+            conditions.make(STALLED, "True", "PolicyInvalid", invalid),
+        ),
+        None if suspended => (
+            conditions.make(
+                READY,
+                "True",
+                "Suspended",
+                "suspended: the published report stays as it is",
+            ),
+            conditions.make(STALLED, "False", "PolicyValid", "the spec is valid"),
+        ),
+        None => (
+            conditions.make(READY, "True", "Published", "the posture is audited and published"),
+            conditions.make(STALLED, "False", "PolicyValid", "the spec is valid"),
+        ),
+    };
+    FluxSecurityPolicyStatus {
+        observed_generation: posture.policy.generation,
+        conditions: vec![
+            ready,
+            conditions.make(RECONCILING, "False", "Settled", "no audit is under way"),
+            stalled,
+            policy_compliance(posture, &conditions),
+        ],
+        last_handled_reconcile_at: handled,
+    }
+}
+
+fn policy_compliance(posture: &PolicyPosture, conditions: &Conditions<'_>) -> Condition {
+    if is_audited(posture) {
+        let compliance = compliance(posture);
+        return conditions.make(
+            COMPLIANT,
+            compliance.status,
+            compliance.reason,
+            &compliance.message,
+        );
+    }
+    match find(conditions.known, COMPLIANT) {
+        Some(known) => known.clone(),
+        None => conditions.make(
+            COMPLIANT,
+            "Unknown",
+            "NotAudited",
+            "this policy has not been audited yet",
+        ),
+    }
+}
+
+/// The condition of a type.
+#[must_use]
+pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// Makes conditions that remember since when their status holds.
+struct Conditions<'a> {
+    known: &'a [Condition],
+    generation: i64,
+    now: &'a Time,
+}
+
+impl Conditions<'_> {
+    fn make(&self, type_: &str, status: &str, reason: &str, message: &str) -> Condition {
+        let before = find(self.known, type_).filter(|before| before.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: clip(message, MAX_MESSAGE),
+            last_transition_time: before
+                .map_or_else(|| self.now.clone(), |before| before.last_transition_time.clone()),
+            observed_generation: (self.generation > 0).then_some(self.generation),
+        }
+    }
+}
+
+/// Cuts a text to so many bytes, at a character boundary.
+pub(super) fn clip(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let mut end = most.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+/// Kubernetes keeps whole seconds; anything finer would differ from what is read back.
+fn whole_seconds(now: Timestamp) -> Time {
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+fn size_of(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX / 2, |bytes| bytes.len())
 }
 
 fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Severity;
+    use crate::render::fixture::{at, control, failing, posture};
+
+    #[test]
+    fn the_score_weighs_passing_and_failing_controls_only() {
+        let posture = posture(vec![
+            control(0, Severity::Critical, ControlResult::Pass),
+            control(1, Severity::High, ControlResult::Fail),
+            control(2, Severity::Medium, ControlResult::Unknown),
+            control(3, Severity::Low, ControlResult::NotApplicable),
+            control(4, Severity::High, ControlResult::Waived),
+        ]);
+        let summary = summary(&posture);
+        assert_eq!((summary.score, summary.coverage), (66, 75));
+        assert_eq!((summary.pass, summary.fail, summary.unknown), (1, 1, 1));
+        assert_eq!(
+            (summary.not_applicable, summary.waived, summary.failing.high),
+            (1, 1, 1)
+        );
+    }
+
+    #[test]
+    fn nothing_to_weigh_scores_100() {
+        let summary = summary(&posture(Vec::new()));
+        assert_eq!((summary.score, summary.coverage), (100, 100));
+    }
+
+    #[test]
+    fn nothing_changes_when_nothing_changed() {
+        let posture = failing(&["a", "b"]);
+        let first = report(&posture, None, at(100));
+        let second = report(&posture, Some(&first), at(5000));
+        assert_eq!(first, second);
+        let namespaces = namespace_reports(&posture, &BTreeMap::new(), at(100));
+        assert_eq!(namespaces, namespace_reports(&posture, &namespaces, at(5000)));
+        let status = policy_status(&posture, None, at(100));
+        assert_eq!(status, policy_status(&posture, Some(&status), at(5000)));
+    }
+
+    #[test]
+    fn a_report_survives_the_wire() {
+        let first = report(&failing(&["a"]), None, at(100));
+        let wire = serde_json::to_string(&first).unwrap();
+        assert_eq!(first, serde_json::from_str::<ReportStatus>(&wire).unwrap());
+    }
+
+    #[test]
+    fn since_is_kept_until_the_result_changes() {
+        let mut posture = posture(vec![
+            control(0, Severity::High, ControlResult::Pass),
+            control(1, Severity::High, ControlResult::Pass),
+        ]);
+        let first = report(&posture, None, at(100));
+        assert!(first.history.is_empty());
+        posture.controls[1].result = ControlResult::Fail;
+        let second = report(&posture, Some(&first), at(200));
+        assert_eq!(second.controls[0].since, first.controls[0].since);
+        assert_eq!(second.controls[1].since, Some(Time(at(200))));
+        assert_eq!(second.history.len(), 1);
+        assert_eq!(second.history[0].from, Some(ControlResult::Pass));
+        assert_eq!(find(&second.conditions, COMPLIANT).unwrap().status, "False");
+        assert_eq!(find(&second.conditions, READY), find(&first.conditions, READY));
+    }
+
+    #[test]
+    fn a_report_stays_below_its_bound_with_exact_totals() {
+        let names: Vec<String> = (0..5000).map(|number| format!("tenant-{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut posture = failing(&names);
+        posture.policy.spec.report.max_findings = 1000;
+        for finding in &mut posture.findings {
+            finding.finding.observed = "\u{1}".repeat(200);
+        }
+        let report = report(&posture, None, at(100));
+        assert!(serde_json::to_vec(&report).unwrap().len() <= MAX_OBJECT_BYTES - METADATA_BYTES + 2);
+        assert!(!report.findings.is_empty() && report.findings.len() < 1000);
+        assert_eq!(report.summary.findings, 5000);
+        assert_eq!(count(report.findings.len()) + report.truncated_findings, 5000);
+        assert_eq!(report.namespaces.len(), MAX_NAMESPACES);
+        let kept: Vec<&Finding> = posture
+            .findings
+            .iter()
+            .map(|it| &it.finding)
+            .take(report.findings.len())
+            .collect();
+        assert_eq!(report.findings.iter().collect::<Vec<_>>(), kept);
+    }
+
+    #[test]
+    fn an_invalid_or_suspended_policy_leaves_the_report() {
+        let mut posture = failing(&["a"]);
+        let first = report(&posture, None, at(100));
+        let namespaces = namespace_reports(&posture, &BTreeMap::new(), at(100));
+        posture.invalid = Some("spec.controls[0].id: there is no control".to_owned());
+        posture.findings.clear();
+        assert_eq!(report(&posture, Some(&first), at(200)), first);
+        assert_eq!(namespace_reports(&posture, &namespaces, at(200)), namespaces);
+        let status = policy_status(&posture, None, at(200));
+        assert_eq!(find(&status.conditions, STALLED).unwrap().status, "True");
+        posture.invalid = None;
+        posture.policy.spec.suspend = true;
+        assert_eq!(report(&posture, Some(&first), at(200)), first);
+        let status = policy_status(&posture, Some(&status), at(300));
+        assert_eq!(find(&status.conditions, READY).unwrap().reason, "Suspended");
+        assert_eq!(find(&status.conditions, STALLED).unwrap().status, "False");
+    }
+
+    #[test]
+    fn what_could_not_be_judged_is_neither_complete_nor_compliant() {
+        let report = report(
+            &posture(vec![control(0, Severity::High, ControlResult::Unknown)]),
+            None,
+            at(1),
+        );
+        assert_eq!(find(&report.conditions, COMPLETE).unwrap().status, "False");
+        assert_eq!(find(&report.conditions, COMPLIANT).unwrap().status, "Unknown");
+    }
 }

@@ -9,7 +9,7 @@ use flux_security_operator::kinds::{KindId, Meta};
 use serde_json::{Value, json};
 
 /// The fact that an object exists.
-pub fn upsert(object: &Value) -> Delta {
+pub(crate) fn upsert(object: &Value) -> Delta {
     let kind = kind_of(object);
     let text = object.to_string();
     let meta = Meta::parse(&text).unwrap();
@@ -22,31 +22,31 @@ pub fn upsert(object: &Value) -> Delta {
 }
 
 /// The fact that an object is gone.
-pub fn remove(object: &Value) -> Delta {
+pub(crate) fn remove(object: &Value) -> Delta {
     let meta = Meta::parse(&object.to_string()).unwrap();
     Delta::Remove(kind_of(object), ObjectKey::new(&meta.namespace, &meta.name))
 }
 
-pub fn kind_of(object: &Value) -> KindId {
+pub(crate) fn kind_of(object: &Value) -> KindId {
     let name = object["kind"].as_str().unwrap();
     kind(name)
 }
 
-pub fn kind(name: &str) -> KindId {
+pub(crate) fn kind(name: &str) -> KindId {
     KindId::all()
         .find(|kind| kind.name() == name)
         .unwrap_or_else(|| panic!("{name} is not watched"))
 }
 
 /// An engine that sees everything and audits with one policy.
-pub fn engine(tenancy: Tenancy) -> Engine {
+pub(crate) fn engine(tenancy: Tenancy) -> Engine {
     let mut engine = Engine::default();
     engine.pin("test", policy(tenancy));
     engine.ingest(KindId::all().map(|kind| Delta::Coverage(kind, Coverage::Synced)));
     engine
 }
 
-pub fn policy(tenancy: Tenancy) -> PolicyRow {
+pub(crate) fn policy(tenancy: Tenancy) -> PolicyRow {
     let mut spec = flux_security_operator::api::FluxSecurityPolicySpec::default();
     spec.tenancy = tenancy;
     PolicyRow {
@@ -57,11 +57,11 @@ pub fn policy(tenancy: Tenancy) -> PolicyRow {
     }
 }
 
-pub fn posture(engine: &Engine) -> PolicyPosture {
+pub(crate) fn posture(engine: &Engine) -> PolicyPosture {
     (**engine.posture().policies.get("test").unwrap()).clone()
 }
 
-pub fn control(posture: &PolicyPosture, id: &str) -> ControlPosture {
+pub(crate) fn control(posture: &PolicyPosture, id: &str) -> ControlPosture {
     posture
         .controls
         .iter()
@@ -71,18 +71,18 @@ pub fn control(posture: &PolicyPosture, id: &str) -> ControlPosture {
 }
 
 /// The result of one control after an audit of these objects.
-pub fn audit(id: &str, tenancy: Tenancy, objects: &[Value]) -> ControlPosture {
+pub(crate) fn audit(id: &str, tenancy: Tenancy, objects: &[Value]) -> ControlPosture {
     let mut engine = engine(tenancy);
     engine.ingest(objects.iter().map(upsert));
     control(&posture(&engine), id)
 }
 
-pub fn result(id: &str, objects: &[Value]) -> ControlResult {
+pub(crate) fn result(id: &str, objects: &[Value]) -> ControlResult {
     audit(id, Tenancy::Shared, objects).result
 }
 
 /// A controller's Deployment as upstream ships it, with more arguments.
-pub fn deployment(controller: &str, version: &str, args: &[&str]) -> Value {
+pub(crate) fn deployment(controller: &str, version: &str, args: &[&str]) -> Value {
     let mut all = vec![
         "--watch-all-namespaces=true",
         "--log-level=info",
@@ -109,7 +109,7 @@ pub fn deployment(controller: &str, version: &str, args: &[&str]) -> Value {
 }
 
 /// The running pod of such a Deployment.
-pub fn pod(controller: &str, version: &str, args: &[&str], ready: bool) -> Value {
+pub(crate) fn pod(controller: &str, version: &str, args: &[&str], ready: bool) -> Value {
     let template = deployment(controller, version, args)["spec"]["template"].clone();
     json!({
         "apiVersion": "v1", "kind": "Pod",

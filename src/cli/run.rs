@@ -1,0 +1,109 @@
+//! `fluxsec run`: the operator.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::CLEAN;
+use crate::app::Loop;
+use crate::cluster::{self, client};
+use crate::engine::Engine;
+use crate::publish::{Counters, Publisher};
+use crate::serve;
+
+/// How long a graceful stop may take.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// The operator: watches, evaluates, publishes.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Where /metrics, /livez and /readyz are served.
+    #[arg(long, env = "FLUXSEC_METRICS_ADDRESS", default_value = "[::]:8080")]
+    metrics_address: SocketAddr,
+    /// Context of the kubeconfig; the current one when absent.
+    #[arg(long)]
+    context: Option<String>,
+}
+
+impl Run {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let listener = TcpListener::bind(self.metrics_address).await.with_context(|| {
+            format!(
+                "cannot listen on {}: choose another --metrics-address",
+                self.metrics_address
+            )
+        })?;
+        let stop = CancellationToken::new();
+        stop_on_signal(stop.clone())?;
+        let (client, url) = client::connect(self.context.as_deref()).await?;
+        wait_for_cluster(&client, &url, &stop).await;
+
+        let registry = Registry::new();
+        let (mut watches, observations) = cluster::observe(&client, &registry, &stop)?;
+        let (engine, postures) = Loop::new(Engine::default(), observations, &registry)?;
+        let counters = Counters::new(&registry)?;
+        let state = serve::ServeState::new(postures.clone(), registry);
+
+        let mut shells = JoinSet::new();
+        shells.spawn(engine.run());
+        shells.spawn(serve::serve(listener, state, stop.clone()));
+        shells.spawn(Publisher::new(client, counters).run(postures, stop.clone()));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = shells.join_next() => anyhow::bail!("a part of the operator ended by itself"),
+        }
+        tracing::info!("stopping");
+        let _ = tokio::time::timeout(GRACE, async {
+            while watches.join_next().await.is_some() {}
+            while shells.join_next().await.is_some() {}
+        })
+        .await;
+        Ok(CLEAN)
+    }
+}
+
+/// Waits until the API server answers; says once a change what it waits for.
+async fn wait_for_cluster(client: &kube::Client, url: &str, stop: &CancellationToken) {
+    let mut said = String::new();
+    while !stop.is_cancelled() {
+        let problem = match client::probe(client, url).await {
+            Ok(version) => {
+                tracing::info!(%version, url, "connected");
+                return;
+            }
+            Err(problem) => problem.to_string(),
+        };
+        if problem != said {
+            tracing::warn!("{problem}; trying again every 2 s");
+            said = problem;
+        }
+        stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(2)))
+            .await;
+    }
+}
+
+/// The first signal stops gracefully, the second at once.
+fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if stop.is_cancelled() {
+                std::process::exit(130);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}

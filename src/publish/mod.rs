@@ -1,0 +1,197 @@
+//! Writes what changed, and only that: Events, the report, the namespace reports, the policy's status.
+//!
+//! Events are created before the report, under names that follow from the published report: after a crash in between
+//! the same names are made again and meet what is there. Once the report is written, the change is told.
+
+mod counters;
+mod objects;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::report::NamespaceReportStatus;
+use crate::api::{FluxSecurityPolicyStatus, ReportStatus};
+use crate::engine::{PolicyPosture, Posture};
+use crate::render::{events, report};
+pub use counters::Counters;
+use objects::Objects;
+
+/// How long the first audit waits for the slowest kind; what is missing then is Unknown.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// At most one write of a report in this time; the first one after quiet is immediate.
+const PACE: Duration = Duration::from_secs(1);
+/// First and last pause after a failed write.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Publishes postures.
+pub struct Publisher {
+    objects: Objects,
+    counters: Counters,
+    policies: BTreeMap<String, Published>,
+}
+
+/// What is published for one policy, as far as this process knows.
+struct Published {
+    uid: String,
+    report: Option<ReportStatus>,
+    report_uid: String,
+    namespaces: BTreeMap<String, NamespaceReportStatus>,
+    policy: Option<FluxSecurityPolicyStatus>,
+    /// The versions of our own objects after our last write.
+    versions: BTreeMap<(String, String), String>,
+    not_before: Instant,
+    pause: Duration,
+}
+
+impl Publisher {
+    /// A publisher that has published nothing.
+    #[must_use]
+    pub const fn new(client: Client, counters: Counters) -> Self {
+        Self {
+            objects: Objects::new(client),
+            counters,
+            policies: BTreeMap::new(),
+        }
+    }
+
+    /// Publishes until the token is cancelled; a write in flight is finished.
+    pub async fn run(mut self, mut postures: watch::Receiver<Arc<Posture>>, stop: CancellationToken) {
+        let started = Instant::now();
+        let mut due = started;
+        loop {
+            let posture = postures.borrow_and_update().clone();
+            let listed = posture.settled || started.elapsed() >= PATIENCE;
+            if posture.policies_known && listed {
+                due = self.publish(&posture).await;
+            } else {
+                due = due.max(Instant::now() + PACE);
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(due) => {}
+                changed = postures.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Publishes what can be published now; tells when to come back at the latest.
+    async fn publish(&mut self, posture: &Posture) -> Instant {
+        self.forget(posture).await;
+        let now = Instant::now();
+        let mut next = now + Duration::from_secs(3600);
+        for policy in posture.policies.values() {
+            let not_before = self
+                .policies
+                .get(&policy.name)
+                .map_or(now, |known| known.not_before);
+            if not_before > now {
+                next = next.min(not_before);
+                continue;
+            }
+            if let Err(error) = self.publish_policy(policy, posture).await {
+                self.counters.failed();
+                let known = self.policies.get_mut(&policy.name);
+                let pause = known.map_or(PAUSE.0, |known| {
+                    known.pause = (known.pause * 2).min(PAUSE.1);
+                    known.not_before = Instant::now() + known.pause;
+                    known.pause
+                });
+                tracing::warn!(policy = policy.name, error = %error, "not published; trying again in {pause:?}");
+                next = next.min(Instant::now() + pause);
+            }
+        }
+        next
+    }
+
+    async fn publish_policy(&mut self, policy: &PolicyPosture, posture: &Posture) -> Result<(), kube::Error> {
+        let stale = self
+            .policies
+            .get(&policy.name)
+            .is_none_or(|known| known.uid != policy.policy.uid);
+        if stale {
+            let known = self.load(policy, posture).await?;
+            self.policies.insert(policy.name.clone(), known);
+        }
+        let Some(known) = self.policies.get_mut(&policy.name) else {
+            return Ok(());
+        };
+        let now = Timestamp::now();
+        if report::is_audited(policy) {
+            let touched = known.versions.iter().any(|(key, version)| {
+                // Only a version that differs from ours, and that the watch has seen, was made by somebody else.
+                posture.published.get(key) != Some(version)
+            });
+            let next = report::report(policy, known.report.as_ref(), now);
+            let changed = known.report.as_ref() != Some(&next);
+            if changed {
+                self.objects.create_report(policy, known).await?;
+                let previous = known.report.as_ref();
+                let notices = events::transitions(&policy.name, &known.uid, previous, &next, policy);
+                if policy.policy.spec.outputs.events {
+                    self.objects
+                        .tell(&notices, &known.report_uid, &self.counters)
+                        .await;
+                }
+                self.counters
+                    .transitions(&policy.name, known.report.as_ref(), &next);
+            }
+            let healed = !changed && touched && self.objects.was_edited(policy, known, &next).await?;
+            if changed || healed {
+                self.objects.create_report(policy, known).await?;
+                self.objects.write_report(policy, known, next).await?;
+                self.counters.written();
+                known.not_before = Instant::now() + PACE;
+            }
+            self.objects
+                .write_namespaces(policy, known, now, &self.counters)
+                .await?;
+            self.counters.succeeded(&policy.name);
+        }
+        let status = report::policy_status(policy, known.policy.as_ref(), now);
+        if known.policy.as_ref() != Some(&status) {
+            let notice = events::policy_invalid(policy, known.policy.as_ref());
+            self.objects.tell(notice.as_slice(), "", &self.counters).await;
+            self.objects.write_policy(policy, &status).await?;
+            known.policy = Some(status);
+        }
+        known.pause = PAUSE.0;
+        Ok(())
+    }
+
+    /// Reads what an earlier process published: a restart repeats nothing.
+    async fn load(&self, policy: &PolicyPosture, posture: &Posture) -> Result<Published, kube::Error> {
+        let mut known = Published {
+            uid: policy.policy.uid.clone(),
+            report: None,
+            report_uid: String::new(),
+            namespaces: BTreeMap::new(),
+            policy: None,
+            versions: BTreeMap::new(),
+            not_before: Instant::now(),
+            pause: PAUSE.0,
+        };
+        self.objects.load(policy, posture, &mut known).await?;
+        Ok(known)
+    }
+
+    /// Owner references remove the reports of a deleted policy; its series go here.
+    async fn forget(&mut self, posture: &Posture) {
+        let gone: Vec<String> = self
+            .policies
+            .keys()
+            .filter(|name| !posture.policies.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.policies.remove(&name);
+            self.counters.forget(&name);
+        }
+    }
+}

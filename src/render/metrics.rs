@@ -1,0 +1,348 @@
+//! Metrics of a posture. Families are made anew for every scrape out of one posture: one consistent state, and a
+//! series vanishes with its policy or control by construction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prometheus::proto::MetricFamily;
+use prometheus::{GaugeVec, Opts, Registry};
+
+use super::report::{compliance, is_audited, summary};
+use crate::api::{ControlResult, Severity};
+use crate::controls::VERSION;
+use crate::engine::{PolicyPosture, Posture};
+
+/// Series of `flux_security_namespace_findings`.
+const MAX_NAMESPACE_SERIES: usize = 1000;
+/// Namespace that the rest is counted under.
+const OTHER: &str = "_other";
+
+/// The families of a posture.
+///
+/// # Errors
+/// A family cannot be made: a mistake in this file that every test finds.
+pub fn families(posture: &Posture) -> Result<Vec<MetricFamily>, prometheus::Error> {
+    let registry = Registry::new();
+    reports(&registry, posture)?;
+    controls(&registry, posture)?;
+    findings(&registry, posture)?;
+    namespace_findings(&registry, posture)?;
+    controllers(&registry, posture)?;
+    kinds(&registry, posture)?;
+    Ok(registry.gather())
+}
+
+fn gauge(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<GaugeVec, prometheus::Error> {
+    let gauge = GaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+/// An invalid or suspended policy has no posture of its own: its last report stays, its series do not.
+fn audited(posture: &Posture) -> impl Iterator<Item = &PolicyPosture> {
+    posture
+        .policies
+        .values()
+        .map(AsRef::as_ref)
+        .filter(|policy| is_audited(policy))
+}
+
+fn reports(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
+    let labels = ["policy", "tenancy", "cluster_name", "catalogue"];
+    let info = gauge(
+        registry,
+        "flux_security_report_info",
+        "A policy and what it is audited against.",
+        &labels,
+    )?;
+    let score = gauge(
+        registry,
+        "flux_security_score_ratio",
+        "Weight of passing controls.",
+        &["policy"],
+    )?;
+    let coverage = gauge(
+        registry,
+        "flux_security_coverage_ratio",
+        "Share of judged controls.",
+        &["policy"],
+    )?;
+    let compliant = gauge(
+        registry,
+        "flux_security_compliant",
+        "1 when nothing at or above failOn fails.",
+        &["policy"],
+    )?;
+    for policy in posture.policies.values() {
+        let spec = &policy.policy.spec;
+        let labels = [
+            policy.name.as_str(),
+            spec.tenancy.as_str(),
+            &spec.cluster_name,
+            VERSION,
+        ];
+        info.get_metric_with_label_values(&labels)?.set(1.0);
+    }
+    for policy in audited(posture) {
+        let name = [policy.name.as_str()];
+        let summary = summary(policy);
+        score
+            .get_metric_with_label_values(&name)?
+            .set(f64::from(summary.score) / 100.0);
+        coverage
+            .get_metric_with_label_values(&name)?
+            .set(f64::from(summary.coverage) / 100.0);
+        compliant
+            .get_metric_with_label_values(&name)?
+            .set(flag(compliance(policy).status == "True"));
+    }
+    Ok(())
+}
+
+fn controls(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
+    let labels = ["policy", "control", "severity", "chapter", "result"];
+    let status = gauge(
+        registry,
+        "flux_security_control_status",
+        "1 for the result of a control.",
+        &labels,
+    )?;
+    for policy in audited(posture) {
+        for control in &policy.controls {
+            for result in ControlResult::ALL {
+                let severity = control.severity.as_str();
+                let labels = [
+                    &policy.name,
+                    control.control.id,
+                    severity,
+                    control.control.chapter,
+                    result.as_str(),
+                ];
+                status
+                    .get_metric_with_label_values(&labels)?
+                    .set(flag(control.result == result));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
+    let labels = ["policy", "control", "severity"];
+    let findings = gauge(
+        registry,
+        "flux_security_findings",
+        "Failing objects of a control.",
+        &labels,
+    )?;
+    for policy in audited(posture) {
+        for it in &policy.findings {
+            let labels = [
+                policy.name.as_str(),
+                &it.finding.control,
+                it.finding.severity.as_str(),
+            ];
+            findings.get_metric_with_label_values(&labels)?.inc();
+        }
+    }
+    Ok(())
+}
+
+fn namespace_findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
+    let labels = ["policy", "exported_namespace", "severity"];
+    let family = gauge(
+        registry,
+        "flux_security_namespace_findings",
+        "Failing objects of a namespace.",
+        &labels,
+    )?;
+    for (series, findings) in bounded(count_by_namespace(posture)) {
+        let labels = [series.policy, series.namespace, series.severity.as_str()];
+        family
+            .get_metric_with_label_values(&labels)?
+            .add(f64::from(findings));
+    }
+    Ok(())
+}
+
+/// Ordered by what matters most: the first are kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Series<'a> {
+    severity: Severity,
+    policy: &'a str,
+    namespace: &'a str,
+}
+
+fn count_by_namespace(posture: &Posture) -> BTreeMap<Series<'_>, u32> {
+    let mut counts = BTreeMap::new();
+    for policy in audited(posture) {
+        for it in policy
+            .findings
+            .iter()
+            .filter(|it| !it.finding.resource.namespace.is_empty())
+        {
+            let namespace = it.finding.resource.namespace.as_str();
+            let series = Series {
+                severity: it.finding.severity,
+                policy: &policy.name,
+                namespace,
+            };
+            *counts.entry(series).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+/// Folds what is too much into one series for each policy and severity.
+fn bounded(counts: BTreeMap<Series<'_>, u32>) -> Vec<(Series<'_>, u32)> {
+    if counts.len() <= MAX_NAMESPACE_SERIES {
+        return counts.into_iter().collect();
+    }
+    let folded: BTreeSet<(Severity, &str)> = counts
+        .keys()
+        .map(|series| (series.severity, series.policy))
+        .collect();
+    let kept = MAX_NAMESPACE_SERIES.saturating_sub(folded.len());
+    let mut series: Vec<(Series<'_>, u32)> = counts.into_iter().collect();
+    for (series, _) in series.iter_mut().skip(kept) {
+        series.namespace = OTHER;
+    }
+    series
+}
+
+fn controllers(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
+    let labels = [
+        "controller",
+        "exported_namespace",
+        "workload",
+        "version",
+        "installer",
+    ];
+    let info = gauge(
+        registry,
+        "flux_security_controller_info",
+        "A Flux controller that was found.",
+        &labels,
+    )?;
+    for installation in posture.policies.values().flat_map(|policy| &policy.installations) {
+        for it in &installation.controllers {
+            let labels = [
+                it.name.as_str(),
+                &installation.namespace,
+                &it.workload,
+                &it.version,
+                &installation.installer,
+            ];
+            info.get_metric_with_label_values(&labels)?.set(1.0);
+        }
+    }
+    Ok(())
+}
+
+fn kinds(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
+    let synced = gauge(
+        registry,
+        "flux_security_kind_synced",
+        "1 when a kind is fully known.",
+        &["kind"],
+    )?;
+    let objects = gauge(
+        registry,
+        "flux_security_objects",
+        "Objects of a kind that are kept.",
+        &["kind"],
+    )?;
+    let undecodable = gauge(
+        registry,
+        "flux_security_undecodable_objects",
+        "Objects that could not be read.",
+        &["kind"],
+    )?;
+    for kind in &posture.kinds {
+        let name = [kind.kind.name()];
+        synced
+            .get_metric_with_label_values(&name)?
+            .set(flag(kind.coverage.is_complete()));
+        objects
+            .get_metric_with_label_values(&name)?
+            .set(number(kind.rows));
+        undecodable
+            .get_metric_with_label_values(&name)?
+            .set(number(kind.undecodable));
+    }
+    Ok(())
+}
+
+fn flag(yes: bool) -> f64 {
+    if yes { 1.0 } else { 0.0 }
+}
+
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::render::fixture::failing;
+
+    fn posture(policy: PolicyPosture) -> Posture {
+        Posture {
+            policies: BTreeMap::from([(policy.name.clone(), Arc::new(policy))]),
+            kinds: Vec::new(),
+            published: BTreeMap::new(),
+            policies_known: true,
+            settled: true,
+        }
+    }
+
+    fn series(posture: &Posture, family: &str) -> Vec<(String, f64)> {
+        let families = families(posture).unwrap();
+        let family = families.into_iter().find(|it| it.name() == family).unwrap();
+        let label = |metric: &prometheus::proto::Metric| {
+            metric
+                .get_label()
+                .iter()
+                .map(|label| label.value().to_owned())
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        family
+            .get_metric()
+            .iter()
+            .map(|metric| (label(metric), metric.get_gauge().get_value()))
+            .collect()
+    }
+
+    #[test]
+    fn namespace_series_are_bounded_and_lose_nothing() {
+        let names: Vec<String> = (0..3000).map(|number| format!("n{number:04}")).collect();
+        let posture = posture(failing(&names.iter().map(String::as_str).collect::<Vec<_>>()));
+        let series = series(&posture, "flux_security_namespace_findings");
+        assert_eq!(series.len(), MAX_NAMESPACE_SERIES);
+        assert!((series.iter().map(|(_, value)| value).sum::<f64>() - 3000.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn one_result_of_a_control_is_set() {
+        let posture = posture(failing(&["a"]));
+        let series = series(&posture, "flux_security_control_status");
+        assert_eq!(series.len(), ControlResult::ALL.len());
+        assert_eq!(series.iter().filter(|(_, value)| *value > 0.5).count(), 1);
+    }
+
+    #[test]
+    fn an_invalid_policy_has_no_score() {
+        let mut policy = failing(&["a"]);
+        policy.invalid = Some("bad".to_owned());
+        let families = families(&posture(policy)).unwrap();
+        let names: Vec<&str> = families.iter().map(MetricFamily::name).collect();
+        assert_eq!(names, ["flux_security_report_info"]);
+    }
+}

@@ -1,0 +1,77 @@
+//! `/metrics`, `/livez`, `/readyz`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use prometheus::{Encoder, Registry, TextEncoder};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Posture;
+use crate::render::metrics;
+
+/// What the endpoints read.
+#[derive(Clone)]
+pub struct ServeState {
+    postures: watch::Receiver<Arc<Posture>>,
+    registry: Registry,
+}
+
+impl ServeState {
+    /// Endpoints over a posture and the process's own counters.
+    #[must_use]
+    pub const fn new(postures: watch::Receiver<Arc<Posture>>, registry: Registry) -> Self {
+        Self { postures, registry }
+    }
+}
+
+/// Serves until the token is cancelled.
+pub async fn serve(listener: TcpListener, state: ServeState, stop: CancellationToken) {
+    let router = Router::new()
+        .route("/metrics", get(scrape))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(state);
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "serving ended");
+    }
+}
+
+async fn scrape(State(state): State<ServeState>) -> Result<String, (StatusCode, String)> {
+    let posture = state.postures.borrow().clone();
+    text(&posture, &state.registry).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")))
+}
+
+fn text(posture: &Posture, registry: &Registry) -> Result<String, prometheus::Error> {
+    let mut families = metrics::families(posture)?;
+    families.extend(registry.gather());
+    families.sort_by(|a, b| a.name().cmp(b.name()));
+    let mut buffer = Vec::new();
+    TextEncoder::new().encode(&families, &mut buffer)?;
+    Ok(String::from_utf8_lossy(&buffer).into_owned())
+}
+
+/// Ready once every kind has been listed or has failed to be; before that, names what is pending.
+async fn ready(State(state): State<ServeState>) -> (StatusCode, String) {
+    let posture = state.postures.borrow().clone();
+    let pending: Vec<&str> = posture
+        .kinds
+        .iter()
+        .filter(|kind| !kind.coverage.is_settled())
+        .map(|kind| kind.kind.name())
+        .collect();
+    if pending.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("not listed yet: {}\n", pending.join(", ")),
+    )
+}
