@@ -5,12 +5,16 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging. An unreadable filter falls back to `info` and says so.
 ///
 /// kube's client prints whole response bodies when it cannot decode them, and Flux objects may hold credentials:
-/// its targets are capped whatever the filter says.
+/// its targets are capped whatever the filter says. Failing watches show as coverage, in reports and metrics.
 pub fn start(filter: &str) {
     let parsed = EnvFilter::try_new(filter);
     let refused = parsed.is_err();
     let mut filter = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
-    for cap in ["kube_client::client=error", "kube_client::client::builder=off"] {
+    for cap in [
+        "kube_client::client=error",
+        "kube_client::client::builder=off",
+        "kube_runtime::watcher=off",
+    ] {
         if let Ok(directive) = cap.parse() {
             filter = filter.add_directive(directive);
         }

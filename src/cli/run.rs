@@ -56,8 +56,9 @@ impl Run {
         shells.spawn(Publisher::new(client, counters).run(postures, stop.clone()));
         tokio::select! {
             () = stop.cancelled() => {}
-            _ = shells.join_next() => anyhow::bail!("a part of the operator ended by itself"),
+            _ = shells.join_next() => {}
         }
+        anyhow::ensure!(stop.is_cancelled(), "a part of the operator ended by itself");
         tracing::info!("stopping");
         let _ = tokio::time::timeout(GRACE, async {
             while watches.join_next().await.is_some() {}

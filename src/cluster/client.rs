@@ -9,15 +9,13 @@ use kube::{Client, Config};
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Neither a kubeconfig nor a ServiceAccount was found, or it is broken.
-    #[error("no usable kubeconfig: {0}; set KUBECONFIG to a file that `kubectl cluster-info` works with")]
+    #[error("no usable kubeconfig; set KUBECONFIG to a file that `kubectl cluster-info` works with")]
     NoConfig(#[source] KubeconfigError),
     /// The configuration cannot be turned into a client.
-    #[error("the kubeconfig cannot be used: {0}")]
+    #[error("the kubeconfig cannot be used")]
     Client(#[source] kube::Error),
     /// The API server does not answer.
-    #[error(
-        "the API server at {url} does not answer: {source}; check the address with `kubectl cluster-info`"
-    )]
+    #[error("the API server at {url} does not answer; check the address with `kubectl cluster-info`")]
     Unreachable {
         /// Address of the API server.
         url: String,

@@ -50,6 +50,20 @@ struct Published {
     pause: Duration,
 }
 
+impl Published {
+    /// Our objects whose version, as the watch sees it, is not that of our last write: somebody else changed or
+    /// deleted them, or the watch has not caught up yet. One look at the live object tells.
+    fn touched(&self, posture: &Posture) -> Vec<(String, String)> {
+        let differs =
+            |(key, version): &(&(String, String), &String)| posture.published.get(*key) != Some(*version);
+        self.versions
+            .iter()
+            .filter(differs)
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+}
+
 impl Publisher {
     /// A publisher that has published nothing.
     #[must_use]
@@ -124,10 +138,9 @@ impl Publisher {
         };
         let now = Timestamp::now();
         if report::is_audited(policy) {
-            let touched = known.versions.iter().any(|(key, version)| {
-                // Only a version that differs from ours, and that the watch has seen, was made by somebody else.
-                posture.published.get(key) != Some(version)
-            });
+            let touched = known.touched(posture);
+            let report_touched = touched.iter().any(|(namespace, _)| namespace.is_empty());
+            self.objects.refresh_namespaces(policy, known, &touched).await?;
             let next = report::report(policy, known.report.as_ref(), now);
             let changed = known.report.as_ref() != Some(&next);
             if changed {
@@ -142,7 +155,7 @@ impl Publisher {
                 self.counters
                     .transitions(&policy.name, known.report.as_ref(), &next);
             }
-            let healed = !changed && touched && self.objects.was_edited(policy, known, &next).await?;
+            let healed = !changed && report_touched && self.objects.was_edited(policy, known, &next).await?;
             if changed || healed {
                 self.objects.create_report(policy, known).await?;
                 self.objects.write_report(policy, known, next).await?;

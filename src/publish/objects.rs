@@ -9,6 +9,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use super::{Counters, Published};
+use crate::api::report::NamespaceReportStatus;
 use crate::api::{
     FIELD_MANAGER, FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityPolicyStatus,
     FluxSecurityReport, GROUP, ReportStatus, ResourceRef, VERSION,
@@ -57,9 +58,17 @@ impl Objects {
             .filter(|(namespace, name)| !namespace.is_empty() && *name == policy.name);
         for (namespace, name) in namespaces {
             let reports: Api<FluxSecurityNamespaceReport> = Api::namespaced(self.client.clone(), namespace);
-            if let Some(status) = bounded(reports.get_opt(name)).await?.and_then(|live| live.status) {
-                known.namespaces.insert(namespace.clone(), status);
-            }
+            let Some(live) = bounded(reports.get_opt(name)).await? else {
+                continue;
+            };
+            known.versions.insert(
+                (namespace.clone(), name.clone()),
+                live.resource_version().unwrap_or_default(),
+            );
+            // One without a status was cut off in the making; an empty one differs from any that we write.
+            known
+                .namespaces
+                .insert(namespace.clone(), live.status.unwrap_or_default());
         }
         Ok(())
     }
@@ -125,6 +134,31 @@ impl Objects {
         Ok(())
     }
 
+    /// Looks at namespace reports that somebody may have changed, and forgets those that are not ours any more, so
+    /// that they are written again.
+    pub(super) async fn refresh_namespaces(
+        &self,
+        policy: &PolicyPosture,
+        known: &mut Published,
+        touched: &[(String, String)],
+    ) -> Result<(), kube::Error> {
+        for key in touched.iter().filter(|(namespace, _)| !namespace.is_empty()) {
+            let reports: Api<FluxSecurityNamespaceReport> = Api::namespaced(self.client.clone(), &key.0);
+            let live = bounded(reports.get_opt(&policy.name)).await?;
+            let version = live.as_ref().and_then(ResourceExt::resource_version);
+            if live.and_then(|live| live.status).as_ref() != known.namespaces.get(&key.0) {
+                known
+                    .namespaces
+                    .insert(key.0.clone(), NamespaceReportStatus::default());
+            }
+            match version {
+                Some(version) => known.versions.insert(key.clone(), version),
+                None => known.versions.remove(key),
+            };
+        }
+        Ok(())
+    }
+
     /// Writes the namespace reports that changed and removes those without findings.
     pub(super) async fn write_namespaces(
         &self,
@@ -146,6 +180,7 @@ impl Objects {
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 result => drop(result?),
             }
+            known.versions.remove(&(namespace.clone(), policy.name.clone()));
             known.namespaces.remove(&namespace);
         }
         for (namespace, status) in next {
@@ -159,7 +194,11 @@ impl Objects {
                 json!({"apiVersion": api_version, "kind": kind, "metadata": metadata(policy, &policy.name)});
             bounded(reports.patch(&policy.name, &apply(), &Patch::Apply(&body))).await?;
             let body = json!({"apiVersion": api_version, "kind": kind, "status": status});
-            bounded(reports.patch_status(&policy.name, &apply(), &Patch::Apply(&body))).await?;
+            let live = bounded(reports.patch_status(&policy.name, &apply(), &Patch::Apply(&body))).await?;
+            let key = (namespace.clone(), policy.name.clone());
+            known
+                .versions
+                .insert(key, live.resource_version().unwrap_or_default());
             counters.written();
             known.namespaces.insert(namespace, status);
         }
