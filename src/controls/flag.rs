@@ -1,7 +1,9 @@
 //! Judgement that all flag controls share: every command line of a controller counts, the worst wins.
 
 use super::control::{Defect, Outcome, Subject};
-use crate::flux::command_line::{Evaluation, Setting, Startup};
+use semver::Version;
+
+use crate::flux::command_line::{Evaluation, Origin, Setting, Startup};
 use crate::inventory::Missing;
 use crate::inventory::instances::{Launch, LaunchSource};
 use crate::kinds::pod::Phase;
@@ -22,7 +24,7 @@ pub(super) fn must_be_off(subject: &Subject<'_>, flag: &str) -> Result<Outcome, 
         let expected = format!("--{flag}=false (the default)");
         match evaluation.bool(flag) {
             Setting::Known { value: false, .. } => Ok(None),
-            Setting::Known { argument, .. } => Ok(Some(objection(flag, argument, "true", expected))),
+            Setting::Known { origin, .. } => Ok(Some(objection(flag, &origin, "true", expected))),
             Setting::Unsupported => Ok(Some(unsupported(flag, expected))),
             Setting::Unknown(reason) => Err(unread(flag, &reason)),
         }
@@ -35,7 +37,7 @@ pub(super) fn must_be_on(subject: &Subject<'_>, flag: &str) -> Result<Outcome, M
         let expected = format!("--{flag}=true");
         match evaluation.bool(flag) {
             Setting::Known { value: true, .. } => Ok(None),
-            Setting::Known { argument, .. } => Ok(Some(objection(flag, argument, "false", expected))),
+            Setting::Known { origin, .. } => Ok(Some(objection(flag, &origin, "false", expected))),
             Setting::Unsupported => Ok(Some(unsupported(flag, expected))),
             Setting::Unknown(reason) => Err(unread(flag, &reason)),
         }
@@ -48,7 +50,7 @@ pub(super) fn must_be_set(subject: &Subject<'_>, flag: &str) -> Result<Outcome, 
         let expected = format!("--{flag}=<name of a ServiceAccount>");
         match evaluation.text(flag) {
             Setting::Known { value, .. } if !value.is_empty() && !value.starts_with('-') => Ok(None),
-            Setting::Known { value, argument } => Ok(Some(objection(flag, argument, &value, expected))),
+            Setting::Known { value, origin } => Ok(Some(objection(flag, &origin, value, expected))),
             Setting::Unsupported => Ok(Some(unsupported(flag, expected))),
             Setting::Unknown(reason) => Err(unread(flag, &reason)),
         }
@@ -152,17 +154,31 @@ pub(super) fn defect(
     }
 }
 
-fn objection(flag: &str, argument: Option<String>, value: &str, expected: String) -> Objection {
-    let observed = match &argument {
-        Some(argument) => format!("started with {argument}"),
-        None if value.is_empty() => format!("--{flag} is not set"),
-        None => format!("--{flag} is not set, its default is {value}"),
+fn objection(flag: &str, origin: &Origin, value: &str, expected: String) -> Objection {
+    let observed = match origin {
+        Origin::Argument { raw, .. } => format!("started with {raw}"),
+        Origin::Environment { name } => format!("--{flag} is set by the variable {name}"),
+        Origin::Default if value.is_empty() => format!("--{flag} is not set"),
+        Origin::Default => format!("--{flag} is not set, its default is {value}"),
     };
     Objection {
-        argument: argument.unwrap_or_default(),
+        argument: argument(origin),
         observed,
         expected,
     }
+}
+
+/// The deciding argument as written; empty when there is none.
+pub(super) fn argument(origin: &Origin) -> String {
+    match origin {
+        Origin::Argument { raw, .. } => raw.clone(),
+        Origin::Environment { .. } | Origin::Default => String::new(),
+    }
+}
+
+/// Whether a controller's version is at least a bound. An unknown version counts as the newest.
+pub(super) fn reaches(version: Option<&Version>, bound: (u64, u64, u64)) -> bool {
+    version.is_none_or(|version| (version.major, version.minor, version.patch) >= bound)
 }
 
 fn unsupported(flag: &str, expected: String) -> Objection {

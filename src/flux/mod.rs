@@ -8,6 +8,7 @@ pub mod container;
 pub mod detect;
 pub mod distribution;
 pub mod flags;
+pub mod gates;
 pub mod image;
 pub mod installer;
 

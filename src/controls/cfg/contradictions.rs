@@ -5,7 +5,7 @@ use super::super::flag::{self, Objection};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::Evaluation;
-use crate::flux::flags::{Flag, FlagKind};
+use crate::flux::flags::{self, Flag, FlagType};
 use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
@@ -24,15 +24,17 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let flags = flags::flags(subject.key.component);
     flag::judge(subject, |evaluation| {
-        Ok(evaluation
-            .set_flags()
-            .find_map(|flag| repetition(evaluation, flag)))
+        Ok(flags.iter().find_map(|flag| repetition(evaluation, flag)))
     })
 }
 
 fn repetition(evaluation: &Evaluation, flag: &Flag) -> Option<Objection> {
-    let accumulates = matches!(flag.kind, FlagKind::List | FlagKind::Array | FlagKind::Gates);
+    let accumulates = matches!(
+        flag.kind,
+        FlagType::StringSlice | FlagType::StringArray | FlagType::GateMap
+    );
     let occurrences = evaluation.occurrences(flag.name);
     if accumulates || occurrences.len() < 2 {
         return None;

@@ -26,9 +26,9 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     flag::judge(subject, |evaluation| {
         for name in ["artifact-digest-algo", "snapshot-digest-algo"] {
             match evaluation.text(name) {
-                Setting::Known { value, argument } if value == "sha1" => {
+                Setting::Known { value, origin } if value == "sha1" => {
                     return Ok(Some(Objection {
-                        argument: argument.unwrap_or_default(),
+                        argument: flag::argument(&origin),
                         observed: format!("--{name} is sha1"),
                         expected: format!("--{name}=sha256 (the default)"),
                     }));

@@ -25,8 +25,8 @@ pub(crate) static CONTROL: Control = Control {
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     flag::judge(subject, |evaluation| match evaluation.gate("AllowDNSLookups") {
         Setting::Known { value: false, .. } | Setting::Unsupported => Ok(None),
-        Setting::Known { argument, .. } => Ok(Some(Objection {
-            argument: argument.unwrap_or_default(),
+        Setting::Known { origin, .. } => Ok(Some(Objection {
+            argument: flag::argument(&origin),
             observed: "the feature gate AllowDNSLookups is on".to_owned(),
             expected: "AllowDNSLookups off (the default)".to_owned(),
         })),

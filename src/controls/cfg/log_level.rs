@@ -31,7 +31,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let tolerated = CONTROL.parameter("level", subject.parameters) == "trace";
     flag::judge(subject, |evaluation| {
         let (value, argument) = match evaluation.text("log-level") {
-            Setting::Known { value, argument } => (value, argument),
+            Setting::Known { value, origin } => (value, flag::argument(&origin)),
             Setting::Unsupported => return Ok(None),
             Setting::Unknown(reason) => return Err(Missing::new("ArgumentNotReadable", reason)),
         };
@@ -39,7 +39,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             return Ok(None);
         }
         Ok(Some(Objection {
-            argument: argument.unwrap_or_default(),
+            argument,
             observed: format!("logs at {value}"),
             expected: "--log-level=info or error".to_owned(),
         }))

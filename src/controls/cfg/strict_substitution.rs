@@ -26,17 +26,18 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     flag::judge(subject, |evaluation| {
         let (observed, argument) = match evaluation.gate("StrictPostBuildSubstitutions") {
             Setting::Known { value: true, .. } => return Ok(None),
-            Setting::Known { argument, .. } => {
-                ("the feature gate StrictPostBuildSubstitutions is off", argument)
-            }
+            Setting::Known { origin, .. } => (
+                "the feature gate StrictPostBuildSubstitutions is off",
+                flag::argument(&origin),
+            ),
             Setting::Unsupported => (
                 "this version has no feature gate StrictPostBuildSubstitutions",
-                None,
+                String::new(),
             ),
             Setting::Unknown(reason) => return Err(Missing::new("ArgumentNotReadable", reason)),
         };
         Ok(Some(Objection {
-            argument: argument.unwrap_or_default(),
+            argument,
             observed: observed.to_owned(),
             expected: "StrictPostBuildSubstitutions on".to_owned(),
         }))

@@ -5,7 +5,6 @@ use super::super::control::{Control, Outcome, Severities, Subject};
 use super::super::flag;
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::flux::flags::reaches;
 use crate::inventory::Missing;
 use crate::kinds::flux_objects::Receiver;
 use crate::kinds::id_of;
@@ -52,5 +51,5 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
 
 /// Receivers obey the flag since 1.5.0 (Flux 2.5). An unknown version counts as the newest.
 fn covers_receivers(subject: &Subject<'_>) -> bool {
-    reaches(subject.instance.version.as_ref(), (1, 5, 0))
+    flag::reaches(subject.instance.version.as_ref(), (1, 5, 0))
 }

@@ -4,8 +4,12 @@ use super::super::control::{Control, Outcome, Severities, Subject};
 use super::super::flag::{self, Objection};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::flux::command_line::{Evaluation, ExitCause, Startup, WORKLOAD_IDENTITY};
+use crate::flux::command_line::{Evaluation, ExitCause, Setting, Startup};
 use crate::inventory::Missing;
+use crate::inventory::instances::Launch;
+
+/// The gate that workload identity of objects was behind until 1.10 (RFC-0010).
+const WORKLOAD_IDENTITY: &str = "ObjectLevelWorkloadIdentity";
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-WI-008",
@@ -30,19 +34,15 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    if subject
-        .instance
-        .launches
-        .iter()
-        .all(|launch| launch.evaluation.gate_is_retired(WORKLOAD_IDENTITY))
-    {
+    let unneeded = |launch: &Launch| launch.evaluation.gate(WORKLOAD_IDENTITY) == Setting::Unsupported;
+    if subject.instance.launches.iter().all(unneeded) {
         return Ok(Outcome::NotApplicable(
             "this version needs no feature gate".to_owned(),
         ));
     }
     for launch in &subject.instance.launches {
         if let Startup::Exits {
-            cause: cause @ ExitCause::GateRequired(flag),
+            cause: cause @ ExitCause::InconsistentGates { flag },
             ..
         } = &launch.evaluation.startup
         {
@@ -64,7 +64,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         .instance
         .launches
         .iter()
-        .any(|launch| sets_an_account(&launch.evaluation));
+        .any(|launch| sets_an_account(subject.key.component, &launch.evaluation));
     if !used {
         return Ok(Outcome::NotApplicable(
             "no default account for workload identity is set".to_owned(),
@@ -73,10 +73,17 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     Ok(judged)
 }
 
-fn sets_an_account(evaluation: &Evaluation) -> bool {
-    evaluation
-        .workload_identity_flags()
-        .any(|flag| !evaluation.occurrences(flag).is_empty())
+/// On kustomize and helm `--default-service-account` is impersonation and needs no gate.
+fn sets_an_account(component: Component, evaluation: &Evaluation) -> bool {
+    let flags: &[&str] = match component {
+        Component::Kustomize => &[
+            "default-decryption-service-account",
+            "default-kubeconfig-service-account",
+        ],
+        Component::Helm => &["default-kubeconfig-service-account"],
+        _ => &["default-service-account"],
+    };
+    flags.iter().any(|flag| !evaluation.occurrences(flag).is_empty())
 }
 
 fn last_argument(evaluation: &Evaluation, flag: &str) -> String {

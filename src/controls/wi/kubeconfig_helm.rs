@@ -4,7 +4,6 @@ use super::super::control::{Control, Outcome, Severities, Subject};
 use super::super::flag;
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::flux::flags::reaches;
 use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
@@ -27,7 +26,7 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    if !reaches(subject.instance.version.as_ref(), (1, 4, 0)) {
+    if !flag::reaches(subject.instance.version.as_ref(), (1, 4, 0)) {
         return Ok(Outcome::NotApplicable(
             "this version does not know kubeConfig.configMapRef".to_owned(),
         ));

@@ -1,84 +1,140 @@
-//! `$(NAME)` in `command` and `args` (rule 4): Kubernetes expands it, the controller never sees it.
+//! `$(NAME)` in `command` and `args`, as the kubelet expands it
+//! (Kubernetes `third_party/forked/golang/expansion` and `pkg/kubelet/kubelet_pods.go`).
 
-use super::CommandLine;
-use crate::flux::container::EnvSource;
+use std::collections::BTreeMap;
 
-/// An element of a command line.
-#[derive(Clone, Debug)]
+use crate::flux::container::{Container, EnvSource};
+
+/// A text of which a tail may be unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text {
-    /// As written.
-    pub(super) raw: String,
-    /// After expansion; the error says which source was not read.
-    pub(super) expanded: Result<String, String>,
+    /// The whole text, or the part before the first reference that cannot be resolved.
+    pub(super) known: String,
+    /// Why the text goes on in an unknown way after `known`.
+    pub(super) unread: Option<String>,
 }
 
 impl Text {
-    /// Whether the element says which flag it sets, whatever its variables hold.
-    pub(super) fn flag_name_is_literal(&self) -> bool {
-        let name = self.raw.split('=').next().unwrap_or_default();
-        self.raw.contains('=') && name.starts_with("--") && !name.contains("$(")
-    }
-}
-
-/// Expands `$(NAME)`; `$$(NAME)` is an escape, and an unknown name stays as it is.
-pub(super) fn expand(raw: &str, input: &CommandLine<'_>) -> Text {
-    Text {
-        raw: raw.to_owned(),
-        expanded: expanded(raw, input),
-    }
-}
-
-fn expanded(raw: &str, input: &CommandLine<'_>) -> Result<String, String> {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-            continue;
+    fn known(text: &str) -> Self {
+        Self {
+            known: text.to_owned(),
+            unread: None,
         }
-        let reference = rest.strip_prefix('(').and_then(|inner| inner.split_once(')'));
-        let Some((name, after)) = reference else {
-            out.push('$');
-            continue;
+    }
+
+    /// The text, or why it is not known.
+    pub(super) fn read(&self) -> Result<&str, &str> {
+        match &self.unread {
+            None => Ok(&self.known),
+            Some(why) => Err(why),
+        }
+    }
+}
+
+/// The container's environment as far as it can be known without reading Secrets and ConfigMaps.
+pub(super) struct Environment<'a> {
+    variables: BTreeMap<&'a str, Text>,
+    has_env_from: bool,
+}
+
+impl<'a> Environment<'a> {
+    /// Resolves `env` in order: a value may refer to the variables above it, and a later entry of one name wins.
+    pub(super) fn of(container: &'a Container, pod_namespace: &str, pod_name: Option<&str>) -> Self {
+        let mut environment = Self {
+            variables: BTreeMap::new(),
+            has_env_from: container.has_env_from,
         };
-        match variable(name, input)? {
-            Some(value) => out.push_str(&value),
-            None => {
-                out.push_str("$(");
-                out.push_str(name);
-                out.push(')');
+        for variable in &container.env {
+            let text = match &variable.source {
+                EnvSource::Literal(value) => environment.expand(value),
+                EnvSource::Field(path) => field(path, pod_namespace, pod_name),
+                EnvSource::Unread(origin) => Text {
+                    known: String::new(),
+                    unread: Some(origin.clone()),
+                },
+            };
+            environment.variables.insert(&variable.name, text);
+        }
+        environment
+    }
+
+    /// Replaces every `$(NAME)`; `$$` stands for one `$`, and a name without a variable stays as written.
+    pub(super) fn expand(&self, input: &str) -> Text {
+        let mut known = String::new();
+        let mut rest = input;
+        while let Some(position) = rest.find('$') {
+            known.push_str(&rest[..position]);
+            rest = &rest[position + 1..];
+            if let Some(after) = rest.strip_prefix('$') {
+                known.push('$');
+                rest = after;
+                continue;
+            }
+            let Some((name, after)) = rest.strip_prefix('(').and_then(|opened| opened.split_once(')')) else {
+                known.push('$');
+                continue;
+            };
+            rest = after;
+            let value = self.value(name);
+            known.push_str(&value.known);
+            if let Some(why) = value.unread {
+                return Text {
+                    known,
+                    unread: Some(format!("$({name}) comes from {why}")),
+                };
             }
         }
-        rest = after;
+        known.push_str(rest);
+        Text { known, unread: None }
     }
-    out.push_str(rest);
-    Ok(out)
+
+    /// What `$(NAME)` is replaced by.
+    fn value(&self, name: &str) -> Text {
+        if let Some(text) = self.variables.get(name) {
+            return text.clone();
+        }
+        if let Some(why) = self.may_be_set_elsewhere(name) {
+            return Text {
+                known: String::new(),
+                unread: Some(why),
+            };
+        }
+        Text::known(&format!("$({name})"))
+    }
+
+    /// What the process finds in this variable; `None` when it is not set.
+    pub(super) fn variable(&self, name: &str) -> Option<Text> {
+        if let Some(text) = self.variables.get(name) {
+            return Some(text.clone());
+        }
+        let why = self.may_be_set_elsewhere(name)?;
+        Some(Text {
+            known: String::new(),
+            unread: Some(why),
+        })
+    }
+
+    fn may_be_set_elsewhere(&self, name: &str) -> Option<String> {
+        if self.has_env_from {
+            return Some("envFrom, perhaps".to_owned());
+        }
+        let of_service = ["_SERVICE_HOST", "_PORT"]
+            .iter()
+            .any(|suffix| name.ends_with(suffix))
+            || ["_SERVICE_PORT_", "_PORT_"]
+                .iter()
+                .any(|part| name.contains(part));
+        of_service.then(|| "a Service's variables, perhaps".to_owned())
+    }
 }
 
-/// The value of a variable; `None` when no such variable is defined.
-fn variable(name: &str, input: &CommandLine<'_>) -> Result<Option<String>, String> {
-    let container = input.container;
-    let Some(variable) = container.env.iter().rev().find(|variable| variable.name == name) else {
-        if container.has_env_from {
-            return Err(format!("$({name}) may come from envFrom, which is not read"));
-        }
-        return Ok(None);
-    };
-    match &variable.source {
-        EnvSource::Literal(value) if value.contains("$(") => {
-            Err(format!("$({name}) refers to other variables"))
-        }
-        EnvSource::Literal(value) => Ok(Some(value.clone())),
-        EnvSource::Field(path) => match (path.as_str(), input.pod_name) {
-            ("metadata.namespace", _) => Ok(Some(input.pod_namespace.to_owned())),
-            ("metadata.name", Some(pod)) => Ok(Some(pod.to_owned())),
-            _ => Err(format!(
-                "$({name}) comes from the field {path}, which is not read"
-            )),
+fn field(path: &str, pod_namespace: &str, pod_name: Option<&str>) -> Text {
+    match (path, pod_name) {
+        ("metadata.namespace", _) => Text::known(pod_namespace),
+        ("metadata.name", Some(name)) => Text::known(name),
+        _ => Text {
+            known: String::new(),
+            unread: Some(format!("field {path}")),
         },
-        EnvSource::Unread(source) => Err(format!("$({name}) comes from {source}, which is not read")),
     }
 }
