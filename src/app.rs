@@ -1,5 +1,6 @@
 //! Wires the shells around the engine: observe → project → evaluate → render → publish.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,12 @@ use prometheus::{Histogram, HistogramOpts, Registry};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::api;
 use crate::cluster::Observation;
 use crate::engine::{Engine, Posture};
-use crate::inventory::Delta;
+use crate::inventory::{Coverage, Delta};
+use crate::kinds::KindId;
+use crate::publish::Freshness;
 
 /// Observations that are evaluated together at most.
 const BATCH: usize = 4096;
@@ -19,6 +23,7 @@ pub struct Loop {
     engine: Engine,
     observations: mpsc::Receiver<Observation>,
     postures: watch::Sender<Arc<Posture>>,
+    freshness: Freshness,
     duration: Histogram,
 }
 
@@ -30,6 +35,7 @@ impl Loop {
     pub fn new(
         engine: Engine,
         observations: mpsc::Receiver<Observation>,
+        freshness: Freshness,
         registry: &Registry,
     ) -> Result<(Self, watch::Receiver<Arc<Posture>>), prometheus::Error> {
         let buckets = prometheus::exponential_buckets(0.000_05, 4.0, 9)?;
@@ -47,6 +53,7 @@ impl Loop {
                 engine,
                 observations,
                 postures,
+                freshness,
                 duration,
             },
             receiver,
@@ -62,7 +69,7 @@ impl Loop {
                 tokio::time::timeout_at(safety_net, self.observations.recv_many(&mut batch, BATCH)).await;
             match received {
                 Ok(0) => return,
-                Ok(_) => self.ingest(batch.drain(..).map(|observation| observation.delta)),
+                Ok(_) => self.ingest(&mut batch),
                 Err(_) => {
                     self.engine.evaluate_all();
                     self.publish();
@@ -72,11 +79,23 @@ impl Loop {
         }
     }
 
-    fn ingest(&mut self, deltas: impl IntoIterator<Item = Delta>) {
+    fn ingest(&mut self, observations: &mut Vec<Observation>) {
+        let seen = observations.iter().map(|observation| observation.seen).min();
+        let before: BTreeMap<KindId, Coverage> = observations
+            .iter()
+            .filter_map(|observation| covered(&observation.delta))
+            .map(|kind| (kind, self.engine.inventory().coverage(kind).clone()))
+            .collect();
         let timer = self.duration.start_timer();
-        let changed = self.engine.ingest(deltas);
+        let changed = self
+            .engine
+            .ingest(observations.drain(..).map(|observation| observation.delta));
         timer.observe_duration();
+        for (kind, before) in before {
+            log_coverage(kind, &before, self.engine.inventory().coverage(kind));
+        }
         if changed {
+            self.freshness.note(seen);
             self.publish();
         }
     }
@@ -94,6 +113,38 @@ impl Loop {
             .values()
             .filter_map(|policy| parse_interval(&policy.policy.spec.interval));
         intervals.min().unwrap_or(DEFAULT)
+    }
+}
+
+/// The kind whose coverage this is about.
+const fn covered(delta: &Delta) -> Option<KindId> {
+    match delta {
+        Delta::Coverage(kind, _) => Some(*kind),
+        _ => None,
+    }
+}
+
+/// One line when a kind is seen worse or better than before.
+fn log_coverage(kind: KindId, before: &Coverage, now: &Coverage) {
+    if before == now {
+        return;
+    }
+    let descriptor = &kind.entry().descriptor;
+    let resource = descriptor.resource();
+    match now {
+        Coverage::Absent if descriptor.group == api::GROUP => {
+            tracing::warn!(
+                "{resource}: not installed; run `fluxsec crds | kubectl apply --server-side -f -`"
+            );
+        }
+        Coverage::Forbidden => {
+            tracing::warn!("{resource}: {now}; grant get, list and watch on it to this ServiceAccount");
+        }
+        Coverage::NotServed { .. } | Coverage::Failing { .. } => tracing::warn!("{resource}: {now}"),
+        Coverage::Synced | Coverage::Absent if *before != Coverage::Pending => {
+            tracing::info!("{resource}: {now}, after {}", before.reason());
+        }
+        Coverage::Pending | Coverage::Synced | Coverage::Absent => tracing::debug!("{resource}: {now}"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Logs, on standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging. An unreadable filter falls back to `info` and says so.
@@ -21,10 +23,16 @@ pub fn start(filter: &str) {
     }
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours())
         .with_writer(std::io::stderr);
     // A second start, in tests, keeps the first one's settings.
     let _ = subscriber.try_init();
     if refused {
         tracing::warn!("the log filter cannot be read; logging at info");
     }
+}
+
+/// Colours are for people at a terminal who did not opt out: <https://no-color.org>.
+pub(crate) fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

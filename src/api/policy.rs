@@ -68,7 +68,13 @@ pub struct FluxSecurityPolicySpec {
 
     /// Limit the audit to the Flux installations of these namespaces. All that are found when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    #[schemars(
+        length(max = 64),
+        inner(
+            length(min = 1, max = 63),
+            regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+        )
+    )]
     pub flux_namespaces: Vec<String>,
 
     /// Tuning of single controls.

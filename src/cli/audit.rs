@@ -18,6 +18,7 @@ use crate::app::Loop;
 use crate::cluster::{self, client};
 use crate::engine::{Engine, PolicyPosture, Posture};
 use crate::kinds::own::PolicyRow;
+use crate::publish::Freshness;
 use crate::render;
 
 /// How long an audit waits for the slowest kind.
@@ -151,7 +152,7 @@ async fn observe_once(client: &kube::Client, policy: &(String, PolicyRow)) -> an
     let (_watches, observations) = cluster::observe(client, &registry, &stop)?;
     let mut engine = Engine::default();
     engine.pin(&policy.0, policy.1.clone());
-    let (engine, postures) = Loop::new(engine, observations, &registry)?;
+    let (engine, postures) = Loop::new(engine, observations, Freshness::default(), &registry)?;
     tokio::spawn(engine.run());
     let posture = settled(postures).await;
     stop.cancel();

@@ -14,7 +14,7 @@ use super::CLEAN;
 use crate::app::Loop;
 use crate::cluster::{self, client};
 use crate::engine::Engine;
-use crate::publish::{Counters, Publisher};
+use crate::publish::{Counters, Freshness, Publisher};
 use crate::serve;
 
 /// How long a graceful stop may take.
@@ -46,14 +46,16 @@ impl Run {
 
         let registry = Registry::new();
         let (mut watches, observations) = cluster::observe(&client, &registry, &stop)?;
-        let (engine, postures) = Loop::new(Engine::default(), observations, &registry)?;
+        serve::register_process(&registry)?;
+        let freshness = Freshness::default();
+        let (engine, postures) = Loop::new(Engine::default(), observations, freshness.clone(), &registry)?;
         let counters = Counters::new(&registry)?;
         let state = serve::ServeState::new(postures.clone(), registry);
 
         let mut shells = JoinSet::new();
         shells.spawn(engine.run());
         shells.spawn(serve::serve(listener, state, stop.clone()));
-        shells.spawn(Publisher::new(client, counters).run(postures, stop.clone()));
+        shells.spawn(Publisher::new(client, counters, freshness).run(postures, stop.clone()));
         tokio::select! {
             () = stop.cancelled() => {}
             _ = shells.join_next() => {}

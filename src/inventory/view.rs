@@ -55,10 +55,7 @@ pub(crate) fn complete(inventory: &Inventory, kind: KindId) -> Result<(), Missin
     let descriptor = kind.entry().descriptor;
     let coverage = inventory.coverage(kind);
     if !coverage.is_complete() {
-        let resource = match descriptor.group {
-            "" => descriptor.plural.to_owned(),
-            group => format!("{}.{group}", descriptor.plural),
-        };
+        let resource = descriptor.resource();
         let reason = coverage.reason();
         let message = match coverage {
             Coverage::Forbidden => format!("list and watch of {resource} are forbidden to the auditor"),

@@ -54,6 +54,17 @@ pub struct Descriptor {
     pub metadata_only: bool,
 }
 
+impl Descriptor {
+    /// The resource as `kubectl` and error messages name it: `kustomizations.kustomize.toolkit.fluxcd.io`.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        match self.group {
+            "" => self.plural.to_owned(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+}
+
 /// A kind whose row type is erased, so that all fit into one table.
 pub struct Entry {
     /// Where it is served.

@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use tokio::time::Instant;
 
 use crate::api::{ControlResult, ReportStatus};
 
@@ -14,6 +15,7 @@ pub struct Counters {
     dropped: IntCounter,
     transitions: IntCounterVec,
     success: GaugeVec,
+    latency: HistogramVec,
 }
 
 impl Counters {
@@ -38,17 +40,35 @@ impl Counters {
                 ),
                 &["policy"],
             )?,
+            latency: HistogramVec::new(
+                HistogramOpts::new(
+                    "flux_security_change_to_report_seconds",
+                    "Time from seeing a change to having written the report that tells of it.",
+                )
+                .buckets(prometheus::exponential_buckets(0.005, 2.0, 12)?),
+                &["policy"],
+            )?,
         };
         registry.register(Box::new(counters.writes.clone()))?;
         registry.register(Box::new(counters.events.clone()))?;
         registry.register(Box::new(counters.dropped.clone()))?;
         registry.register(Box::new(counters.transitions.clone()))?;
         registry.register(Box::new(counters.success.clone()))?;
+        registry.register(Box::new(counters.latency.clone()))?;
         Ok(counters)
     }
 
     pub(super) fn written(&self) {
         self.writes.with_label_values(&["success"]).inc();
+    }
+
+    /// A report tells of a change now that was seen then.
+    pub(super) fn told(&self, policy: &str, seen: Option<Instant>) {
+        if let Some(seen) = seen {
+            self.latency
+                .with_label_values(&[policy])
+                .observe(seen.elapsed().as_secs_f64());
+        }
     }
 
     pub(super) fn failed(&self) {
@@ -84,6 +104,7 @@ impl Counters {
     pub(super) fn forget(&self, policy: &str) {
         // Series that were never made are no error.
         let _ = self.success.remove_label_values(&[policy]);
+        let _ = self.latency.remove_label_values(&[policy]);
         for control in crate::controls::CATALOGUE {
             for result in ControlResult::ALL {
                 let _ = self

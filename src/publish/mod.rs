@@ -4,6 +4,7 @@
 //! the same names are made again and meet what is there. Once the report is written, the change is told.
 
 mod counters;
+mod freshness;
 mod objects;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::api::{FluxSecurityPolicyStatus, ReportStatus};
 use crate::engine::{PolicyPosture, Posture};
 use crate::render::{events, report};
 pub use counters::Counters;
+pub use freshness::Freshness;
 use objects::Objects;
 
 /// How long the first audit waits for the slowest kind; what is missing then is Unknown.
@@ -34,6 +36,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 pub struct Publisher {
     objects: Objects,
     counters: Counters,
+    freshness: Freshness,
     policies: BTreeMap<String, Published>,
 }
 
@@ -48,6 +51,8 @@ struct Published {
     versions: BTreeMap<(String, String), String>,
     not_before: Instant,
     pause: Duration,
+    /// When the oldest change was seen that is not published yet.
+    waiting: Option<Instant>,
 }
 
 impl Published {
@@ -67,10 +72,11 @@ impl Published {
 impl Publisher {
     /// A publisher that has published nothing.
     #[must_use]
-    pub const fn new(client: Client, counters: Counters) -> Self {
+    pub const fn new(client: Client, counters: Counters, freshness: Freshness) -> Self {
         Self {
             objects: Objects::new(client),
             counters,
+            freshness,
             policies: BTreeMap::new(),
         }
     }
@@ -81,6 +87,10 @@ impl Publisher {
         let mut due = started;
         loop {
             let posture = postures.borrow_and_update().clone();
+            let seen = self.freshness.take();
+            for known in self.policies.values_mut() {
+                known.waiting = known.waiting.or(seen);
+            }
             let listed = posture.settled || started.elapsed() >= PATIENCE;
             if posture.policies_known && listed {
                 due = self.publish(&posture).await;
@@ -160,11 +170,14 @@ impl Publisher {
                 self.objects.create_report(policy, known).await?;
                 self.objects.write_report(policy, known, next).await?;
                 self.counters.written();
+                self.counters
+                    .told(&policy.name, known.waiting.filter(|_| changed));
                 known.not_before = Instant::now() + PACE;
             }
             self.objects
                 .write_namespaces(policy, known, now, &self.counters)
                 .await?;
+            known.waiting = None;
             self.counters.succeeded(&policy.name);
         }
         let status = report::policy_status(policy, known.policy.as_ref(), now);
@@ -189,6 +202,7 @@ impl Publisher {
             versions: BTreeMap::new(),
             not_before: Instant::now(),
             pause: PAUSE.0,
+            waiting: None,
         };
         self.objects.load(policy, posture, &mut known).await?;
         Ok(known)

@@ -1,5 +1,7 @@
 //! `/metrics`, `/livez`, `/readyz`.
 
+mod process;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Posture;
 use crate::render::metrics;
+pub use process::register as register_process;
 
 /// What the endpoints read.
 #[derive(Clone)]

@@ -1,0 +1,108 @@
+//! The operator, as a process that has nothing but the rights of its installed ServiceAccount.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use super::process::{Process, free_port};
+use super::{ControlPlane, wait_for};
+
+/// A running `fluxsec run`.
+pub(crate) struct Operator {
+    /// Its process.
+    pub(crate) process: Process,
+    port: u16,
+}
+
+impl Operator {
+    /// Applies `config/default`, as the README says.
+    pub(crate) fn install(control_plane: &ControlPlane) -> anyhow::Result<()> {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/default");
+        control_plane.kubectl(&["apply", "--server-side", "-k", &config.display().to_string()])?;
+        control_plane.kubectl(&[
+            "wait",
+            "--for=condition=Established",
+            "crd",
+            "--all",
+            "--timeout=30s",
+        ])?;
+        Ok(())
+    }
+
+    /// Starts it under the token of its ServiceAccount and waits until it is ready.
+    pub(crate) fn start(control_plane: &ControlPlane) -> anyhow::Result<Self> {
+        let kubeconfig = control_plane.service_account("flux-security-system", "flux-security-operator")?;
+        let mut operator = Self::launch(control_plane, &kubeconfig)?;
+        operator.wait_until_ready()?;
+        Ok(operator)
+    }
+
+    /// Starts it with a kubeconfig and waits for nothing.
+    pub(crate) fn launch(control_plane: &ControlPlane, kubeconfig: &Path) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let process = control_plane.sandbox().spawn(
+            "fluxsec",
+            Command::new(fluxsec())
+                .args(["run", "--metrics-address", &format!("127.0.0.1:{port}")])
+                .env("KUBECONFIG", kubeconfig),
+        )?;
+        Ok(Self { process, port })
+    }
+
+    /// Waits for `/readyz`.
+    pub(crate) fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let (process, port) = (&mut self.process, self.port);
+        wait_for("the operator", Duration::from_secs(40), || {
+            process.check()?;
+            let (status, text) = get(port, "/readyz")?;
+            ensure!(status == 200, "{text}");
+            Ok(())
+        })
+    }
+
+    /// Where it serves.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Status and body of an endpoint.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        get(self.port, path)
+    }
+
+    /// The value of one series, `None` when it is not there.
+    pub(crate) fn metric(&self, series: &str) -> anyhow::Result<Option<f64>> {
+        let (_, text) = self.get("/metrics")?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value
+            .map(|value| value.parse().context("not a number"))
+            .transpose()
+    }
+}
+
+/// The program that cargo built beside this test or example.
+pub(crate) fn fluxsec() -> PathBuf {
+    if let Some(path) = option_env!("CARGO_BIN_EXE_fluxsec") {
+        return path.into();
+    }
+    let here = std::env::current_exe().unwrap_or_default();
+    here.ancestors().nth(2).unwrap_or(Path::new(".")).join("fluxsec")
+}
+
+/// A plain request: the endpoints need no more.
+fn get(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+    let status = head.split(' ').nth(1).context("no status")?.parse()?;
+    Ok((status, body.to_owned()))
+}
