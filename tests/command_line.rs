@@ -1,12 +1,13 @@
 //! The command line evaluator: rule by rule, against the original flag parsers, and against `--help`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::{BTreeMap, hash_map::DefaultHasher};
+mod controlplane;
+
+use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use controlplane::programs;
 use flux_security_operator::flux::Component;
 use flux_security_operator::flux::command_line::{
     CommandLine, Evaluation, ExitCause, Origin, Setting, Startup, evaluate,
@@ -1055,7 +1056,7 @@ fn ask_oracle(requests: &str) -> Vec<Value> {
     let directory = tempfile::tempdir().unwrap();
     let input = directory.path().join("requests");
     fs::write(&input, requests).unwrap();
-    let output = Command::new(build_oracle())
+    let output = Command::new(programs::ORACLE.folder().unwrap().join("oracle"))
         .stdin(fs::File::open(&input).unwrap())
         .output()
         .unwrap();
@@ -1078,40 +1079,6 @@ fn normalize_floats(mut answer: Value) -> Value {
         *text = number.to_string();
     }
     answer
-}
-
-/// Builds the oracle unless one of these sources has been built before.
-fn build_oracle() -> PathBuf {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
-    let mut hasher = DefaultHasher::new();
-    for file in ["main.go", "go.mod", "go.sum"] {
-        fs::read(sources.join(file)).unwrap().hash(&mut hasher);
-    }
-    let directory = cache_directory().join(format!("oracle-{:016x}", hasher.finish()));
-    let program = directory.join("oracle");
-    if program.exists() {
-        return program;
-    }
-    fs::create_dir_all(&directory).unwrap();
-    let unfinished = directory.join(format!("oracle.{}", std::process::id()));
-    let status = Command::new("go")
-        .args(["build", "-trimpath", "-o"])
-        .arg(&unfinished)
-        .arg(".")
-        .current_dir(&sources)
-        .status();
-    assert!(
-        status.expect("the comparison needs Go on the PATH").success(),
-        "the oracle does not build"
-    );
-    fs::rename(&unfinished, &program).unwrap();
-    program
-}
-
-fn cache_directory() -> PathBuf {
-    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache");
-    base.unwrap_or_else(home).join("flux-security-operator")
 }
 
 /// A small generator (SplitMix64): the same lists in every run.
@@ -1394,16 +1361,6 @@ fn expected_help(component: Component, version: Release) -> Vec<HelpLine> {
     lines
 }
 
-/// Controller programs to compare with, and the versions they are built from.
-const HELP_VERSIONS: [(Component, Release); 6] = [
-    (Source, (1, 9, 4)),
-    (Kustomize, (1, 9, 4)),
-    (Helm, (1, 6, 3)),
-    (Notification, (1, 9, 3)),
-    (ImageReflector, (1, 2, 4)),
-    (ImageAutomation, (1, 2, 4)),
-];
-
 #[test]
 fn help_lines_are_read() {
     let help = concat!(
@@ -1428,118 +1385,16 @@ fn help_lines_are_read() {
 
 #[test]
 fn the_flag_table_equals_help() {
-    let mut compared = Vec::new();
-    for (component, version) in HELP_VERSIONS {
-        for program in find_programs(component) {
-            let output = Command::new(&program).arg("--help").env_clear().output().unwrap();
-            let help = String::from_utf8_lossy(&output.stderr).into_owned()
-                + &String::from_utf8_lossy(&output.stdout);
-            let version = version_in_path(&program).unwrap_or(version);
-            assert_eq!(
-                parse_help(&help),
-                expected_help(component, version),
-                "{}",
-                program.display()
-            );
-            compared.push(format!(
-                "{component} {version:?}: {} flags",
-                expected_help(component, version).len()
-            ));
-        }
+    let components = [Source, Kustomize, Helm, Notification];
+    for (component, programs) in components.into_iter().zip(&programs::FLUX) {
+        let program = programs.folder().unwrap().join(component.name());
+        let pinned = programs.version().unwrap();
+        let version = Version::parse(pinned.trim_start_matches('v')).unwrap();
+        let version = (version.major, version.minor, version.patch);
+        let output = Command::new(&program).arg("--help").env_clear().output().unwrap();
+        let help = [output.stderr, output.stdout].concat();
+        let flags = parse_help(&String::from_utf8_lossy(&help));
+        assert!(flags.len() > 10, "{component} {pinned} prints no flags");
+        assert_eq!(flags, expected_help(component, version), "{component} {pinned}");
     }
-    if compared.is_empty() {
-        eprintln!(
-            "NOTHING COMPARED: no controller program found; set FLUXSEC_CONTROLLERS or FLUXSEC_BUILD_CONTROLLERS=1"
-        );
-        return;
-    }
-    eprintln!("compared with --help: {compared:?}");
-}
-
-/// Programs in the folders of `FLUXSEC_CONTROLLERS`, or in the cache of the control plane tests.
-fn find_programs(component: Component) -> Vec<PathBuf> {
-    let name = component.name();
-    let mut folders = vec![cache_directory().join("controlplane")];
-    if let Some(list) = std::env::var_os("FLUXSEC_CONTROLLERS") {
-        folders = std::env::split_paths(&list).collect();
-    }
-    if component == Kustomize && std::env::var("FLUXSEC_BUILD_CONTROLLERS").is_ok_and(|value| value == "1") {
-        folders.push(build_kustomize_controller());
-    }
-    let mut programs = Vec::new();
-    for folder in folders {
-        programs.push(folder.join(name));
-        let Ok(entries) = fs::read_dir(&folder) else {
-            continue;
-        };
-        let versioned = entries.filter_map(Result::ok).filter(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with(&format!("{name}-"))
-        });
-        programs.extend(versioned.map(|entry| entry.path().join(name)));
-    }
-    programs.retain(|program| program.is_file());
-    programs
-}
-
-/// The version in a folder's name such as `helm-controller-v1.6.3-0a1b`.
-fn version_in_path(program: &Path) -> Option<Release> {
-    let folder = program.parent()?.file_name()?.to_str()?;
-    let mut parts = folder
-        .split('-')
-        .filter_map(|part| Version::parse(part.trim_start_matches('v')).ok());
-    parts
-        .next()
-        .map(|version| (version.major, version.minor, version.patch))
-}
-
-/// Builds kustomize-controller from its module, which takes minutes, into the cache.
-fn build_kustomize_controller() -> PathBuf {
-    let module = "github.com/fluxcd/kustomize-controller";
-    let folder = cache_directory().join("help");
-    let target = folder.join("kustomize-controller-v1.9.4");
-    let program = target.join("kustomize-controller");
-    if program.exists() {
-        return folder;
-    }
-    let sources = tempfile::tempdir().unwrap();
-    let here = sources.path();
-    run(Command::new("go")
-        .args(["mod", "init", "help.local"])
-        .current_dir(here));
-    let downloaded = run(Command::new("go")
-        .args(["mod", "download", "-json", &format!("{module}@v1.9.4")])
-        .current_dir(here));
-    let found: Value = serde_json::from_str(&downloaded).unwrap();
-    let copy = here.join("copy");
-    run(Command::new("cp")
-        .arg("-r")
-        .arg(found["Dir"].as_str().unwrap())
-        .arg(&copy));
-    run(Command::new("chmod").args(["-R", "u+w"]).arg(&copy));
-    // The replacement of the API module names a folder that the module does not contain.
-    let api = format!("{module}/api");
-    let requirement = format!("{api}@v1.9.4");
-    run(Command::new("go")
-        .args(["mod", "edit", "-dropreplace", &api, "-require", &requirement])
-        .current_dir(&copy));
-    fs::create_dir_all(&target).unwrap();
-    run(Command::new("go")
-        .args(["build", "-mod=mod", "-o"])
-        .arg(&program)
-        .arg(".")
-        .current_dir(&copy));
-    folder
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
 }

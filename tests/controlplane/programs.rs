@@ -109,6 +109,11 @@ impl Programs {
         Ok(folder)
     }
 
+    /// The version of the first package's module.
+    pub(crate) fn version(&self) -> anyhow::Result<String> {
+        pinned(&source(self.module), self.packages[0])
+    }
+
     /// The module's name without its path, with what was asked for.
     fn key(&self, source: &Path) -> anyhow::Result<String> {
         let name = self.module.rsplit('/').next().unwrap_or(self.module);
@@ -121,7 +126,8 @@ impl Programs {
             self.what, self.patience
         ));
         let started = Instant::now();
-        let version = kubernetes_version(source)?;
+        // What `kubectl version` shows.
+        let version = pinned(source, "k8s.io/kubernetes")?;
         let stamp = "k8s.io/component-base/version";
         let (major, minor) = version
             .trim_start_matches('v')
@@ -260,12 +266,17 @@ fn cache() -> anyhow::Result<PathBuf> {
     Ok(base.join("flux-security-operator"))
 }
 
-/// What `kubectl version` shows: the version that go.mod pins.
-fn kubernetes_version(source: &Path) -> anyhow::Result<String> {
+/// The version of a module that go.mod pins.
+fn pinned(source: &Path, module: &str) -> anyhow::Result<String> {
     let pins = fs::read_to_string(source.join("go.mod"))?;
     let version = pins
         .lines()
-        .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
+        .find_map(|line| {
+            line.trim()
+                .trim_start_matches("require ")
+                .strip_prefix(module)?
+                .strip_prefix(' ')
+        })
         .and_then(|rest| rest.split_whitespace().next());
     Ok(version.unwrap_or("v0.0.0").to_owned())
 }
