@@ -1,8 +1,12 @@
 CARGO ?= cargo
 
-.PHONY: help test lint generate
+.PHONY: help demo test lint generate
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: ## the operator at work, on a Kubernetes of its own or on the cluster of KUBECONFIG
+	$(CARGO) build --locked --bin fluxsec
+	$(CARGO) run --locked --quiet --example demo
 
 test: ## run every test
 	$(CARGO) test --locked

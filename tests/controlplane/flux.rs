@@ -120,6 +120,11 @@ fn download(source: &Path, module: &str) -> anyhow::Result<PathBuf> {
     Ok(module.dir)
 }
 
+/// Builds Flux's controllers ahead of [`Controllers::start`], which waits for a build under way.
+pub(crate) fn build_controllers() -> anyhow::Result<()> {
+    FLUX.iter().try_for_each(|programs| programs.folder().map(drop))
+}
+
 /// Flux's controllers, running.
 pub(crate) struct Controllers {
     processes: Vec<Process>,
@@ -188,5 +193,5 @@ fn launch(control_plane: &ControlPlane, program: &Path) -> anyhow::Result<Proces
             command.arg("--events-addr=");
         }
     }
-    sandbox.spawn(&name, &mut command)
+    sandbox.spawn(&name, &command)
 }

@@ -105,5 +105,5 @@ fn kubelet(control_plane: &ControlPlane, kwok: &Path) -> anyhow::Result<Process>
             }
         }
     }
-    control_plane.sandbox().spawn("kwok", &mut command)
+    control_plane.sandbox().spawn("kwok", &command)
 }

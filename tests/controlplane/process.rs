@@ -1,12 +1,10 @@
 //! Processes that end with us, and a folder that goes with them.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -15,43 +13,38 @@ use rustix::process::{Pid, Signal, kill_process};
 /// How long a process may take to stop by itself.
 const GRACE: Duration = Duration::from_secs(8);
 
-/// Outlives us: when our end of its standard input closes, for whatever reason, it ends the processes that it was
-/// told of, newest first, and removes the folder.
+/// Outlives us: when our end of its standard input closes, for whatever reason, it ends the processes that are alive,
+/// newest first, and removes the folder. From the renaming on, no process can start.
 const GUARD: &str = r#"
 trap '' INT TERM HUP
-pids=
-while read -r sign pid; do
-  case $sign in
-    +) pids="$pid $pids" ;;
-    -) left=; for other in $pids; do [ "$other" = "$pid" ] || left="$left $other"; done; pids=$left ;;
-  esac
-done
-for pid in $pids; do
+while read -r _; do :; done
+cd "$1" && mv alive ended || exit
+for pid in $(ls -t ended); do
   kill -CONT "$pid" 2>/dev/null; kill -TERM "$pid" 2>/dev/null
 done
-for pid in $pids; do
+for pid in $(ls -t ended); do
   turn=0
   while kill -0 "$pid" 2>/dev/null && [ $turn -lt 30 ]; do sleep 0.1; turn=$((turn + 1)); done
   kill -KILL "$pid" 2>/dev/null
 done
-rm -rf -- "$1"
+cd / && rm -rf -- "$1"
 "#;
+
+/// Becomes the program, once the guard knows its pid.
+const LAUNCH: &str = r#"alive=$1; shift; : > "$alive/$$" && exec "$@""#;
 
 /// A temporary folder and the processes that work in it.
 pub(crate) struct Sandbox {
     folder: PathBuf,
     guard: Child,
-    words: Words,
 }
-
-/// The pipe to the guard.
-type Words = Arc<Mutex<Option<ChildStdin>>>;
 
 impl Sandbox {
     /// An empty folder, and a guard.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("fluxsec-").tempdir()?.keep();
-        let mut guard = Command::new("sh")
+        fs::create_dir(folder.join("alive"))?;
+        let guard = Command::new("sh")
             .args(["-c", GUARD, "guard"])
             .arg(&folder)
             .stdin(Stdio::piped())
@@ -60,8 +53,7 @@ impl Sandbox {
             .process_group(0)
             .spawn()
             .context("sh cannot be started")?;
-        let words = Arc::new(Mutex::new(guard.stdin.take()));
-        Ok(Self { folder, guard, words })
+        Ok(Self { folder, guard })
     }
 
     /// Where the processes may write.
@@ -70,33 +62,41 @@ impl Sandbox {
     }
 
     /// Starts a process; what it prints goes to `<name>.log`.
-    pub(crate) fn spawn(&self, name: &str, command: &mut Command) -> anyhow::Result<Process> {
+    pub(crate) fn spawn(&self, name: &str, command: &Command) -> anyhow::Result<Process> {
         let log = self.folder.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log)?;
-        let child = command
+        let alive = self.folder.join("alive");
+        let mut launch = Command::new("sh");
+        launch
+            .args(["-c", LAUNCH, "launch"])
+            .arg(&alive)
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(command.get_current_dir().unwrap_or(&self.folder))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             // Ctrl-C in a terminal reaches us alone: the order in which they end is ours.
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("{} cannot be started", command.get_program().display()))?;
-        let process = Process {
+            .process_group(0);
+        for (variable, value) in command.get_envs() {
+            match value {
+                Some(value) => launch.env(variable, value),
+                None => launch.env_remove(variable),
+            };
+        }
+        let child = launch.spawn().context("sh cannot be started")?;
+        Ok(Process {
             name: name.to_owned(),
+            alive: alive.join(child.id().to_string()),
             child,
             log,
-            words: self.words.clone(),
-        };
-        process.tell_guard('+');
-        Ok(process)
+        })
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        if let Ok(mut words) = self.words.lock() {
-            words.take();
-        }
+        // `wait` closes its standard input first.
         let _ = self.guard.wait();
     }
 }
@@ -106,7 +106,8 @@ pub(crate) struct Process {
     name: String,
     child: Child,
     log: PathBuf,
-    words: Words,
+    /// Says to the guard that it lives.
+    alive: PathBuf,
 }
 
 impl Process {
@@ -148,7 +149,7 @@ impl Process {
         let started = Instant::now();
         while started.elapsed() < patience {
             if let Some(status) = self.child.try_wait()? {
-                self.tell_guard('-');
+                self.ended();
                 return Ok(status);
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -169,7 +170,7 @@ impl Process {
     pub(crate) fn kill(&mut self) -> anyhow::Result<ExitStatus> {
         self.child.kill()?;
         let status = self.child.wait()?;
-        self.tell_guard('-');
+        self.ended();
         Ok(status)
     }
 
@@ -179,11 +180,9 @@ impl Process {
         lines[lines.len().saturating_sub(12)..].join("\n")
     }
 
-    fn tell_guard(&self, sign: char) {
-        let Ok(mut words) = self.words.lock() else { return };
-        if let Some(words) = words.as_mut() {
-            let _ = writeln!(words, "{sign} {}", self.pid());
-        }
+    /// Its pid may be another's from now on.
+    fn ended(&self) {
+        let _ = fs::remove_file(&self.alive);
     }
 }
 

@@ -1,0 +1,383 @@
+//! The operator at its main job, in acts: `make demo`.
+//!
+//! With `KUBECONFIG` set it audits that cluster and builds and writes nothing. Otherwise it starts a Kubernetes of its
+//! own on the loopback. `DEMO=once` ends after the last act; otherwise it stays until Ctrl-C.
+
+#[path = "../controlplane/mod.rs"]
+mod controlplane;
+
+use std::process::{Command, ExitCode};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use controlplane::flux::Controllers;
+use controlplane::git::Repository;
+use controlplane::nodes::Nodes;
+use controlplane::programs::say;
+use controlplane::{ControlPlane, Operator, flux, operator, wait_for};
+
+/// How long a posture may take to follow.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const POLICY: &str = "\
+apiVersion: fluxsecurity.dev/v1alpha1
+kind: FluxSecurityPolicy
+metadata:
+  name: default
+spec:
+  tenancy: Shared
+";
+
+fn main() -> ExitCode {
+    let stop = on_signal();
+    let played = if std::env::var_os("KUBECONFIG").is_some() {
+        your_cluster()
+    } else {
+        own_cluster(&stop)
+    };
+    match played {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("\nthe demo failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A message for Ctrl-C; a second one ends at once, and the guard cleans up.
+fn on_signal() -> Receiver<()> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
+            let mut interrupted = false;
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if interrupted {
+                    std::process::exit(130);
+                }
+                interrupted = true;
+                let _ = send.send(());
+            }
+        });
+    });
+    receive
+}
+
+/// The posture of the cluster that KUBECONFIG names: read, not written.
+fn your_cluster() -> anyhow::Result<()> {
+    act("The Flux of your cluster (KUBECONFIG is set: nothing is built, nothing is written)");
+    let status = Command::new(operator::fluxsec())
+        .args(["audit", "--tenancy", "shared", "--fail-on", "none"])
+        .status()?;
+    ensure!(status.success(), "the cluster of KUBECONFIG could not be audited");
+    say(
+        "\nnext: kubectl apply --server-side -k config/default && kubectl apply -f config/samples/policy.yaml",
+    );
+    Ok(())
+}
+
+fn own_cluster(stop: &Receiver<()>) -> anyhow::Result<()> {
+    let mut stage = Stage::set(stop)?;
+    // Minutes on a fresh machine: begun while there is something to look at.
+    std::thread::spawn(flux::build_controllers);
+    stage.posture()?;
+    stage.drift()?;
+    stage.events_and_metrics()?;
+    stage.flux_joins()?;
+    stage.repair()?;
+    stage.look_further()
+}
+
+/// Everything that runs. Fields end in their order.
+struct Stage<'a> {
+    controllers: Option<Controllers>,
+    repository: Option<Repository>,
+    operator: Operator,
+    _nodes: Nodes,
+    control_plane: ControlPlane,
+    stop: &'a Receiver<()>,
+}
+
+impl<'a> Stage<'a> {
+    fn set(stop: &'a Receiver<()>) -> anyhow::Result<Self> {
+        act("1. A Kubernetes with Flux, and the operator");
+        let started = Instant::now();
+        let control_plane = ControlPlane::start()?;
+        say(&format!("kube-apiserver answers at {}", control_plane.url()));
+        let nodes = Nodes::start(&control_plane)?;
+        say("kube-controller-manager, kube-scheduler and kwok run: Deployments get Pods");
+        control_plane.apply(&flux::manifests()?)?;
+        let available = [
+            "wait",
+            "deployment",
+            "--all",
+            "-n",
+            "flux-system",
+            "--for=condition=Available",
+        ];
+        control_plane.kubectl(&[&available[..], &["--timeout=60s"]].concat())?;
+        said(&control_plane, &["get", "pods", "-n", "flux-system"])?;
+        Operator::install(&control_plane)?;
+        let operator = Operator::start(&control_plane)?;
+        say(&format!(
+            "the operator runs with the rights of its ServiceAccount; up after {:.1?}",
+            started.elapsed()
+        ));
+        Ok(Self {
+            controllers: None,
+            repository: None,
+            operator,
+            _nodes: nodes,
+            control_plane,
+            stop,
+        })
+    }
+
+    fn posture(&self) -> anyhow::Result<()> {
+        act("2. A policy for a cluster that tenants share, and the posture");
+        say(POLICY);
+        self.control_plane.apply(POLICY)?;
+        self.wait_for_result("FSP-KUST-001", "Pass")?;
+        self.show(&["get", "fluxsecurityreports"])?;
+        let rows = self.control_plane.get(&["fluxsecurityreport", "default"])?;
+        let failing = rows["status"]["controls"].as_array().into_iter().flatten();
+        let failing: Vec<_> = failing.filter(|row| row["result"] == "Fail").collect();
+        say("\nwhat fails:");
+        for row in failing {
+            let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
+            say(&format!(
+                "{:<9} {:<12} {}",
+                text("severity"),
+                text("id"),
+                text("title")
+            ));
+        }
+        Ok(())
+    }
+
+    fn drift(&self) -> anyhow::Result<()> {
+        act("3. Somebody edits a controller");
+        let patch = r#"[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--insecure-kubeconfig-exec=true"}]"#;
+        let arguments = [
+            "patch",
+            "deployment",
+            "-n",
+            "flux-system",
+            "kustomize-controller",
+            "--type=json",
+            "-p",
+            patch,
+        ];
+        self.show(&arguments)?;
+        let drifted = Instant::now();
+        self.wait_for_result("FSP-KUST-001", "Fail")?;
+        say(&format!("the report says so after {:.0?}", drifted.elapsed()));
+        self.show(&["get", "fluxsecurityreports"])
+    }
+
+    fn events_and_metrics(&self) -> anyhow::Result<()> {
+        act("4. Where people look: Events and metrics");
+        let event = wait_for("the Event", PATIENCE, || {
+            let describe = [
+                "describe",
+                "deployment",
+                "-n",
+                "flux-system",
+                "kustomize-controller",
+            ];
+            let text = self.control_plane.kubectl(&describe)?;
+            let line = text.lines().find(|line| line.contains("FSP-KUST-001"));
+            line.map(|line| line.trim().to_owned()).context("no Event yet")
+        })?;
+        say("$ kubectl describe deployment -n flux-system kustomize-controller | grep FSP-KUST-001");
+        say(&event);
+        let (_, metrics) = self.operator.get("/metrics")?;
+        say(&format!(
+            "\n$ curl -s localhost:{}/metrics | grep -E 'score_ratio|compliant|findings.*KUST-001'",
+            self.operator.port()
+        ));
+        for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+            if line.contains("score_ratio")
+                || line.contains("_compliant{")
+                || line.contains("findings{control=\"FSP-KUST-001")
+            {
+                say(line);
+            }
+        }
+        Ok(())
+    }
+
+    fn flux_joins(&mut self) -> anyhow::Result<()> {
+        act("5. The real Flux controllers join and reconcile a repository");
+        let controllers = self.controllers.insert(Controllers::start(&self.control_plane)?);
+        let repository = self
+            .repository
+            .insert(Repository::start(self.control_plane.sandbox())?);
+        repository.push(
+            "Flux, as it was bootstrapped",
+            &[
+                (
+                    "clusters/demo/flux-system/gotk-components.yaml",
+                    &flux::manifests()?,
+                ),
+                ("clusters/demo/flux-system/kustomization.yaml", BOOTSTRAPPED),
+            ],
+        )?;
+        self.control_plane.apply(&SYNC.replace("URL", repository.url()))?;
+        say("waiting for Flux to apply the repository: it undoes the drift");
+        let undone = Instant::now();
+        wait_for("Flux", PATIENCE, || {
+            controllers.check()?;
+            result_is(&self.control_plane, "FSP-KUST-001", "Pass")
+        })?;
+        say(&format!(
+            "Flux has repaired the drift, and the report knows, after {:.0?}",
+            undone.elapsed()
+        ));
+        self.show(&["get", "gitrepositories,kustomizations", "-n", "flux-system"])?;
+        self.show(&["get", "fluxsecurityreports"])
+    }
+
+    fn repair(&self) -> anyhow::Result<()> {
+        act("6. A commit with the multi-tenancy lockdown of Flux's documentation");
+        let repository = self.repository.as_ref().context("no repository")?;
+        repository.push(
+            "Lock down multi-tenancy",
+            &[("clusters/demo/flux-system/kustomization.yaml", LOCKED_DOWN)],
+        )?;
+        self.show(&[
+            "annotate",
+            "gitrepository",
+            "-n",
+            "flux-system",
+            "flux-system",
+            "--overwrite",
+            "reconcile.fluxcd.io/requestedAt=now",
+        ])?;
+        let pushed = Instant::now();
+        self.wait_for_result("FSP-MT-008", "Pass")?;
+        self.wait_for_result("FSP-MT-002", "Pass")?;
+        say(&format!("from git push to the report: {:.0?}", pushed.elapsed()));
+        self.show(&["get", "fluxsecurityreports"])
+    }
+
+    fn look_further(&self) -> anyhow::Result<()> {
+        act("Look around");
+        let kubectl = self.control_plane.kubectl_path();
+        say(&format!(
+            "export KUBECONFIG={}",
+            self.control_plane.admin().display()
+        ));
+        say(&format!("alias kubectl={}", kubectl.display()));
+        say("kubectl get fluxsecurityreports default -o yaml");
+        say("kubectl get fluxsecuritynamespacereports -A");
+        say("kubectl get events -A --field-selector reportingComponent=flux-security-operator");
+        say(&format!(
+            "{} audit --tenancy shared",
+            operator::fluxsec().display()
+        ));
+        if std::env::var("DEMO").is_ok_and(|value| value == "once") {
+            return Ok(());
+        }
+        say("\nCtrl-C ends everything and leaves nothing behind.");
+        let _ = self.stop.recv();
+        Ok(())
+    }
+
+    /// A kubectl command and what it prints.
+    fn show(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        said(&self.control_plane, arguments)
+    }
+
+    fn wait_for_result(&self, control: &str, result: &str) -> anyhow::Result<()> {
+        wait_for(&format!("{control} to be {result}"), PATIENCE, || {
+            ensure!(self.stop.try_recv().is_err(), "interrupted");
+            result_is(&self.control_plane, control, result)
+        })
+    }
+}
+
+fn result_is(control_plane: &ControlPlane, control: &str, result: &str) -> anyhow::Result<()> {
+    let report = control_plane.get(&["fluxsecurityreport", "default"])?;
+    let rows = report["status"]["controls"].as_array().into_iter().flatten();
+    let mut rows = rows.filter(|row| row["id"] == control);
+    let now = rows
+        .next()
+        .and_then(|row| row["result"].as_str())
+        .unwrap_or("not there");
+    ensure!(now == result, "{control} is {now}");
+    Ok(())
+}
+
+fn said(control_plane: &ControlPlane, arguments: &[&str]) -> anyhow::Result<()> {
+    say(&format!("\n$ kubectl {}", arguments.join(" ")));
+    say(control_plane.kubectl(arguments)?.trim_end());
+    Ok(())
+}
+
+fn act(title: &str) {
+    say(&format!("\n=== {title}"));
+}
+
+/// What `flux bootstrap` writes beside the components.
+const BOOTSTRAPPED: &str = "\
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [gotk-components.yaml]
+";
+
+/// The patches of <https://fluxcd.io/flux/installation/configuration/multitenancy/>.
+const LOCKED_DOWN: &str = "\
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [gotk-components.yaml]
+patches:
+  - target:
+      kind: Deployment
+      name: (kustomize-controller|helm-controller|notification-controller|image-reflector-controller|image-automation-controller)
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/args/-, value: --no-cross-namespace-refs=true}
+  - target:
+      kind: Deployment
+      name: kustomize-controller
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/args/-, value: --no-remote-bases=true}
+  - target:
+      kind: Deployment
+      name: (kustomize-controller|helm-controller)
+    patch: |
+      - {op: add, path: /spec/template/spec/containers/0/args/-, value: --default-service-account=default}
+";
+
+const SYNC: &str = "
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec:
+  interval: 1m
+  url: URL
+  ref: {branch: main}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: flux-system, namespace: flux-system}
+spec:
+  interval: 10m
+  path: ./clusters/demo
+  prune: true
+  serviceAccountName: kustomize-controller
+  sourceRef: {kind: GitRepository, name: flux-system}
+";
