@@ -11,9 +11,11 @@ demo: ## the operator at work, on a Kubernetes of its own or on the cluster of K
 test: ## run every test
 	$(CARGO) test --locked
 
-lint: ## formatting and clippy
+lint: ## formatting, clippy, and cargo-deny where it is installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
+	else echo "cargo-deny is not installed: licences, duplicates and advisories are not checked"; fi
 
 generate: ## write CRDs and RBAC from the code
 	$(CARGO) run --locked --quiet -- generate

@@ -106,7 +106,7 @@ impl Loop {
 
     /// The shortest interval of all policies; watches drive the audit, this is the safety net.
     fn interval(&self) -> Duration {
-        const DEFAULT: Duration = Duration::from_secs(600);
+        const DEFAULT: Duration = Duration::from_mins(10);
         let posture = self.engine.posture();
         let intervals = posture
             .policies
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn reads_the_durations_of_the_schema() {
-        assert_eq!(parse_interval("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse_interval("1h30m"), Some(Duration::from_mins(90)));
         assert_eq!(parse_interval("90s"), Some(Duration::from_secs(90)));
     }
 

@@ -1,4 +1,5 @@
 //! The layers: what stands between observing and publishing is pure.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

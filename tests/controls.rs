@@ -1,4 +1,5 @@
 //! Every control fails, passes and says that it does not know.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
@@ -51,6 +52,7 @@ fn foreign_receiver() -> Vec<Value> {
     )]
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn object(kind: &str, spec: Value) -> Value {
     json!({"kind": kind, "metadata": {"name": "app", "namespace": "tenant"}, "spec": spec})
 }

@@ -14,8 +14,8 @@ use controlplane::{ControlPlane, flux, operator, wait_for};
 
 /// The demo as it is now: cargo builds examples only when all tests are run.
 fn demo() -> Command {
-    let build = ["build", "--locked", "--quiet", "--example", "demo"];
-    let built = Command::new(env!("CARGO")).args(build).status().unwrap();
+    let arguments = ["build", "--locked", "--quiet", "--example", "demo"];
+    let built = Command::new(env!("CARGO")).args(arguments).status().unwrap();
     assert!(built.success());
     let mut command = Command::new(operator::fluxsec().parent().unwrap().join("examples/demo"));
     command.env_remove("KUBECONFIG").env("DEMO", "once");

@@ -1,9 +1,9 @@
 //! Which workloads are Flux controllers, who installed them, and in which version.
 //!
 //! The fixtures beside this file are written by hand after what each installer is documented to do.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 // Helpers of tests may fail like tests; clippy.toml allows it only inside test functions.
-#![allow(clippy::expect_used)]
 
 use std::{collections::BTreeMap, fs, path::Path};
 

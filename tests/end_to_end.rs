@@ -288,7 +288,7 @@ fn a_blind_kind_is_named_and_heals() {
     );
 
     control_plane.apply(&clean(&role).to_string()).unwrap();
-    wait_for("the permission", Duration::from_secs(60), || {
+    wait_for("the permission", Duration::from_mins(1), || {
         let report = report(&control_plane)?;
         ensure!(condition(&report, "Complete")["status"] == "True", "still blind");
         Ok(())

@@ -1,4 +1,5 @@
 //! Evaluated step by step is evaluated from scratch, and one change costs what it touches.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

@@ -1,4 +1,9 @@
 //! `FluxSecurityPolicy`: what to audit and how strictly. Written by users.
+#![allow(clippy::duplicated_attributes, reason = "columns of a table look alike")]
+#![allow(
+    unreachable_pub,
+    reason = "the derive puts a copy of the type into a function"
+)]
 
 use std::collections::BTreeMap;
 

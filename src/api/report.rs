@@ -1,4 +1,9 @@
 //! `FluxSecurityReport` and `FluxSecurityNamespaceReport`: the posture. Written by the operator.
+#![allow(clippy::duplicated_attributes, reason = "columns of a table look alike")]
+#![allow(
+    unreachable_pub,
+    reason = "the derive puts a copy of the type into a function"
+)]
 
 use kube::CustomResource;
 use schemars::JsonSchema;

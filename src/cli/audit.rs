@@ -22,7 +22,7 @@ use crate::publish::Freshness;
 use crate::render;
 
 /// How long an audit waits for the slowest kind.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One audit of the cluster in the kubeconfig, printed.
 #[derive(Debug, Args)]

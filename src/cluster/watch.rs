@@ -28,7 +28,7 @@ const WATCH_SECONDS: u32 = 180;
 /// First and last pause between attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How often an absent kind is looked for when no event of a CustomResourceDefinition says so.
-const ABSENT_POLL: Duration = Duration::from_secs(60);
+const ABSENT_POLL: Duration = Duration::from_mins(1);
 
 /// The watch of one kind.
 pub(super) struct KindWatch {

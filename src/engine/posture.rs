@@ -200,7 +200,7 @@ fn judge_control<'a>(
         match verdict {
             Verdict::Judged(Outcome::Pass) => passes += 1,
             Verdict::Judged(Outcome::NotApplicable(reason)) => {
-                not_applicable = not_applicable.or(Some(reason))
+                not_applicable = not_applicable.or(Some(reason));
             }
             Verdict::Judged(Outcome::Fail(defect)) => {
                 failed.extend(finding(item, severity, key, defect, inventory));

@@ -188,6 +188,7 @@ struct EnvWire {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 struct ValueFrom {
     field_ref: Option<FieldRef>,
     secret_key_ref: Option<KeyRef>,

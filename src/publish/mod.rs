@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// At most one write of a report in this time; the first one after quiet is immediate.
 const PACE: Duration = Duration::from_secs(1);
 /// First and last pause after a failed write.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// Publishes postures.
 pub struct Publisher {
@@ -107,9 +107,9 @@ impl Publisher {
 
     /// Publishes what can be published now; tells when to come back at the latest.
     async fn publish(&mut self, posture: &Posture) -> Instant {
-        self.forget(posture).await;
+        self.forget(posture);
         let now = Instant::now();
-        let mut next = now + Duration::from_secs(3600);
+        let mut next = now + Duration::from_hours(1);
         for policy in posture.policies.values() {
             let not_before = self
                 .policies
@@ -209,7 +209,7 @@ impl Publisher {
     }
 
     /// Owner references remove the reports of a deleted policy; its series go here.
-    async fn forget(&mut self, posture: &Posture) {
+    fn forget(&mut self, posture: &Posture) {
         let gone: Vec<String> = self
             .policies
             .keys()

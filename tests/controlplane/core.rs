@@ -112,7 +112,7 @@ impl ControlPlane {
                 .args(["get", "--raw", "/readyz"])
                 .finish("not ready")
         };
-        wait_for("kube-apiserver", Duration::from_secs(60), ready)?;
+        wait_for("kube-apiserver", Duration::from_mins(1), ready)?;
         Ok((sandbox, etcd, apiserver, url))
     }
 

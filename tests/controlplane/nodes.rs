@@ -47,7 +47,7 @@ impl Nodes {
         let nodes = Self {
             _processes: [kubelet, scheduler, manager],
         };
-        wait_for("the node", Duration::from_secs(60), || {
+        wait_for("the node", Duration::from_mins(1), || {
             let ready =
                 control_plane.kubectl(&["wait", "--for=condition=Ready", "node/node", "--timeout=1s"])?;
             ensure!(!ready.is_empty(), "not ready");

@@ -98,7 +98,8 @@ fn own_cluster(stop: &Receiver<()>) -> anyhow::Result<()> {
     stage.events_and_metrics()?;
     stage.flux_joins()?;
     stage.repair()?;
-    stage.look_further()
+    stage.look_further();
+    Ok(())
 }
 
 /// Everything that runs. Fields end in their order.
@@ -170,6 +171,8 @@ impl<'a> Stage<'a> {
 
     fn drift(&self) -> anyhow::Result<()> {
         act("3. Somebody edits a controller");
+        // Reports are written once a second at most: what is measured here is a change after a while of quiet.
+        std::thread::sleep(Duration::from_secs(2));
         let patch = r#"[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--insecure-kubeconfig-exec=true"}]"#;
         let arguments = [
             "patch",
@@ -274,7 +277,7 @@ impl<'a> Stage<'a> {
         self.show(&["get", "fluxsecurityreports"])
     }
 
-    fn look_further(&self) -> anyhow::Result<()> {
+    fn look_further(&self) {
         act("Look around");
         let kubectl = self.control_plane.kubectl_path();
         say(&format!(
@@ -290,11 +293,10 @@ impl<'a> Stage<'a> {
             operator::fluxsec().display()
         ));
         if std::env::var("DEMO").is_ok_and(|value| value == "once") {
-            return Ok(());
+            return;
         }
         say("\nCtrl-C ends everything and leaves nothing behind.");
         let _ = self.stop.recv();
-        Ok(())
     }
 
     /// A kubectl command and what it prints.

@@ -1,7 +1,8 @@
 //! Drives the engine with objects, as the watches do: no cluster, no async.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use flux_security_operator::api::{ControlResult, Tenancy};
+use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
 use flux_security_operator::engine::{ControlPosture, Engine, PolicyPosture};
 use flux_security_operator::inventory::{Coverage, Delta, ObjectKey};
 use flux_security_operator::kinds::own::PolicyRow;
@@ -47,8 +48,10 @@ pub(crate) fn engine(tenancy: Tenancy) -> Engine {
 }
 
 pub(crate) fn policy(tenancy: Tenancy) -> PolicyRow {
-    let mut spec = flux_security_operator::api::FluxSecurityPolicySpec::default();
-    spec.tenancy = tenancy;
+    let spec = FluxSecurityPolicySpec {
+        tenancy,
+        ..FluxSecurityPolicySpec::default()
+    };
     PolicyRow {
         uid: "uid".into(),
         generation: 1,

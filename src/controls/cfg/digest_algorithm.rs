@@ -26,7 +26,10 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     flag::judge(subject, |evaluation| {
         for name in ["artifact-digest-algo", "snapshot-digest-algo"] {
             match evaluation.text(name) {
-                Setting::Known { value, origin } if value == "sha1" => {
+                Setting::Known {
+                    value: "sha1",
+                    origin,
+                } => {
                     return Ok(Some(Objection {
                         argument: flag::argument(&origin),
                         observed: format!("--{name} is sha1"),
