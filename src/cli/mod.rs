@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::cluster::sentence;
+
 /// Nothing at or above the threshold.
 pub(crate) const CLEAN: u8 = 0;
 /// Findings at or above the threshold.
@@ -61,7 +63,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(CLEAN),
         Err(error) => {
-            eprintln!("fluxsec: {error:#}");
+            eprintln!("fluxsec: {}", sentence(error.as_ref()));
             ExitCode::from(UNUSABLE)
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use kube::Client;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -12,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::CLEAN;
 use crate::app::Loop;
-use crate::cluster::{self, client};
+use crate::cluster::client::{self, ConnectError};
+use crate::cluster::{self, sentence};
 use crate::engine::Engine;
 use crate::publish::{Counters, Freshness, Publisher};
 use crate::serve;
@@ -41,8 +43,9 @@ impl Run {
         })?;
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
-        let (client, url) = client::connect(self.context.as_deref()).await?;
-        wait_for_cluster(&client, &url, &stop).await;
+        let Some(client) = wait_for_cluster(self.context.as_deref(), &stop).await else {
+            return Ok(CLEAN);
+        };
 
         let registry = Registry::new();
         let (mut watches, observations) = cluster::observe(&client, &registry, &stop)?;
@@ -71,16 +74,13 @@ impl Run {
     }
 }
 
-/// Waits until the API server answers; says once a change what it waits for.
-async fn wait_for_cluster(client: &kube::Client, url: &str, stop: &CancellationToken) {
+/// Waits until the API server answers; says once a change what it waits for. `None` when told to stop.
+async fn wait_for_cluster(context: Option<&str>, stop: &CancellationToken) -> Option<Client> {
     let mut said = String::new();
     while !stop.is_cancelled() {
-        let problem = match client::probe(client, url).await {
-            Ok(version) => {
-                tracing::info!(%version, url, "connected");
-                return;
-            }
-            Err(problem) => problem.to_string(),
+        let problem = match stop.run_until_cancelled(reach(context)).await? {
+            Ok(client) => return Some(client),
+            Err(problem) => sentence(&problem),
         };
         if problem != said {
             tracing::warn!("{problem}; trying again every 2 s");
@@ -89,6 +89,15 @@ async fn wait_for_cluster(client: &kube::Client, url: &str, stop: &CancellationT
         stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(2)))
             .await;
     }
+    None
+}
+
+/// A client of an API server that answers.
+async fn reach(context: Option<&str>) -> Result<Client, ConnectError> {
+    let (client, url) = client::connect(context).await?;
+    let version = client::probe(&client, &url).await?;
+    tracing::info!(%version, url, "connected");
+    Ok(client)
 }
 
 /// The first signal stops gracefully, the second at once.

@@ -15,9 +15,10 @@ use prometheus::IntCounter;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
 
-use super::Observation;
 use super::discovery::{Served, resolve};
 use super::slim::{Observed, Slim};
+use super::{Observation, sentence};
+use crate::engine::posture::bounded;
 use crate::inventory::{Coverage, Delta, ObjectKey};
 use crate::kinds::{Entry, KindId, Meta, id_of};
 
@@ -69,7 +70,7 @@ impl KindWatch {
                 Ok(Served::Absent) => Coverage::Absent,
                 Ok(Served::OnlyAs(versions)) => Coverage::NotServed { versions },
                 Err(error) => Coverage::Failing {
-                    error: sentence(&error),
+                    error: bounded(&sentence(&error)),
                 },
             };
             let failing = matches!(coverage, Coverage::Failing { .. });
@@ -116,8 +117,11 @@ impl KindWatch {
         loop {
             match events.try_next().await {
                 Ok(Some(event)) => {
-                    errors = 0;
-                    *pause = PAUSE.0;
+                    // The start of a list says nothing yet about how it ends.
+                    if !matches!(event, Event::Init | Event::InitApply(_)) {
+                        errors = 0;
+                        *pause = PAUSE.0;
+                    }
                     if !self.take(event, &mut known, &mut permit).await {
                         return Ended::Closed;
                     }
@@ -146,8 +150,8 @@ impl KindWatch {
             }
             _ => {}
         }
-        tracing::debug!(kind = self.kind.name(), errors, error = %sentence(error), "watch failed");
-        (errors >= PATIENCE).then(|| Ended::Failed(sentence(error)))
+        tracing::debug!(kind = self.kind.name(), errors, error = %bounded(&sentence(error)), "watch failed");
+        (errors >= PATIENCE).then(|| Ended::Failed(bounded(&sentence(error))))
     }
 
     async fn take<K>(
@@ -259,18 +263,4 @@ fn status_code(error: &watcher::Error) -> Option<u16> {
         watcher::Error::WatchError(status) => Some(status.code),
         watcher::Error::NoResourceVersion => None,
     }
-}
-
-/// An error with its causes, without object content, in one bounded line.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    crate::engine::posture::bounded(&text)
 }
