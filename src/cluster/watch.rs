@@ -262,7 +262,7 @@ fn status_code(error: &watcher::Error) -> Option<u16> {
 }
 
 /// An error with its causes, without object content, in one bounded line.
-fn sentence(error: &dyn std::error::Error) -> String {
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
