@@ -70,32 +70,39 @@ impl Election {
 
     /// What is to be done now. `wall` goes into the Lease and is never compared with another clock's.
     pub(super) fn step(&self, now: Instant, wall: Timestamp) -> Step {
-        let write_at = self.view.as_ref().map(|view| self.write_at.max(self.free_at(view)));
-        if let (Some(view), Some(write_at)) = (&self.view, write_at)
-            && now >= write_at
-        {
+        let Some(view) = &self.view else {
+            return self.look_or_wait(now, self.look_at);
+        };
+        let write_at = self.write_at.max(self.free_at(view));
+        // A holder has no time to lose; anybody else looks again before it takes over.
+        let looks_first = !self.is_mine() && now >= self.look_at;
+        if now >= write_at && !looks_first {
             return Step::Write(Box::new(self.claim(view, wall)));
         }
+        self.look_or_wait(now, write_at)
+    }
+
+    fn look_or_wait(&self, now: Instant, write_at: Instant) -> Step {
         if now >= self.look_at {
             return Step::Look;
         }
-        Step::Wait(write_at.map_or(self.look_at, |write_at| write_at.min(self.look_at)))
+        Step::Wait(write_at.min(self.look_at))
     }
 
     /// A look at the Lease has found this.
     pub(super) fn observe(&mut self, found: Option<Lease>, now: Instant) {
         let known = self.view.take();
-        let (metadata, spec) = match found {
-            Some(lease) => (Some(lease.metadata), lease.spec.unwrap_or_default()),
-            None => (None, known.as_ref().map(|view| view.spec.clone()).unwrap_or_default()),
+        let (metadata, spec) = match (found, &known) {
+            (Some(lease), _) => (Some(lease.metadata), lease.spec.unwrap_or_default()),
+            (None, Some(known)) => (None, known.spec.clone()),
+            (None, None) => (None, LeaseSpec::default()),
         };
-        let since = match known {
-            Some(known) if known.spec == spec => known.since,
-            _ => {
-                self.write_at = now;
-                now
-            }
-        };
+        let same = known.filter(|known| known.spec == spec);
+        // News make an earlier failure to write one of the past.
+        if same.as_ref().map(|known| known.metadata.is_some()) != Some(metadata.is_some()) {
+            self.write_at = now;
+        }
+        let since = same.map_or(now, |known| known.since);
         self.view = Some(View {
             metadata,
             spec,
@@ -181,7 +188,10 @@ impl Election {
         if self.is_mine() || self.holder().is_empty() {
             return view.since;
         }
-        let seconds = view.spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
+        let seconds = view
+            .spec
+            .lease_duration_seconds
+            .and_then(|it| u64::try_from(it).ok());
         view.since + seconds.map_or(self.timing.lease, Duration::from_secs)
     }
 

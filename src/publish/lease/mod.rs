@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::FIELD_MANAGER;
 use crate::cluster::watch::sentence;
+use crate::engine::posture::bounded;
 use election::{Election, Step};
 
 /// How the election is paced. `retry` < `renew_deadline` < `lease`, or there may be two leaders.
@@ -246,7 +247,10 @@ impl Elector {
                 Ok(_) => return tracing::info!("leader election: released the lease"),
                 Err(LeaseError::Conflict) => self.look().await,
                 Err(error) => {
-                    return tracing::warn!("leader election: {}; the lease runs out by itself", sentence(&error));
+                    return tracing::warn!(
+                        "leader election: {}; the lease runs out by itself",
+                        sentence(&error)
+                    );
                 }
             }
         }
@@ -257,10 +261,11 @@ impl Elector {
         let standing = match (next.until, self.election.holder()) {
             (Some(_), _) => "this replica leads".to_owned(),
             (None, _) if self.election.is_mine() => {
-                format!("not renewed in {:?}, this replica leads no more", self.timing.renew_deadline)
+                let deadline = self.timing.renew_deadline;
+                format!("this replica does not lead, its lease was not renewed in {deadline:?}")
             }
             (None, "") => "nobody leads".to_owned(),
-            (None, holder) => format!("{holder} leads"),
+            (None, holder) => format!("{:?} leads", bounded(holder)),
         };
         if self.standing.is_new(&standing) {
             tracing::info!("leader election: {standing}");
