@@ -235,15 +235,15 @@ impl View {
     }
 }
 
-/// The time stamp of a write: never the one that is there. The API server drops a write that changes nothing, and with
-/// it the renewal; a clock that stands still would do that.
+/// The time stamp of a write: another one than those before. The API server drops a write that changes nothing, and
+/// with it the renewal; a clock that stands still would do that.
 fn renewed(spec: &LeaseSpec, wall: Timestamp) -> MicroTime {
-    let there = spec.renew_time.as_ref().map(|time| time.0.as_microsecond());
-    if there != Some(wall.as_microsecond()) {
-        return MicroTime(wall);
-    }
-    let next = wall.checked_add(SignedDuration::from_micros(1));
-    MicroTime(next.unwrap_or(Timestamp::UNIX_EPOCH))
+    const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
+    let there = spec.renew_time.as_ref().map_or(Timestamp::MIN, |time| time.0);
+    let ahead = there.duration_since(wall);
+    let stands_still = ahead > -MICROSECOND && ahead < SignedDuration::from_secs(1);
+    let later = there.checked_add(MICROSECOND);
+    MicroTime(if stands_still { later.unwrap_or(wall) } else { wall })
 }
 
 /// Rounded up: others may wait longer than we lead, never shorter.
