@@ -263,8 +263,8 @@ impl Pauses {
     /// The pause, or up to a quarter more.
     fn around(&mut self, pause: Duration) -> Duration {
         self.drawn += 1;
-        let share = u32::from(self.random.hash_one(self.drawn) as u8);
-        pause + pause * share / 1024
+        let [share, ..] = self.random.hash_one(self.drawn).to_le_bytes();
+        pause + pause * u32::from(share) / 1024
     }
 }
 

@@ -38,8 +38,7 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// client-go's `DefaultLeaseDuration`, `DefaultRenewDeadline` and `DefaultRetryPeriod`, which Flux's controllers
-    /// have no reason to change either.
+    /// What client-go documents as the values of Kubernetes' own components (`LeaderElectionConfig`).
     pub const DEFAULT: Self = Self {
         lease: Duration::from_secs(15),
         renew_deadline: Duration::from_secs(10),

@@ -14,6 +14,11 @@ const fn seconds(seconds: u64) -> Duration {
 
 const MOMENT: Duration = Duration::from_nanos(1);
 
+/// A moment less.
+const fn just_before(duration: Duration) -> Duration {
+    duration.saturating_sub(MOMENT)
+}
+
 fn candidate(identity: &str, now: Instant) -> Election {
     Election::new("lease", identity, T, now)
 }
@@ -98,12 +103,12 @@ async fn another_takes_over_exactly_when_the_lease_has_run_out() {
     let (mut second, seen) = (candidate("second", Instant::now()), Instant::now());
     act(&mut second, &mut server, NOON);
 
-    advance(T.renew_deadline - seconds(1) - MOMENT).await;
+    advance(just_before(T.renew_deadline.saturating_sub(seconds(1)))).await;
     assert!(leads(&first), "one that cannot renew leads up to its deadline");
     advance(MOMENT).await;
     assert!(!leads(&first), "and not longer");
 
-    advance(seen + T.lease - Instant::now() - MOMENT).await;
+    advance(just_before(seen + T.lease - Instant::now())).await;
     assert_eq!(act(&mut second, &mut server, NOON), seen + T.lease);
     assert!(!leads(&second));
     advance(MOMENT).await;
@@ -335,7 +340,7 @@ async fn an_edit_that_names_another_ends_the_lead() {
     let taken = Instant::now();
     act(&mut first, &mut server, NOON);
     assert!(!leads(&first));
-    advance(seconds(60) - MOMENT).await;
+    advance(just_before(seconds(60))).await;
     assert_eq!(
         act(&mut first, &mut server, NOON),
         taken + seconds(60),
@@ -452,7 +457,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is lost, late or suspended: nobody leads beside another, and in the end somebody leads.
     #[test]
