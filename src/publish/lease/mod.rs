@@ -124,7 +124,8 @@ pub struct Elector {
     election: Election,
     leadership: watch::Sender<Leadership>,
     standing: Said,
-    problem: Said,
+    look_problem: Said,
+    write_problem: Said,
     watch_problem: Said,
 }
 
@@ -140,7 +141,8 @@ impl Elector {
             election: Election::new(name, identity, timing, Instant::now()),
             leadership: watch::Sender::default(),
             standing: Said::default(),
-            problem: Said::default(),
+            look_problem: Said::default(),
+            write_problem: Said::default(),
             watch_problem: Said::default(),
         }
     }
@@ -190,9 +192,12 @@ impl Elector {
         match self.bounded("get", self.leases.get_opt(&self.name)).await {
             Ok(found) => {
                 self.election.observe(found, Instant::now());
-                self.problem.settled();
+                self.look_problem.settled();
             }
-            Err(error) => self.fail(&error, started),
+            Err(error) => {
+                self.election.failed(started);
+                self.look_problem.warn(&error);
+            }
         }
     }
 
@@ -201,18 +206,13 @@ impl Elector {
         match self.put(lease).await {
             Ok(lease) => {
                 self.election.wrote(lease, started, Instant::now());
-                self.problem.settled();
+                self.write_problem.settled();
             }
             Err(LeaseError::Conflict) => self.election.lost_race(started, Instant::now()),
-            Err(error) => self.fail(&error, started),
-        }
-    }
-
-    fn fail(&mut self, error: &LeaseError, started: Instant) {
-        self.election.failed(started);
-        let message = sentence(error);
-        if self.problem.is_new(&message) {
-            tracing::warn!("leader election: {message}; trying again");
+            Err(error) => {
+                self.election.failed(started);
+                self.write_problem.warn(&error);
+            }
         }
     }
 
@@ -327,6 +327,13 @@ impl Said {
             message.clone_into(&mut self.0);
         }
         new
+    }
+
+    fn warn(&mut self, error: &LeaseError) {
+        let message = sentence(error);
+        if self.is_new(&message) {
+            tracing::warn!("leader election: {message}; trying again");
+        }
     }
 
     fn settled(&mut self) {

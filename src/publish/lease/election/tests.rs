@@ -130,6 +130,8 @@ async fn clocks_of_others_mean_nothing() {
             act(&mut first, &mut server, NOON);
             assert!(leads(&first) && !leads(&second));
         }
+        let version = server.version.to_string();
+        second.notice(Some(&version), Instant::now());
         act(&mut second, &mut server, wall);
         advance(T.lease).await;
         act(&mut second, &mut server, wall);
