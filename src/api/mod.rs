@@ -20,5 +20,7 @@ pub const VERSION: &str = "v1alpha1";
 pub const FIELD_MANAGER: &str = "flux-security-operator";
 /// Namespace that `config/default` installs into.
 pub const INSTALL_NAMESPACE: &str = "flux-security-system";
+/// Name of the Lease by which replicas agree on who writes.
+pub const LEASE: &str = "flux-security-operator";
 /// Asks for an audit now; Flux's own annotation, echoed in `status.lastHandledReconcileAt`.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";

@@ -5,6 +5,7 @@
 
 mod counters;
 mod freshness;
+pub mod lease;
 mod objects;
 
 use std::collections::BTreeMap;

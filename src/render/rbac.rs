@@ -1,14 +1,17 @@
 //! The operator's ClusterRole, generated from the table of watched kinds: what is watched may be read, nothing else.
+//! And its Role: one Lease may be written, nothing else of the namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::api::{GROUP, INSTALL_NAMESPACE};
+use crate::api::{GROUP, INSTALL_NAMESPACE, LEASE};
 use crate::kinds::CATALOG;
 
 const NAME: &str = "flux-security-operator";
+/// API group of the Lease.
+const LEASES: &str = "coordination.k8s.io";
 
-/// ServiceAccount, ClusterRole and binding.
+/// ServiceAccount, ClusterRole, Role and bindings.
 #[must_use]
 pub fn manifest() -> String {
     let mut text = format!(
@@ -39,14 +42,32 @@ pub fn manifest() -> String {
         &BTreeSet::from(["events"]),
         &["create"],
     );
+    binding(&mut text, "ClusterRole", "");
+    let namespace = format!("  namespace: {INSTALL_NAMESPACE}\n");
     let _ = write!(
         text,
         "---\n\
-         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata:\n  name: {NAME}\n\
-         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: {NAME}\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {NAME}\n{namespace}rules:\n"
+    );
+    let leases = BTreeSet::from(["leases"]);
+    // What is to be created has no name yet.
+    rule(&mut text, LEASES, &leases, &["create"]);
+    rule(&mut text, LEASES, &leases, &["get", "list", "watch", "update"]);
+    let _ = writeln!(text, "    resourceNames: [{LEASE:?}]");
+    binding(&mut text, "Role", &namespace);
+    text
+}
+
+/// Binds the role of that kind to the ServiceAccount.
+fn binding(text: &mut String, kind: &str, namespace: &str) {
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata:\n  name: {NAME}\n{namespace}\
+         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {NAME}\n\
          subjects:\n  - kind: ServiceAccount\n    name: {NAME}\n    namespace: {INSTALL_NAMESPACE}\n"
     );
-    text
 }
 
 fn watched() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
@@ -85,5 +106,21 @@ mod tests {
         let manifest = super::manifest();
         assert!(!manifest.contains("secrets\""), "{manifest}");
         assert!(!manifest.contains('*'), "{manifest}");
+    }
+
+    #[test]
+    fn writes_one_lease_and_only_in_its_own_namespace() {
+        let manifest = super::manifest();
+        let writing = |text: &&str| text.contains("\"leases\"") && text.contains("\"update\"");
+        let documents: Vec<&str> = manifest.split("---\n").filter(writing).collect();
+        let [role] = documents[..] else {
+            panic!("{manifest}")
+        };
+        assert!(role.contains("kind: Role\n"), "{role}");
+        assert!(role.contains("namespace: flux-security-system\n"), "{role}");
+        assert!(
+            role.ends_with("\"update\"]\n    resourceNames: [\"flux-security-operator\"]\n"),
+            "{role}"
+        );
     }
 }
