@@ -2,33 +2,67 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::CLEAN;
 use crate::api::{Severity, Tenancy};
 use crate::controls::{self, CATALOGUE, Control};
+use crate::render::control_page;
 
 /// The catalogue of controls, or one of them explained.
 #[derive(Debug, Args)]
 pub(super) struct Controls {
     /// Id of a control, for example FSP-KUST-003.
     id: Option<String>,
+    /// How the catalogue is printed.
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Table,
+    Markdown,
+    Json,
 }
 
 impl Controls {
     pub(super) fn run(self) -> anyhow::Result<u8> {
         let mut out = std::io::stdout().lock();
-        match self.id {
-            None => list(&mut out)?,
-            Some(id) => {
-                let Some(control) = controls::find(&id.to_ascii_uppercase()) else {
-                    anyhow::bail!("there is no control {id:?}; `fluxsec controls` lists them");
-                };
-                explain(&mut out, control)?;
-            }
+        match (self.output, self.chosen()?) {
+            (Output::Table, None) => list(&mut out)?,
+            (Output::Table, Some(control)) => explain(&mut out, control)?,
+            (Output::Markdown, None) => markdown(&mut out, CATALOGUE)?,
+            (Output::Markdown, Some(control)) => markdown(&mut out, &[control])?,
+            (Output::Json, None) => json(&mut out, CATALOGUE)?,
+            (Output::Json, Some(control)) => json(&mut out, control)?,
         }
         Ok(CLEAN)
     }
+
+    fn chosen(&self) -> anyhow::Result<Option<&'static Control>> {
+        let Some(id) = &self.id else {
+            return Ok(None);
+        };
+        let Some(control) = controls::find(&id.to_ascii_uppercase()) else {
+            anyhow::bail!("there is no control {id:?}; `fluxsec controls` lists them");
+        };
+        Ok(Some(control))
+    }
+}
+
+fn markdown(out: &mut impl Write, controls: &[&Control]) -> std::io::Result<()> {
+    let heads: Vec<String> = controls
+        .iter()
+        .map(|control| control_page::head(control))
+        .collect();
+    write!(out, "{}", heads.join("\n"))
+}
+
+fn json(out: &mut impl Write, value: &(impl Serialize + ?Sized)) -> anyhow::Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(value)?)?;
+    Ok(())
 }
 
 fn list(out: &mut impl Write) -> std::io::Result<()> {
@@ -80,4 +114,45 @@ fn explain(out: &mut impl Write, control: &Control) -> std::io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{CATALOGUE, json as print, markdown};
+
+    #[test]
+    fn json_has_what_an_auditor_needs() {
+        let mut out = Vec::new();
+        print(&mut out, CATALOGUE).unwrap();
+        let all: Vec<Value> = serde_json::from_slice(&out).unwrap();
+        assert_eq!(all.len(), CATALOGUE.len());
+        let account = all.iter().find(|control| control["id"] == "FSP-MT-008").unwrap();
+        let severity = json!({"none": null, "shared": "Critical", "dedicated": null});
+        assert_eq!(account["severity"], severity);
+        let keys: Vec<&str> = account.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected = [
+            "id",
+            "title",
+            "chapter",
+            "severity",
+            "rationale",
+            "audit",
+            "remediation",
+            "reference",
+            "parameters",
+        ];
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn markdown_joins_the_heads() {
+        let mut out = Vec::new();
+        markdown(&mut out, CATALOGUE).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let titles = out.lines().filter(|line| line.starts_with("# ")).count();
+        assert_eq!(titles, CATALOGUE.len());
+    }
 }

@@ -1,14 +1,19 @@
 //! `fluxsec crds`, and the generated files of the repository.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 use super::CLEAN;
 use crate::api::crds;
-use crate::render::rbac;
+use crate::controls::{CATALOGUE, Control};
+use crate::render::{control_page, rbac};
+
+/// Where the pages of the controls are.
+const PAGES: &str = "docs/controls";
 
 /// Writes the generated files of the repository.
 #[derive(Debug, Args)]
@@ -20,7 +25,9 @@ pub(super) struct Generate {
 
 impl Generate {
     pub(super) fn run(self) -> anyhow::Result<u8> {
-        for (path, content) in files()? {
+        let files = files(&self.root)?;
+        std::fs::create_dir_all(self.root.join(PAGES))?;
+        for (path, content) in files {
             std::fs::write(self.root.join(path), content)?;
         }
         Ok(CLEAN)
@@ -36,13 +43,30 @@ pub(super) fn print_crds() -> anyhow::Result<u8> {
 }
 
 /// Every generated file: path below the root, and content.
-fn files() -> anyhow::Result<Vec<(String, String)>> {
+fn files(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for crd in crds::all() {
         files.push((format!("crds/{}.yaml", crd.spec.names.plural), yaml(&crd)?));
     }
     files.push(("config/default/rbac.yaml".to_owned(), rbac::manifest()));
+    files.push((format!("{PAGES}/README.md"), control_page::index(CATALOGUE)));
+    for control in CATALOGUE {
+        files.push(page(root, control)?);
+    }
     Ok(files)
+}
+
+/// A control's page: only its head is generated, so it is made from the page on disk.
+fn page(root: &Path, control: &Control) -> anyhow::Result<(String, String)> {
+    let path = format!("{PAGES}/{}.md", control.id);
+    let known = match std::fs::read_to_string(root.join(&path)) {
+        Ok(known) => Some(known),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error).context(path),
+    };
+    let content = control_page::page(control, known.as_deref())
+        .with_context(|| format!("{path} lacks the line {:?}", control_page::MARKER))?;
+    Ok((path, content))
 }
 
 fn yaml(crd: &CustomResourceDefinition) -> anyhow::Result<String> {
@@ -51,10 +75,12 @@ fn yaml(crd: &CustomResourceDefinition) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     /// Generated files are what the code says; `make generate` brings them up to date.
     #[test]
     fn generated_files_are_up_to_date() {
-        for (path, content) in super::files().unwrap() {
+        for (path, content) in super::files(Path::new(".")).unwrap() {
             let on_disk = std::fs::read_to_string(&path).unwrap_or_default();
             assert!(on_disk == content, "{path} is out of date: run `make generate`");
         }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::api::{Severity, Tenancy};
 use crate::flux::Component;
 use crate::inventory::{Instance, InstanceKey, Missing, View};
 use crate::kinds::KindId;
 
 /// One recommendation, with everything that an auditor needs to defend its verdict.
+#[derive(Serialize)]
 pub struct Control {
     /// `FSP-…` from the document, `FSX-…` beyond it.
     pub id: &'static str,
@@ -26,17 +29,20 @@ pub struct Control {
     /// Where the recommendation comes from.
     pub reference: &'static str,
     /// The controllers that it judges; one verdict each.
+    #[serde(skip)]
     pub components: &'static [Component],
     /// Kinds that the verdict depends on besides the controller itself.
+    #[serde(skip)]
     pub reads: &'static [fn() -> KindId],
     /// Tuning that a policy may set.
     pub parameters: &'static [Parameter],
     /// Judges one controller.
+    #[serde(skip)]
     pub judge: fn(&Subject<'_>) -> Result<Outcome, Missing>,
 }
 
 /// Severity of a control by tenancy. `None`: the tenancy does not call for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Severities {
     /// One team.
     pub none: Option<Severity>,
@@ -89,7 +95,7 @@ impl Severities {
 }
 
 /// A tuning knob of a control.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Parameter {
     /// Name in `spec.controls[].parameters`.
     pub name: &'static str,

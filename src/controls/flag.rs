@@ -98,7 +98,7 @@ fn can_be_judged(subject: &Subject<'_>, launch: &Launch) -> Result<(), Missing> 
             "CommandNotReadable",
             format!("{}: {reason}", subject.key),
         )),
-        Startup::Exits { cause, .. } if is_ready(launch) => Err(Missing::new(
+        Startup::Exits { cause, .. } if is_accepted(subject, launch) => Err(Missing::new(
             "ModelMismatch",
             format!(
                 "{} runs, although {cause}: its arguments are not understood",
@@ -113,7 +113,7 @@ fn can_be_judged(subject: &Subject<'_>, launch: &Launch) -> Result<(), Missing> 
 }
 
 /// Whether the process has accepted its arguments.
-pub(super) fn is_ready(launch: &Launch) -> bool {
+fn is_ready(launch: &Launch) -> bool {
     matches!(
         launch.source,
         LaunchSource::Pod {
@@ -121,6 +121,12 @@ pub(super) fn is_ready(launch: &Launch) -> bool {
             ..
         }
     )
+}
+
+/// Whether a pod with this very command line is ready: what is thought of its arguments must not say otherwise.
+pub(super) fn is_accepted(subject: &Subject<'_>, launch: &Launch) -> bool {
+    let mut launches = subject.instance.launches.iter();
+    launches.any(|other| is_ready(other) && other.evaluation == launch.evaluation)
 }
 
 fn place(launch: &Launch) -> &'static str {

@@ -1,5 +1,6 @@
 //! Turns a posture into what is published: reports, Events and metrics. Pure: no clock, no I/O.
 
+pub mod control_page;
 pub mod events;
 pub mod metrics;
 pub mod rbac;

@@ -4,7 +4,8 @@ use super::super::control::{Control, Outcome, Severities, Subject};
 use super::super::flag::{self, Objection};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::flux::command_line::Startup;
+use crate::flux::command_line::{Evaluation, Startup};
+use crate::flux::flags::{self, FlagType};
 use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
@@ -26,9 +27,13 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let mut unknown = None;
     for launch in &subject.instance.launches {
         match &launch.evaluation.startup {
-            Startup::Starts => {}
+            Startup::Starts if flag::is_accepted(subject, launch) => {}
+            Startup::Starts => {
+                let unread = unread_value(subject.key.component, &launch.evaluation);
+                unknown = unread.map(not_readable).or(unknown);
+            }
             Startup::Unknown(reason) => unknown = Some(Missing::new("CommandNotReadable", reason.clone())),
-            Startup::Exits { cause, .. } if flag::is_ready(launch) => {
+            Startup::Exits { cause, .. } if flag::is_accepted(subject, launch) => {
                 let message = format!(
                     "{} runs, although {cause}: its arguments are not understood",
                     subject.key
@@ -51,4 +56,22 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         }
     }
     unknown.map_or(Ok(Outcome::Pass), Err)
+}
+
+/// The first flag whose value could not be read and may be refused; every text is accepted.
+fn unread_value(component: Component, evaluation: &Evaluation) -> Option<&'static str> {
+    let unread = |name: &str| {
+        let mut occurrences = evaluation.occurrences(name).iter();
+        occurrences.any(|occurrence| occurrence.value.is_none())
+    };
+    flags::flags(component)
+        .iter()
+        .filter(|flag| !matches!(flag.kind, FlagType::String | FlagType::StringArray))
+        .map(|flag| flag.name)
+        .find(|name| unread(name))
+}
+
+fn not_readable(flag: &str) -> Missing {
+    let message = format!("the value of --{flag} cannot be read, and this version may refuse it");
+    Missing::new("ArgumentNotReadable", message)
 }

@@ -40,7 +40,8 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             "this version needs no feature gate".to_owned(),
         ));
     }
-    for launch in &subject.instance.launches {
+    let launches = subject.instance.launches.iter();
+    for launch in launches.filter(|launch| !flag::is_accepted(subject, launch)) {
         if let Startup::Exits {
             cause: cause @ ExitCause::InconsistentGates { flag },
             ..
@@ -59,12 +60,15 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             ))));
         }
     }
-    let judged = flag::judge(subject, |_| Ok(None))?;
+    let component = subject.key.component;
+    let judged = flag::judge(subject, |evaluation| {
+        is_certain(component, evaluation).map(|()| None)
+    })?;
     let used = subject
         .instance
         .launches
         .iter()
-        .any(|launch| sets_an_account(subject.key.component, &launch.evaluation));
+        .any(|launch| sets_an_account(component, &launch.evaluation));
     if !used {
         return Ok(Outcome::NotApplicable(
             "no default account for workload identity is set".to_owned(),
@@ -73,17 +77,49 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     Ok(judged)
 }
 
-/// On kustomize and helm `--default-service-account` is impersonation and needs no gate.
+/// An account and its gate decide together; where the gate is not surely on, neither may be guessed.
+fn is_certain(component: Component, evaluation: &Evaluation) -> Result<(), Missing> {
+    let gate = match evaluation.gate(WORKLOAD_IDENTITY) {
+        Setting::Known { value: true, .. } | Setting::Unsupported => return Ok(()),
+        Setting::Known { .. } => None,
+        Setting::Unknown(reason) => Some(reason),
+    };
+    for flag in account_flags(component) {
+        let unread = match evaluation.text(flag) {
+            Setting::Unknown(reason) => Some(format!("--{flag}: {reason}")),
+            Setting::Known { value, .. } if !value.is_empty() => gate
+                .as_ref()
+                .map(|reason| format!("feature gate {WORKLOAD_IDENTITY}: {reason}")),
+            Setting::Known { .. } | Setting::Unsupported => None,
+        };
+        if let Some(message) = unread {
+            return Err(Missing::new("ArgumentNotReadable", message));
+        }
+    }
+    Ok(())
+}
+
+/// An empty account is none.
 fn sets_an_account(component: Component, evaluation: &Evaluation) -> bool {
-    let flags: &[&str] = match component {
+    account_flags(component)
+        .iter()
+        .any(|flag| match evaluation.text(flag) {
+            Setting::Known { value, .. } => !value.is_empty(),
+            Setting::Unknown(_) => true,
+            Setting::Unsupported => false,
+        })
+}
+
+/// On kustomize and helm `--default-service-account` is impersonation and needs no gate.
+const fn account_flags(component: Component) -> &'static [&'static str] {
+    match component {
         Component::Kustomize => &[
             "default-decryption-service-account",
             "default-kubeconfig-service-account",
         ],
         Component::Helm => &["default-kubeconfig-service-account"],
         _ => &["default-service-account"],
-    };
-    flags.iter().any(|flag| !evaluation.occurrences(flag).is_empty())
+    }
 }
 
 fn last_argument(evaluation: &Evaluation, flag: &str) -> String {

@@ -11,7 +11,11 @@ pub(super) fn controller_has_identity(subject: &Subject<'_>) -> Result<bool, Mis
     if subject.instance.cloud_environment.is_some() {
         return Ok(true);
     }
-    let account = ObjectKey::new(&subject.key.namespace, &subject.instance.service_account);
+    let account = match subject.instance.service_account.as_str() {
+        "" => "default",
+        account => account,
+    };
+    let account = ObjectKey::new(&subject.key.namespace, account);
     Ok(subject.view.table::<ServiceAccount>()?.get(&account).is_some())
 }
 

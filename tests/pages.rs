@@ -1,0 +1,178 @@
+//! Every control has a page in `docs/controls`, and every example on it is judged as it says.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use flux_security_operator::api::{ControlResult, Tenancy};
+use flux_security_operator::controls::CATALOGUE;
+use flux_security_operator::kinds::KindId;
+use serde_json::Value;
+
+const PAGES: &str = "docs/controls";
+const FENCE: &str = "```";
+
+/// A fenced YAML block: objects, and what the control says to them.
+struct Example {
+    /// The sentence before the block.
+    sentence: String,
+    /// What follows `yaml`.
+    info: String,
+    yaml: String,
+}
+
+#[test]
+fn every_control_has_a_page_and_every_page_a_control() {
+    let pages: BTreeSet<String> = pages().into_keys().collect();
+    let controls: BTreeSet<String> = CATALOGUE.iter().map(|control| control.id.to_owned()).collect();
+    let missing: Vec<_> = controls.difference(&pages).collect();
+    assert!(missing.is_empty(), "no page in {PAGES} for {missing:?}");
+    let stray: Vec<_> = pages.difference(&controls).collect();
+    assert!(stray.is_empty(), "no control for the pages {stray:?} in {PAGES}");
+}
+
+#[test]
+fn every_page_shows_a_fail_a_pass_and_an_unknown() {
+    for (id, page) in pages() {
+        let examples = examples(&page);
+        for wanted in ["fail", "pass", "unknown"] {
+            let found = examples
+                .iter()
+                .any(|example| example.info.split(' ').next() == Some(wanted));
+            assert!(found, "{PAGES}/{id}.md has no example `{FENCE}yaml {wanted}`");
+        }
+    }
+}
+
+#[test]
+fn every_example_is_judged_as_it_says() {
+    let mut wrong = Vec::new();
+    for (id, page) in pages() {
+        for (position, example) in examples(&page).iter().enumerate() {
+            if let Err(why) = check(&id, example) {
+                let number = position + 1;
+                wrong.push(format!(
+                    "{PAGES}/{id}.md, block {number} ({}): {why}",
+                    example.info
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn check(id: &str, example: &Example) -> Result<(), String> {
+    let (expected, tenancy) = meaning(&example.info)?;
+    if !example.sentence.ends_with(['.', ':']) {
+        return Err("no sentence before it says why".to_owned());
+    }
+    let objects: Vec<Value> =
+        serde_saphyr::from_multiple(&example.yaml).map_err(|error| format!("no YAML: {error}"))?;
+    if objects.is_empty() {
+        return Err("no object".to_owned());
+    }
+    objects.iter().try_for_each(is_served)?;
+    judge(id, tenancy, &objects, expected)
+}
+
+fn judge(id: &str, tenancy: Tenancy, objects: &[Value], expected: ControlResult) -> Result<(), String> {
+    let mut engine = support::engine(tenancy);
+    engine.ingest(objects.iter().map(support::upsert));
+    let posture = support::posture(&engine);
+    // An object that cannot be read would make everything unknown.
+    if let Some(gap) = posture.gaps.first() {
+        return Err(gap.message.clone());
+    }
+    let controls = posture.controls.iter();
+    let judged = controls.into_iter().find(|control| control.control.id == id);
+    let judged = judged.ok_or("no such control")?;
+    if judged.result == expected {
+        return Ok(());
+    }
+    Err(format!("{}: {}", judged.result, judged.message))
+}
+
+/// The expected result and, when the info string names one, the tenancy.
+fn meaning(info: &str) -> Result<(ControlResult, Tenancy), String> {
+    let (result, tenancy) = info.split_once(' ').unwrap_or((info, "shared"));
+    let result = match result {
+        "fail" => ControlResult::Fail,
+        "pass" => ControlResult::Pass,
+        "unknown" => ControlResult::Unknown,
+        "notapplicable" => ControlResult::NotApplicable,
+        other => return Err(format!("{other:?} is no result")),
+    };
+    let tenancy = match tenancy {
+        "none" => Tenancy::None,
+        "shared" => Tenancy::Shared,
+        "dedicated" => Tenancy::Dedicated,
+        other => return Err(format!("{other:?} is no tenancy")),
+    };
+    Ok((result, tenancy))
+}
+
+/// An example that no API server would serve teaches nothing.
+fn is_served(object: &Value) -> Result<(), String> {
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let (api_version, kind) = (text("/apiVersion"), text("/kind"));
+    let served = KindId::all().any(|id| {
+        let descriptor = id.entry().descriptor;
+        let prefix = match descriptor.group {
+            "" => String::new(),
+            group => format!("{group}/"),
+        };
+        let mut versions = descriptor.versions.iter();
+        descriptor.kind == kind && versions.any(|version| format!("{prefix}{version}") == api_version)
+    });
+    if !served {
+        return Err(format!("{kind} of {api_version} is not watched"));
+    }
+    if text("/metadata/name").is_empty() || text("/metadata/namespace").is_empty() {
+        return Err(format!("{kind} without name or namespace"));
+    }
+    Ok(())
+}
+
+/// Every page by the id in its file name.
+fn pages() -> BTreeMap<String, String> {
+    let mut pages = BTreeMap::new();
+    for entry in fs::read_dir(PAGES).expect("docs/controls exists: run `make generate`") {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let id = name
+            .strip_suffix(".md")
+            .unwrap_or_else(|| panic!("{PAGES}/{name} is no page"));
+        if id != "README" {
+            let page = fs::read_to_string(format!("{PAGES}/{name}")).unwrap();
+            pages.insert(id.to_owned(), page);
+        }
+    }
+    pages
+}
+
+/// The YAML blocks of a page, in order.
+fn examples(page: &str) -> Vec<Example> {
+    let mut examples = Vec::new();
+    let mut sentence = "";
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(language) = line.strip_prefix(FENCE) else {
+            sentence = if line.trim().is_empty() { sentence } else { line };
+            continue;
+        };
+        let body: Vec<&str> = lines.by_ref().take_while(|line| *line != FENCE).collect();
+        if let Some(info) = language.strip_prefix("yaml") {
+            examples.push(Example {
+                sentence: std::mem::take(&mut sentence).to_owned(),
+                info: info.trim().to_owned(),
+                yaml: body.join("\n"),
+            });
+        }
+    }
+    examples
+}
