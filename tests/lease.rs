@@ -1,7 +1,6 @@
 //! Leader election on a real API server, with nothing but the rights of the generated Role.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(unused_imports, reason = "each test binary uses its own part")]
 mod controlplane;
 
 use std::path::Path;

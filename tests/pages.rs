@@ -1,4 +1,5 @@
 //! Every control has a page in `docs/controls`, and every example on it is judged as it says.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
