@@ -523,3 +523,56 @@ fn fluxsec(control_plane: &ControlPlane, arguments: &[&str]) -> (Option<i32>, St
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
+
+/// Two replicas: the standby is silent, and goes on where the leader stopped, without a repeated write or Event.
+#[test]
+fn the_standby_takes_over_what_the_leader_published() {
+    let control_plane = installed();
+    control_plane.apply(SHARED).unwrap();
+    let mut first = Operator::start(&control_plane).unwrap();
+    let leads = |operator: &Operator| operator.metric("flux_security_leader").unwrap() == Some(1.0);
+    until(&control_plane, "the first report", |report| {
+        result(report, "FSP-KUST-001") == "Pass"
+    });
+    let second = Operator::start(&control_plane).unwrap();
+    assert!(leads(&first) && !leads(&second));
+    let (_, metrics) = second.get("/metrics").unwrap();
+    assert!(
+        !metrics.contains("flux_security_findings{"),
+        "a standby shows no posture: {metrics}"
+    );
+    let (published, told) = (versions(&control_plane), events(&control_plane).len());
+
+    let stopped = Instant::now();
+    drop(first.process.stop());
+    wait_for("the hand-over", PATIENCE, || {
+        ensure!(leads(&second), "still standing by");
+        Ok(())
+    })
+    .unwrap();
+    eprintln!("hand-over, with the stop: {:?}", stopped.elapsed());
+    wait_for("the new leader's posture", PATIENCE, || {
+        let (_, metrics) = second.get("/metrics")?;
+        ensure!(
+            metrics.contains("flux_security_last_success_timestamp_seconds{"),
+            "nothing published"
+        );
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(
+        versions(&control_plane),
+        published,
+        "what is unchanged is not written again"
+    );
+    assert_eq!(events(&control_plane).len(), told, "a hand-over is no transition");
+    set_args(
+        &control_plane,
+        "kustomize-controller",
+        "--insecure-kubeconfig-exec=true",
+    );
+    until(&control_plane, "the drift", |report| {
+        result(report, "FSP-KUST-001") == "Fail"
+    });
+    assert!(events(&control_plane).len() > told, "the drift is told");
+}

@@ -73,7 +73,7 @@ enum Threshold {
 impl Audit {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let policy = self.policy()?;
-        let (client, url) = client::connect(self.context.as_deref()).await?;
+        let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
         client::probe(&client, &url).await?;
         let posture = observe_once(&client, &policy).await?;
         let Some(audited) = posture.policies.get(&policy.0) else {

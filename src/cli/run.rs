@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use kube::Client;
+use kube::{Client, Config};
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::CLEAN;
+use crate::api::{INSTALL_NAMESPACE, LEASE};
 use crate::app::Loop;
 use crate::cluster::client::{self, ConnectError};
 use crate::cluster::{self, sentence};
 use crate::engine::Engine;
+use crate::publish::lease::{self, Elector, Timing};
 use crate::publish::{Counters, Freshness, Publisher};
 use crate::serve;
 
@@ -31,6 +33,9 @@ pub(super) struct Run {
     /// Context of the kubeconfig; the current one when absent.
     #[arg(long)]
     context: Option<String>,
+    /// Namespace of the Lease by which one replica is elected to write.
+    #[arg(long, env = "FLUXSEC_LEASE_NAMESPACE", default_value = INSTALL_NAMESPACE)]
+    lease_namespace: String,
 }
 
 impl Run {
@@ -43,7 +48,7 @@ impl Run {
         })?;
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
-        let Some(client) = wait_for_cluster(self.context.as_deref(), &stop).await else {
+        let Some((client, config)) = wait_for_cluster(self.context.as_deref(), &stop).await else {
             return Ok(CLEAN);
         };
 
@@ -53,12 +58,29 @@ impl Run {
         let freshness = Freshness::default();
         let (engine, postures) = Loop::new(Engine::default(), observations, freshness.clone(), &registry)?;
         let counters = Counters::new(&registry)?;
-        let state = serve::ServeState::new(postures.clone(), registry);
+        let elector = Elector::new(
+            lease::client(config)?,
+            &self.lease_namespace,
+            LEASE,
+            &lease::identity(),
+            Timing::DEFAULT,
+        );
+        let leadership = elector.leadership();
+        let state = serve::ServeState::new(postures.clone(), registry, leadership.clone());
+        let publisher = Publisher::new(client, counters, freshness, leadership);
 
         let mut shells = JoinSet::new();
         shells.spawn(engine.run());
         shells.spawn(serve::serve(listener, state, stop.clone()));
-        shells.spawn(Publisher::new(client, counters, freshness).run(postures, stop.clone()));
+        // The lead is given away after the last write, never before.
+        let silent = CancellationToken::new();
+        let written = silent.clone().drop_guard();
+        shells.spawn(elector.run(silent));
+        let stopping = stop.clone();
+        shells.spawn(async move {
+            publisher.run(postures, stopping).await;
+            drop(written);
+        });
         tokio::select! {
             () = stop.cancelled() => {}
             _ = shells.join_next() => {}
@@ -75,11 +97,11 @@ impl Run {
 }
 
 /// Waits until the API server answers; says once a change what it waits for. `None` when told to stop.
-async fn wait_for_cluster(context: Option<&str>, stop: &CancellationToken) -> Option<Client> {
+async fn wait_for_cluster(context: Option<&str>, stop: &CancellationToken) -> Option<(Client, Config)> {
     let mut said = String::new();
     while !stop.is_cancelled() {
         let problem = match stop.run_until_cancelled(reach(context)).await? {
-            Ok(client) => return Some(client),
+            Ok(reached) => return Some(reached),
             Err(problem) => sentence(&problem),
         };
         if problem != said {
@@ -92,12 +114,13 @@ async fn wait_for_cluster(context: Option<&str>, stop: &CancellationToken) -> Op
     None
 }
 
-/// A client of an API server that answers.
-async fn reach(context: Option<&str>) -> Result<Client, ConnectError> {
-    let (client, url) = client::connect(context).await?;
+/// A client of an API server that answers, and its configuration.
+async fn reach(context: Option<&str>) -> Result<(Client, Config), ConnectError> {
+    let config = client::configure(context).await?;
+    let (client, url) = client::connect(config.clone())?;
     let version = client::probe(&client, &url).await?;
     tracing::info!(%version, url, "connected");
-    Ok(client)
+    Ok((client, config))
 }
 
 /// The first signal stops gracefully, the second at once.

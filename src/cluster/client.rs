@@ -33,12 +33,12 @@ pub enum ConnectError {
     },
 }
 
-/// A client for the cluster of the kubeconfig, or for the one that this process runs in.
+/// The configuration of the kubeconfig, or of the cluster that this process runs in.
 ///
 /// # Errors
-/// There is no usable configuration.
-pub async fn connect(context: Option<&str>) -> Result<(Client, String), ConnectError> {
-    let config = match context {
+/// There is none that can be used.
+pub async fn configure(context: Option<&str>) -> Result<Config, ConnectError> {
+    match context {
         Some(context) => {
             let options = KubeConfigOptions {
                 context: Some(context.to_owned()),
@@ -46,10 +46,17 @@ pub async fn connect(context: Option<&str>) -> Result<(Client, String), ConnectE
             };
             Config::from_kubeconfig(&options)
                 .await
-                .map_err(ConnectError::NoConfig)?
+                .map_err(ConnectError::NoConfig)
         }
-        None => infer().await?,
-    };
+        None => infer().await,
+    }
+}
+
+/// A client, and the address of its API server.
+///
+/// # Errors
+/// The configuration cannot be turned into a client.
+pub fn connect(config: Config) -> Result<(Client, String), ConnectError> {
     let url = config.cluster_url.to_string();
     let client = Client::try_from(config).map_err(ConnectError::Client)?;
     Ok((client, url))

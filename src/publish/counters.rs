@@ -101,6 +101,11 @@ impl Counters {
         }
     }
 
+    /// Only who writes tells when it last succeeded.
+    pub(super) fn stand_by(&self) {
+        self.success.reset();
+    }
+
     pub(super) fn forget(&self, policy: &str) {
         // Series that were never made are no error.
         let _ = self.success.remove_label_values(&[policy]);

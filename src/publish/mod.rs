@@ -24,6 +24,7 @@ use crate::engine::{PolicyPosture, Posture};
 use crate::render::{events, report};
 pub use counters::Counters;
 pub use freshness::Freshness;
+use lease::Leadership;
 use objects::Objects;
 
 /// How long the first audit waits for the slowest kind; what is missing then is Unknown.
@@ -33,12 +34,25 @@ const PACE: Duration = Duration::from_secs(1);
 /// First and last pause after a failed write.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
+/// Waits until this replica leads, or leads no more.
+async fn turned(leadership: &mut watch::Receiver<Leadership>, leads: bool) {
+    let ended = leadership
+        .wait_for(|now| now.is_leader(Instant::now()) != leads)
+        .await
+        .is_err();
+    if ended {
+        // The elector has ended: whoever ended it ends the publisher too.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Publishes postures.
 pub struct Publisher {
     objects: Objects,
     counters: Counters,
     freshness: Freshness,
     policies: BTreeMap<String, Published>,
+    leadership: watch::Receiver<Leadership>,
 }
 
 /// What is published for one policy, as far as this process knows.
@@ -73,12 +87,18 @@ impl Published {
 impl Publisher {
     /// A publisher that has published nothing.
     #[must_use]
-    pub const fn new(client: Client, counters: Counters, freshness: Freshness) -> Self {
+    pub fn new(
+        client: Client,
+        counters: Counters,
+        freshness: Freshness,
+        leadership: watch::Receiver<Leadership>,
+    ) -> Self {
         Self {
-            objects: Objects::new(client),
+            objects: Objects::new(client, leadership.clone()),
             counters,
             freshness,
             policies: BTreeMap::new(),
+            leadership,
         }
     }
 
@@ -93,7 +113,13 @@ impl Publisher {
                 known.waiting = known.waiting.or(seen);
             }
             let listed = posture.settled || started.elapsed() >= PATIENCE;
-            if posture.policies_known && listed {
+            let leads = self.leadership.borrow_and_update().is_leader(Instant::now());
+            if !leads {
+                // What another replica publishes meanwhile is read again when this one leads.
+                self.policies.clear();
+                self.counters.stand_by();
+                due = Instant::now() + PATIENCE;
+            } else if posture.policies_known && listed {
                 due = self.publish(&posture).await;
             } else {
                 due = due.max(Instant::now() + PACE);
@@ -102,6 +128,7 @@ impl Publisher {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(due) => {}
                 changed = postures.changed() => if changed.is_err() { return },
+                () = turned(&mut self.leadership, leads) => {}
             }
         }
     }

@@ -7,7 +7,10 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::lease::Leadership;
 use super::{Counters, Published};
 use crate::api::report::NamespaceReportStatus;
 use crate::api::{
@@ -23,13 +26,34 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// Attempts to send an Event before it is dropped and counted.
 const ATTEMPTS: usize = 3;
 
+/// Another replica may write by now.
+#[derive(Debug, thiserror::Error)]
+#[error("this replica leads no more")]
+struct NotLeading;
+
 pub(super) struct Objects {
     client: Client,
+    leadership: watch::Receiver<Leadership>,
 }
 
 impl Objects {
-    pub(super) const fn new(client: Client) -> Self {
-        Self { client }
+    pub(super) const fn new(client: Client, leadership: watch::Receiver<Leadership>) -> Self {
+        Self { client, leadership }
+    }
+
+    /// One write: not begun without the lead, and given up when the lead ends.
+    async fn write<T>(
+        &self,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, kube::Error> {
+        let lead = *self.leadership.borrow();
+        let Some(until) = lead.until.filter(|_| lead.is_leader(Instant::now())) else {
+            return Err(kube::Error::Service(Box::new(NotLeading)));
+        };
+        match tokio::time::timeout_at(until, bounded(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(kube::Error::Service(Box::new(NotLeading))),
+        }
     }
 
     /// Reads what is published for a policy.
@@ -88,7 +112,9 @@ impl Objects {
         if !known.report_uid.is_empty() && bounded(reports.get_metadata_opt(&policy.name)).await?.is_some() {
             return Ok(());
         }
-        let live = bounded(reports.patch(&policy.name, &apply(), &Patch::Apply(&body))).await?;
+        let live = self
+            .write(reports.patch(&policy.name, &apply(), &Patch::Apply(&body)))
+            .await?;
         known.report_uid = live.uid().unwrap_or_default();
         Ok(())
     }
@@ -125,7 +151,9 @@ impl Objects {
             "kind": "FluxSecurityReport",
             "status": status,
         });
-        let live = bounded(reports.patch_status(&policy.name, &apply(), &Patch::Apply(&body))).await?;
+        let live = self
+            .write(reports.patch_status(&policy.name, &apply(), &Patch::Apply(&body)))
+            .await?;
         known.versions.insert(
             (String::new(), policy.name.clone()),
             live.resource_version().unwrap_or_default(),
@@ -176,7 +204,10 @@ impl Objects {
             .collect();
         for namespace in gone {
             let reports: Api<FluxSecurityNamespaceReport> = Api::namespaced(self.client.clone(), &namespace);
-            match bounded(reports.delete(&policy.name, &DeleteParams::default())).await {
+            match self
+                .write(reports.delete(&policy.name, &DeleteParams::default()))
+                .await
+            {
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 result => drop(result?),
             }
@@ -192,9 +223,12 @@ impl Objects {
             let api_version = format!("{GROUP}/{VERSION}");
             let body =
                 json!({"apiVersion": api_version, "kind": kind, "metadata": metadata(policy, &policy.name)});
-            bounded(reports.patch(&policy.name, &apply(), &Patch::Apply(&body))).await?;
+            self.write(reports.patch(&policy.name, &apply(), &Patch::Apply(&body)))
+                .await?;
             let body = json!({"apiVersion": api_version, "kind": kind, "status": status});
-            let live = bounded(reports.patch_status(&policy.name, &apply(), &Patch::Apply(&body))).await?;
+            let live = self
+                .write(reports.patch_status(&policy.name, &apply(), &Patch::Apply(&body)))
+                .await?;
             let key = (namespace.clone(), policy.name.clone());
             known
                 .versions
@@ -217,7 +251,8 @@ impl Objects {
             "kind": "FluxSecurityPolicy",
             "status": status,
         });
-        bounded(policies.patch_status(&policy.name, &apply(), &Patch::Apply(&body))).await?;
+        self.write(policies.patch_status(&policy.name, &apply(), &Patch::Apply(&body)))
+            .await?;
         Ok(())
     }
 
@@ -263,7 +298,7 @@ impl Objects {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"));
         let events: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
         let object: DynamicObject = serde_json::from_value(event).map_err(kube::Error::SerdeError)?;
-        match bounded(events.create(&PostParams::default(), &object)).await {
+        match self.write(events.create(&PostParams::default(), &object)).await {
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
             result => result.map(|_| ()),
         }

@@ -20,14 +20,26 @@ const OTHER: &str = "_other";
 ///
 /// # Errors
 /// A family cannot be made: a mistake in this file that every test finds.
-pub fn families(posture: &Posture) -> Result<Vec<MetricFamily>, prometheus::Error> {
+pub fn families(posture: &Posture, leads: bool) -> Result<Vec<MetricFamily>, prometheus::Error> {
     let registry = Registry::new();
+    let leader = gauge(
+        &registry,
+        "flux_security_leader",
+        "Whether this replica is the one that writes.",
+        &[],
+    )?;
+    leader
+        .with_label_values::<&str>(&[])
+        .set(f64::from(u8::from(leads)));
+    kinds(&registry, posture)?;
+    if !leads {
+        return Ok(registry.gather());
+    }
     reports(&registry, posture)?;
     controls(&registry, posture)?;
     findings(&registry, posture)?;
     namespace_findings(&registry, posture)?;
     controllers(&registry, posture)?;
-    kinds(&registry, posture)?;
     Ok(registry.gather())
 }
 
@@ -303,7 +315,7 @@ mod tests {
     }
 
     fn series(posture: &Posture, family: &str) -> Vec<(String, f64)> {
-        let families = families(posture).unwrap();
+        let families = families(posture, true).unwrap();
         let family = families.into_iter().find(|it| it.name() == family).unwrap();
         let label = |metric: &prometheus::proto::Metric| {
             metric
@@ -341,7 +353,7 @@ mod tests {
     fn an_invalid_policy_has_no_score() {
         let mut policy = failing(&["a"]);
         policy.invalid = Some("bad".to_owned());
-        let families = families(&posture(policy)).unwrap();
+        let families = families(&posture(policy), true).unwrap();
         let names: Vec<&str> = families.iter().map(MetricFamily::name).collect();
         assert_eq!(names, ["flux_security_report_info"]);
     }

@@ -11,9 +11,11 @@ use axum::routing::get;
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Posture;
+use crate::publish::lease::Leadership;
 use crate::render::metrics;
 pub use process::register as register_process;
 
@@ -22,13 +24,22 @@ pub use process::register as register_process;
 pub struct ServeState {
     postures: watch::Receiver<Arc<Posture>>,
     registry: Registry,
+    leadership: watch::Receiver<Leadership>,
 }
 
 impl ServeState {
     /// Endpoints over a posture and the process's own counters.
     #[must_use]
-    pub const fn new(postures: watch::Receiver<Arc<Posture>>, registry: Registry) -> Self {
-        Self { postures, registry }
+    pub const fn new(
+        postures: watch::Receiver<Arc<Posture>>,
+        registry: Registry,
+        leadership: watch::Receiver<Leadership>,
+    ) -> Self {
+        Self {
+            postures,
+            registry,
+            leadership,
+        }
     }
 }
 
@@ -49,11 +60,13 @@ pub async fn serve(listener: TcpListener, state: ServeState, stop: CancellationT
 
 async fn scrape(State(state): State<ServeState>) -> Result<String, (StatusCode, String)> {
     let posture = state.postures.borrow().clone();
-    text(&posture, &state.registry).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")))
+    let leads = state.leadership.borrow().is_leader(Instant::now());
+    text(&posture, &state.registry, leads)
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")))
 }
 
-fn text(posture: &Posture, registry: &Registry) -> Result<String, prometheus::Error> {
-    let mut families = metrics::families(posture)?;
+fn text(posture: &Posture, registry: &Registry, leads: bool) -> Result<String, prometheus::Error> {
+    let mut families = metrics::families(posture, leads)?;
     families.extend(registry.gather());
     families.sort_by(|a, b| a.name().cmp(b.name()));
     let mut buffer = Vec::new();
