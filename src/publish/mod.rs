@@ -7,80 +7,98 @@ mod counters;
 mod freshness;
 pub mod lease;
 mod objects;
+mod slot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
+use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::report::NamespaceReportStatus;
-use crate::api::{FluxSecurityPolicyStatus, ReportStatus};
+use crate::api::{FluxSecurityPolicyStatus, FluxSecurityReport, ReportStatus};
+use crate::cluster::sentence;
 use crate::engine::{PolicyPosture, Posture};
 use crate::render::{events, report};
 pub use counters::Counters;
 pub use freshness::Freshness;
 use lease::Leadership;
-use objects::Objects;
+use objects::{Objects, PublishError, Report};
+use slot::Slot;
 
 /// How long the first audit waits for the slowest kind; what is missing then is Unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// At most one write of a report in this time; the first one after quiet is immediate.
-const PACE: Duration = Duration::from_secs(1);
-/// First and last pause after a failed write.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-
-/// Waits until this replica leads, or leads no more.
-async fn turned(leadership: &mut watch::Receiver<Leadership>, leads: bool) {
-    let ended = leadership
-        .wait_for(|now| now.is_leader(Instant::now()) != leads)
-        .await
-        .is_err();
-    if ended {
-        // The elector has ended: whoever ended it ends the publisher too.
-        std::future::pending::<()>().await;
-    }
-}
+/// When to look again although nothing is known to be due.
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Publishes postures.
 pub struct Publisher {
-    objects: Objects,
-    counters: Counters,
+    writer: Writer,
     freshness: Freshness,
     policies: BTreeMap<String, Published>,
     leadership: watch::Receiver<Leadership>,
 }
 
+/// What every write needs.
+struct Writer {
+    objects: Objects,
+    counters: Counters,
+}
+
 /// What is published for one policy, as far as this process knows.
 struct Published {
     uid: String,
+    /// Whether it is known yet what an earlier process published.
+    loaded: bool,
     report: Option<ReportStatus>,
-    report_uid: String,
     namespaces: BTreeMap<String, NamespaceReportStatus>,
     policy: Option<FluxSecurityPolicyStatus>,
-    /// The versions of our own objects after our last write.
-    versions: BTreeMap<(String, String), String>,
-    not_before: Instant,
-    pause: Duration,
+    /// The reports by namespace; that of the cluster has none.
+    slots: BTreeMap<String, Slot>,
+    /// The policy's own status.
+    status: Slot,
     /// When the oldest change was seen that is not published yet.
     waiting: Option<Instant>,
 }
 
 impl Published {
-    /// Our objects whose version, as the watch sees it, is not that of our last write: somebody else changed or
-    /// deleted them, or the watch has not caught up yet. One look at the live object tells.
-    fn touched(&self, posture: &Posture) -> Vec<(String, String)> {
-        let differs =
-            |(key, version): &(&(String, String), &String)| posture.published.get(*key) != Some(*version);
-        self.versions
-            .iter()
-            .filter(differs)
-            .map(|(key, _)| key.clone())
-            .collect()
+    fn of(policy: &PolicyPosture) -> Self {
+        Self {
+            uid: policy.policy.uid.clone(),
+            loaded: false,
+            report: None,
+            namespaces: BTreeMap::new(),
+            policy: None,
+            slots: BTreeMap::new(),
+            status: Slot::default(),
+            waiting: None,
+        }
+    }
+}
+
+/// How far a policy's objects are published.
+struct Progress {
+    /// Whether everything is written.
+    complete: bool,
+    /// When to go on at the latest.
+    next: Instant,
+}
+
+impl Progress {
+    fn of(now: Instant) -> Self {
+        Self {
+            complete: true,
+            next: now + IDLE,
+        }
+    }
+
+    fn wait(&mut self, until: Instant) {
+        self.complete = false;
+        self.next = self.next.min(until);
     }
 }
 
@@ -93,9 +111,9 @@ impl Publisher {
         freshness: Freshness,
         leadership: watch::Receiver<Leadership>,
     ) -> Self {
+        let objects = Objects::new(client, leadership.clone());
         Self {
-            objects: Objects::new(client, leadership.clone()),
-            counters,
+            writer: Writer { objects, counters },
             freshness,
             policies: BTreeMap::new(),
             leadership,
@@ -105,7 +123,6 @@ impl Publisher {
     /// Publishes until the token is cancelled; a write in flight is finished.
     pub async fn run(mut self, mut postures: watch::Receiver<Arc<Posture>>, stop: CancellationToken) {
         let started = Instant::now();
-        let mut due = started;
         loop {
             let posture = postures.borrow_and_update().clone();
             let seen = self.freshness.take();
@@ -114,16 +131,16 @@ impl Publisher {
             }
             let listed = posture.settled || started.elapsed() >= PATIENCE;
             let leads = self.leadership.borrow_and_update().is_leader(Instant::now());
-            if !leads {
+            let due = if !leads {
                 // What another replica publishes meanwhile is read again when this one leads.
                 self.policies.clear();
-                self.counters.stand_by();
-                due = Instant::now() + PATIENCE;
+                self.writer.counters.stand_by();
+                Instant::now() + IDLE
             } else if posture.policies_known && listed {
-                due = self.publish(&posture).await;
+                self.publish(&posture).await
             } else {
-                due = due.max(Instant::now() + PACE);
-            }
+                Instant::now() + slot::PACE
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(due) => {}
@@ -136,104 +153,19 @@ impl Publisher {
     /// Publishes what can be published now; tells when to come back at the latest.
     async fn publish(&mut self, posture: &Posture) -> Instant {
         self.forget(posture);
-        let now = Instant::now();
-        let mut next = now + Duration::from_hours(1);
+        let mut next = Instant::now() + IDLE;
         for policy in posture.policies.values() {
-            let not_before = self
+            let known = self
                 .policies
-                .get(&policy.name)
-                .map_or(now, |known| known.not_before);
-            if not_before > now {
-                next = next.min(not_before);
-                continue;
+                .entry(policy.name.clone())
+                .or_insert_with(|| Published::of(policy));
+            if known.uid != policy.policy.uid {
+                *known = Published::of(policy);
             }
-            if let Err(error) = self.publish_policy(policy, posture).await {
-                self.counters.failed();
-                let known = self.policies.get_mut(&policy.name);
-                let pause = known.map_or(PAUSE.0, |known| {
-                    known.pause = (known.pause * 2).min(PAUSE.1);
-                    known.not_before = Instant::now() + known.pause;
-                    known.pause
-                });
-                tracing::warn!(policy = policy.name, error = %error, "not published; trying again in {pause:?}");
-                next = next.min(Instant::now() + pause);
-            }
+            let progress = self.writer.publish(policy, known, posture).await;
+            next = next.min(progress.next);
         }
         next
-    }
-
-    async fn publish_policy(&mut self, policy: &PolicyPosture, posture: &Posture) -> Result<(), kube::Error> {
-        let stale = self
-            .policies
-            .get(&policy.name)
-            .is_none_or(|known| known.uid != policy.policy.uid);
-        if stale {
-            let known = self.load(policy, posture).await?;
-            self.policies.insert(policy.name.clone(), known);
-        }
-        let Some(known) = self.policies.get_mut(&policy.name) else {
-            return Ok(());
-        };
-        let now = Timestamp::now();
-        if report::is_audited(policy) {
-            let touched = known.touched(posture);
-            let report_touched = touched.iter().any(|(namespace, _)| namespace.is_empty());
-            self.objects.refresh_namespaces(policy, known, &touched).await?;
-            let next = report::report(policy, known.report.as_ref(), now);
-            let changed = known.report.as_ref() != Some(&next);
-            if changed {
-                self.objects.create_report(policy, known).await?;
-                let previous = known.report.as_ref();
-                let notices = events::transitions(&policy.name, &known.uid, previous, &next, policy);
-                if policy.policy.spec.outputs.events {
-                    self.objects
-                        .tell(&notices, &known.report_uid, &self.counters)
-                        .await;
-                }
-                self.counters
-                    .transitions(&policy.name, known.report.as_ref(), &next);
-            }
-            let healed = !changed && report_touched && self.objects.was_edited(policy, known, &next).await?;
-            if changed || healed {
-                self.objects.create_report(policy, known).await?;
-                self.objects.write_report(policy, known, next).await?;
-                self.counters.written();
-                self.counters
-                    .told(&policy.name, known.waiting.filter(|_| changed));
-                known.not_before = Instant::now() + PACE;
-            }
-            self.objects
-                .write_namespaces(policy, known, now, &self.counters)
-                .await?;
-            known.waiting = None;
-            self.counters.succeeded(&policy.name);
-        }
-        let status = report::policy_status(policy, known.policy.as_ref(), now);
-        if known.policy.as_ref() != Some(&status) {
-            let notice = events::policy_invalid(policy, known.policy.as_ref());
-            self.objects.tell(notice.as_slice(), "", &self.counters).await;
-            self.objects.write_policy(policy, &status).await?;
-            known.policy = Some(status);
-        }
-        known.pause = PAUSE.0;
-        Ok(())
-    }
-
-    /// Reads what an earlier process published: a restart repeats nothing.
-    async fn load(&self, policy: &PolicyPosture, posture: &Posture) -> Result<Published, kube::Error> {
-        let mut known = Published {
-            uid: policy.policy.uid.clone(),
-            report: None,
-            report_uid: String::new(),
-            namespaces: BTreeMap::new(),
-            policy: None,
-            versions: BTreeMap::new(),
-            not_before: Instant::now(),
-            pause: PAUSE.0,
-            waiting: None,
-        };
-        self.objects.load(policy, posture, &mut known).await?;
-        Ok(known)
     }
 
     /// Owner references remove the reports of a deleted policy; its series go here.
@@ -246,7 +178,261 @@ impl Publisher {
             .collect();
         for name in gone {
             self.policies.remove(&name);
-            self.counters.forget(&name);
+            self.writer.counters.forget(&name);
         }
+    }
+}
+
+impl Writer {
+    /// Publishes one policy. What cannot be written is tried again later and holds nothing else up.
+    async fn publish(&self, policy: &PolicyPosture, known: &mut Published, posture: &Posture) -> Progress {
+        let mut progress = Progress::of(Instant::now());
+        if !known.loaded {
+            let mut slot = std::mem::take(&mut known.status);
+            let load = async |slot: &mut Slot| self.load(policy, known, posture, slot).await;
+            self.attend(&mut slot, &mut progress, policy, "", load).await;
+            known.status = slot;
+        }
+        if !known.loaded {
+            return progress;
+        }
+        if report::is_audited(policy) {
+            self.publish_report(policy, known, posture, &mut progress).await;
+            self.publish_namespaces(policy, known, posture, &mut progress)
+                .await;
+            if progress.complete {
+                self.counters.succeeded(&policy.name);
+            }
+        }
+        self.publish_status(policy, known, &mut progress).await;
+        progress
+    }
+
+    /// Works on one object, unless it is to be left alone for now.
+    async fn attend(
+        &self,
+        slot: &mut Slot,
+        progress: &mut Progress,
+        policy: &PolicyPosture,
+        namespace: &str,
+        work: impl AsyncFnOnce(&mut Slot) -> Result<Option<Instant>, PublishError>,
+    ) {
+        if let Some(until) = slot.rests(Instant::now()) {
+            return progress.wait(until);
+        }
+        let error = match work(slot).await {
+            Ok(None) => return slot.succeeded(),
+            Ok(Some(later)) => return progress.wait(later),
+            Err(error) => error,
+        };
+        let pause = slot.failed(error.is_refusal());
+        progress.wait(Instant::now() + pause);
+        if matches!(error, PublishError::NotLeading) {
+            return;
+        }
+        self.counters.failed();
+        let problem = sentence(&error);
+        tracing::warn!(
+            policy = policy.name,
+            namespace,
+            "not published: {problem}; trying again in {pause:?}"
+        );
+    }
+
+    /// Reads what an earlier process published: a restart repeats nothing.
+    async fn load(
+        &self,
+        policy: &PolicyPosture,
+        known: &mut Published,
+        posture: &Posture,
+        status: &mut Slot,
+    ) -> Result<Option<Instant>, PublishError> {
+        known.policy = self.objects.policy(policy, status).await?;
+        let report = self.objects.see(&self.objects.reports(), policy).await?;
+        if let Some(seen) = report {
+            known.report = seen.status;
+            known.slots.insert(String::new(), Slot::holding(seen.held));
+        }
+        let namespaces = posture
+            .published
+            .keys()
+            .filter(|(namespace, name)| !namespace.is_empty() && *name == policy.name);
+        for (namespace, _) in namespaces {
+            let reports = self.objects.namespace_reports(namespace);
+            let Some(seen) = self.objects.see(&reports, policy).await? else {
+                continue;
+            };
+            // One without a status was cut off in the making; an empty one differs from any that we write.
+            known
+                .namespaces
+                .insert(namespace.clone(), seen.status.unwrap_or_default());
+            known.slots.insert(namespace.clone(), Slot::holding(seen.held));
+        }
+        known.loaded = true;
+        Ok(None)
+    }
+
+    async fn publish_report(
+        &self,
+        policy: &PolicyPosture,
+        known: &mut Published,
+        posture: &Posture,
+        progress: &mut Progress,
+    ) {
+        let reports = self.objects.reports();
+        let next = report::report(policy, known.report.as_ref(), Timestamp::now());
+        let mut slot = known.slots.remove("").unwrap_or_default();
+        let changed = known.report.as_ref() != Some(&next);
+        let watched = watched(posture, "", policy);
+        if !changed {
+            known.waiting = None;
+        }
+        if changed || slot.is_touched(watched) {
+            let work = async |slot: &mut Slot| {
+                if !changed {
+                    return self.restore(&reports, policy, slot, watched, &next).await;
+                }
+                self.tell(policy, known, slot, &reports, &next).await?;
+                self.objects.fill(&reports, policy, slot, &next).await?;
+                self.counters.written();
+                self.counters.told(&policy.name, known.waiting.take());
+                self.counters
+                    .transitions(&policy.name, known.report.as_ref(), &next);
+                known.report = Some(next);
+                Ok(None)
+            };
+            self.attend(&mut slot, progress, policy, "", work).await;
+        }
+        known.slots.insert(String::new(), slot);
+    }
+
+    /// Tells of the change that the report is about to show.
+    async fn tell(
+        &self,
+        policy: &PolicyPosture,
+        known: &Published,
+        slot: &mut Slot,
+        reports: &Api<FluxSecurityReport>,
+        next: &ReportStatus,
+    ) -> Result<(), PublishError> {
+        if !policy.policy.spec.outputs.events {
+            return Ok(());
+        }
+        let uid = self.objects.hold(reports, policy, slot).await?;
+        let previous = known.report.as_ref();
+        let notices = events::transitions(&policy.name, &known.uid, previous, next, policy);
+        self.objects.tell(&notices, &uid, &self.counters).await
+    }
+
+    /// Writes the namespace reports that changed and removes those without findings.
+    async fn publish_namespaces(
+        &self,
+        policy: &PolicyPosture,
+        known: &mut Published,
+        posture: &Posture,
+        progress: &mut Progress,
+    ) {
+        let next = report::namespace_reports(policy, &known.namespaces, Timestamp::now());
+        let gone: Vec<String> = known
+            .namespaces
+            .keys()
+            .filter(|namespace| !next.contains_key(*namespace))
+            .cloned()
+            .collect();
+        for namespace in gone {
+            let mut slot = known.slots.remove(&namespace).unwrap_or_default();
+            let reports = self.objects.namespace_reports(&namespace);
+            let work =
+                async |slot: &mut Slot| self.objects.delete(&reports, policy, slot).await.map(|()| None);
+            self.attend(&mut slot, progress, policy, &namespace, work).await;
+            if slot.held.is_some() {
+                known.slots.insert(namespace, slot);
+            } else {
+                known.namespaces.remove(&namespace);
+            }
+        }
+        for (namespace, status) in next {
+            let changed = known.namespaces.get(&namespace) != Some(&status);
+            let watched = watched(posture, &namespace, policy);
+            let mut slot = known.slots.remove(&namespace).unwrap_or_default();
+            if changed || slot.is_touched(watched) {
+                let reports = self.objects.namespace_reports(&namespace);
+                let work = async |slot: &mut Slot| {
+                    if !changed {
+                        return self.restore(&reports, policy, slot, watched, &status).await;
+                    }
+                    self.objects.fill(&reports, policy, slot, &status).await?;
+                    self.counters.written();
+                    known.namespaces.insert(namespace.clone(), status);
+                    Ok(None)
+                };
+                self.attend(&mut slot, progress, policy, &namespace, work).await;
+            }
+            known.slots.insert(namespace, slot);
+        }
+    }
+
+    /// Writes again what somebody else changed or deleted; tells when, if that has to wait.
+    async fn restore<K: Report>(
+        &self,
+        reports: &Api<K>,
+        policy: &PolicyPosture,
+        slot: &mut Slot,
+        watched: Option<&str>,
+        status: &K::Status,
+    ) -> Result<Option<Instant>, PublishError> {
+        if let Some(later) = slot.restored.rests(Instant::now()) {
+            return Ok(Some(later));
+        }
+        let seen = self.objects.see(reports, policy).await?;
+        slot.looked(watched);
+        let (held, intact) = seen.map_or((None, false), |seen| {
+            let intact = seen.is_ours && seen.status.as_ref() == Some(status);
+            (Some(seen.held), intact)
+        });
+        slot.held = held;
+        if intact {
+            return Ok(None);
+        }
+        slot.restored.took_place(Instant::now());
+        self.objects.dress(reports, policy, slot).await?;
+        self.objects.fill(reports, policy, slot, status).await?;
+        self.counters.written();
+        Ok(None)
+    }
+
+    async fn publish_status(&self, policy: &PolicyPosture, known: &mut Published, progress: &mut Progress) {
+        let status = report::policy_status(policy, known.policy.as_ref(), Timestamp::now());
+        if known.policy.as_ref() == Some(&status) {
+            return;
+        }
+        let mut slot = std::mem::take(&mut known.status);
+        let work = async |slot: &mut Slot| {
+            let notice = events::policy_invalid(policy, known.policy.as_ref());
+            self.objects.tell(notice.as_slice(), "", &self.counters).await?;
+            self.objects.write_policy(policy, slot, &status).await?;
+            known.policy = Some(status);
+            Ok(None)
+        };
+        self.attend(&mut slot, progress, policy, "", work).await;
+        known.status = slot;
+    }
+}
+
+/// The version of a report as the watch shows it.
+fn watched<'a>(posture: &'a Posture, namespace: &str, policy: &PolicyPosture) -> Option<&'a str> {
+    let key = (namespace.to_owned(), policy.name.clone());
+    posture.published.get(&key).map(String::as_str)
+}
+
+/// Waits until this replica leads, or leads no more.
+async fn turned(leadership: &mut watch::Receiver<Leadership>, leads: bool) {
+    let ended = leadership
+        .wait_for(|now| now.is_leader(Instant::now()) != leads)
+        .await
+        .is_err();
+    if ended {
+        // The elector has ended: whoever ended it ends the publisher too.
+        std::future::pending::<()>().await;
     }
 }

@@ -1,35 +1,98 @@
 //! The requests of the publisher: each bounded in time, each with our field manager.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::{Api, Client, ResourceExt};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::object::HasStatus;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, Status};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Counters;
 use super::lease::Leadership;
-use super::{Counters, Published};
-use crate::api::report::NamespaceReportStatus;
+use super::slot::{Held, Slot};
 use crate::api::{
     FIELD_MANAGER, FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityPolicyStatus,
-    FluxSecurityReport, GROUP, ReportStatus, ResourceRef, VERSION,
+    FluxSecurityReport, GROUP, ResourceRef, VERSION,
 };
-use crate::engine::{PolicyPosture, Posture};
+use crate::cluster::sentence;
+use crate::engine::PolicyPosture;
 use crate::render::events::Notice;
-use crate::render::report;
 
+/// Labels of our reports.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const POLICY: &str = "fluxsecurity.dev/policy";
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
 /// Attempts to send an Event before it is dropped and counted.
 const ATTEMPTS: usize = 3;
 
-/// Another replica may write by now.
+/// Why something was not written.
 #[derive(Debug, thiserror::Error)]
-#[error("this replica leads no more")]
-struct NotLeading;
+pub(super) enum PublishError {
+    /// Another replica may write by now.
+    #[error("this replica leads no more")]
+    NotLeading,
+    #[error("the API server did not answer within {REQUEST:?}")]
+    Late,
+    /// Twice in a row.
+    #[error("{0} is written by somebody else at the same time")]
+    Contested(String),
+    #[error(transparent)]
+    Request(#[from] kube::Error),
+}
+
+impl PublishError {
+    fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Request(kube::Error::Api(status)) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Whether the API server understood and refused: permission, quota, admission, validation.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.status()
+            .is_some_and(|status| (400..500).contains(&status.code) && status.code != 429)
+    }
+
+    fn is_not_found(&self) -> bool {
+        self.status().is_some_and(|status| status.code == 404)
+    }
+
+    /// The object is not the one that we saw last: it was changed, deleted, or made again.
+    fn is_overtaken(&self) -> bool {
+        self.status()
+            .is_some_and(|status| matches!(status.code, 404 | 409))
+    }
+}
+
+/// Our reports: of the cluster, and of a namespace.
+pub(super) trait Report:
+    Resource<DynamicType = ()>
+    + HasStatus<Status: Serialize + PartialEq + Clone>
+    + Clone
+    + DeserializeOwned
+    + Debug
+{
+}
+
+impl Report for FluxSecurityReport {}
+impl Report for FluxSecurityNamespaceReport {}
+
+/// A report that is there.
+pub(super) struct Seen<S> {
+    pub(super) held: Held,
+    pub(super) status: Option<S>,
+    /// Whether it has the labels and the owner that we gave it.
+    pub(super) is_ours: bool,
+}
 
 pub(super) struct Objects {
     client: Client,
@@ -41,201 +104,133 @@ impl Objects {
         Self { client, leadership }
     }
 
+    /// The report of the cluster.
+    pub(super) fn reports(&self) -> Api<FluxSecurityReport> {
+        Api::all(self.client.clone())
+    }
+
+    /// The reports of a namespace.
+    pub(super) fn namespace_reports(&self, namespace: &str) -> Api<FluxSecurityNamespaceReport> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
     /// One write: not begun without the lead, and given up when the lead ends.
     async fn write<T>(
         &self,
         request: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, kube::Error> {
+    ) -> Result<T, PublishError> {
         let lead = *self.leadership.borrow();
-        let Some(until) = lead.until.filter(|_| lead.is_leader(Instant::now())) else {
-            return Err(kube::Error::Service(Box::new(NotLeading)));
-        };
+        let leading = lead.until.filter(|_| lead.is_leader(Instant::now()));
+        let until = leading.ok_or(PublishError::NotLeading)?;
         match tokio::time::timeout_at(until, bounded(request)).await {
             Ok(answer) => answer,
-            Err(_) => Err(kube::Error::Service(Box::new(NotLeading))),
+            Err(_) => Err(PublishError::NotLeading),
         }
     }
 
-    /// Reads what is published for a policy.
-    pub(super) async fn load(
+    /// The policy's status as it is published.
+    pub(super) async fn policy(
         &self,
         policy: &PolicyPosture,
-        posture: &Posture,
-        known: &mut Published,
-    ) -> Result<(), kube::Error> {
+        slot: &mut Slot,
+    ) -> Result<Option<FluxSecurityPolicyStatus>, PublishError> {
         let policies: Api<FluxSecurityPolicy> = Api::all(self.client.clone());
-        known.policy = bounded(policies.get_opt(&policy.name))
-            .await?
-            .and_then(|policy| policy.status);
-        let reports: Api<FluxSecurityReport> = Api::all(self.client.clone());
-        if let Some(live) = bounded(reports.get_opt(&policy.name)).await? {
-            known.report_uid = live.uid().unwrap_or_default();
-            known.versions.insert(
-                (String::new(), policy.name.clone()),
-                live.resource_version().unwrap_or_default(),
-            );
-            known.report = live.status;
-        }
-        let namespaces = posture
-            .published
-            .keys()
-            .filter(|(namespace, name)| !namespace.is_empty() && *name == policy.name);
-        for (namespace, name) in namespaces {
-            let reports: Api<FluxSecurityNamespaceReport> = Api::namespaced(self.client.clone(), namespace);
-            let Some(live) = bounded(reports.get_opt(name)).await? else {
-                continue;
-            };
-            known.versions.insert(
-                (namespace.clone(), name.clone()),
-                live.resource_version().unwrap_or_default(),
-            );
-            // One without a status was cut off in the making; an empty one differs from any that we write.
-            known
-                .namespaces
-                .insert(namespace.clone(), live.status.unwrap_or_default());
-        }
-        Ok(())
+        let live = bounded(policies.get_opt(&policy.name)).await?;
+        slot.held = live.as_ref().map(held);
+        Ok(live.and_then(|policy| policy.status))
     }
 
-    /// Makes sure that the report exists; Events need its unique id.
-    pub(super) async fn create_report(
+    /// Looks at a report.
+    pub(super) async fn see<K: Report>(
         &self,
+        reports: &Api<K>,
         policy: &PolicyPosture,
-        known: &mut Published,
-    ) -> Result<(), kube::Error> {
-        let reports: Api<FluxSecurityReport> = Api::all(self.client.clone());
+    ) -> Result<Option<Seen<K::Status>>, PublishError> {
+        let live = bounded(reports.get_opt(&policy.name)).await?;
+        Ok(live.map(|live| Seen {
+            held: held(&live),
+            status: live.status().cloned(),
+            is_ours: is_ours(&live, policy),
+        }))
+    }
+
+    /// Makes sure that a report exists; tells its unique id, which Events need.
+    pub(super) async fn hold<K: Report>(
+        &self,
+        reports: &Api<K>,
+        policy: &PolicyPosture,
+        slot: &mut Slot,
+    ) -> Result<String, PublishError> {
+        if slot.held.is_none() {
+            self.dress(reports, policy, slot).await?;
+        }
+        let held = slot.held.as_ref();
+        Ok(held.map(|held| held.uid.clone()).unwrap_or_default())
+    }
+
+    /// Gives a report its labels and its owner; makes it when there is none.
+    pub(super) async fn dress<K: Report>(
+        &self,
+        reports: &Api<K>,
+        policy: &PolicyPosture,
+        slot: &mut Slot,
+    ) -> Result<(), PublishError> {
         let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": "FluxSecurityReport",
-            "metadata": metadata(policy, &policy.name),
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "metadata": metadata(policy, slot),
         });
-        if !known.report_uid.is_empty() && bounded(reports.get_metadata_opt(&policy.name)).await?.is_some() {
-            return Ok(());
-        }
-        let live = self
-            .write(reports.patch(&policy.name, &apply(), &Patch::Apply(&body)))
-            .await?;
-        known.report_uid = live.uid().unwrap_or_default();
+        let (parameters, patch) = (apply(), Patch::Apply(&body));
+        let request = reports.patch(&policy.name, &parameters, &patch);
+        slot.written(held(&self.write(request).await?));
         Ok(())
     }
 
-    /// Whether the live report says something else than ours.
-    pub(super) async fn was_edited(
+    /// Writes what a report says. A report that somebody else changed or deleted meanwhile is looked at, and written
+    /// once more: what it says is ours, whatever else was done to it.
+    pub(super) async fn fill<K: Report>(
         &self,
+        reports: &Api<K>,
         policy: &PolicyPosture,
-        known: &mut Published,
-        ours: &ReportStatus,
-    ) -> Result<bool, kube::Error> {
-        let reports: Api<FluxSecurityReport> = Api::all(self.client.clone());
-        let Some(live) = bounded(reports.get_opt(&policy.name)).await? else {
-            known.report_uid.clear();
-            return Ok(true);
+        slot: &mut Slot,
+        status: &K::Status,
+    ) -> Result<(), PublishError> {
+        self.hold(reports, policy, slot).await?;
+        let first = self.patch_status(reports, &policy.name, slot, status).await;
+        if !first.as_ref().is_err_and(PublishError::is_overtaken) {
+            return first;
+        }
+        slot.held = self.see(reports, policy).await?.map(|seen| seen.held);
+        self.hold(reports, policy, slot).await?;
+        let second = self.patch_status(reports, &policy.name, slot, status).await;
+        contested(second, || format!("{} {}", K::kind(&()), policy.name))
+    }
+
+    /// Removes a report, unless it is another one by now.
+    pub(super) async fn delete<K: Report>(
+        &self,
+        reports: &Api<K>,
+        policy: &PolicyPosture,
+        slot: &mut Slot,
+    ) -> Result<(), PublishError> {
+        let parameters = DeleteParams {
+            preconditions: slot.held.as_ref().map(|held| Preconditions {
+                uid: Some(held.uid.clone()),
+                resource_version: Some(held.version.clone()),
+            }),
+            ..DeleteParams::default()
         };
-        known.versions.insert(
-            (String::new(), policy.name.clone()),
-            live.resource_version().unwrap_or_default(),
-        );
-        Ok(live.status.as_ref() != Some(ours))
-    }
-
-    /// Writes the report.
-    pub(super) async fn write_report(
-        &self,
-        policy: &PolicyPosture,
-        known: &mut Published,
-        status: ReportStatus,
-    ) -> Result<(), kube::Error> {
-        let reports: Api<FluxSecurityReport> = Api::all(self.client.clone());
-        let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": "FluxSecurityReport",
-            "status": status,
-        });
-        let live = self
-            .write(reports.patch_status(&policy.name, &apply(), &Patch::Apply(&body)))
-            .await?;
-        known.versions.insert(
-            (String::new(), policy.name.clone()),
-            live.resource_version().unwrap_or_default(),
-        );
-        known.report = Some(status);
-        Ok(())
-    }
-
-    /// Looks at namespace reports that somebody may have changed, and forgets those that are not ours any more, so
-    /// that they are written again.
-    pub(super) async fn refresh_namespaces(
-        &self,
-        policy: &PolicyPosture,
-        known: &mut Published,
-        touched: &[(String, String)],
-    ) -> Result<(), kube::Error> {
-        for key in touched.iter().filter(|(namespace, _)| !namespace.is_empty()) {
-            let reports: Api<FluxSecurityNamespaceReport> = Api::namespaced(self.client.clone(), &key.0);
-            let live = bounded(reports.get_opt(&policy.name)).await?;
-            let version = live.as_ref().and_then(ResourceExt::resource_version);
-            if live.and_then(|live| live.status).as_ref() != known.namespaces.get(&key.0) {
-                known
-                    .namespaces
-                    .insert(key.0.clone(), NamespaceReportStatus::default());
+        match self.write(reports.delete(&policy.name, &parameters)).await {
+            Err(error) if error.is_not_found() => {}
+            Err(error) => {
+                if error.is_overtaken() {
+                    slot.held = self.see(reports, policy).await?.map(|seen| seen.held);
+                }
+                return Err(error);
             }
-            match version {
-                Some(version) => known.versions.insert(key.clone(), version),
-                None => known.versions.remove(key),
-            };
+            Ok(_) => {}
         }
-        Ok(())
-    }
-
-    /// Writes the namespace reports that changed and removes those without findings.
-    pub(super) async fn write_namespaces(
-        &self,
-        policy: &PolicyPosture,
-        known: &mut Published,
-        now: Timestamp,
-        counters: &Counters,
-    ) -> Result<(), kube::Error> {
-        let next = report::namespace_reports(policy, &known.namespaces, now);
-        let gone: Vec<String> = known
-            .namespaces
-            .keys()
-            .filter(|namespace| !next.contains_key(*namespace))
-            .cloned()
-            .collect();
-        for namespace in gone {
-            let reports: Api<FluxSecurityNamespaceReport> = Api::namespaced(self.client.clone(), &namespace);
-            match self
-                .write(reports.delete(&policy.name, &DeleteParams::default()))
-                .await
-            {
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                result => drop(result?),
-            }
-            known.versions.remove(&(namespace.clone(), policy.name.clone()));
-            known.namespaces.remove(&namespace);
-        }
-        for (namespace, status) in next {
-            if known.namespaces.get(&namespace) == Some(&status) {
-                continue;
-            }
-            let reports: Api<FluxSecurityNamespaceReport> = Api::namespaced(self.client.clone(), &namespace);
-            let kind = "FluxSecurityNamespaceReport";
-            let api_version = format!("{GROUP}/{VERSION}");
-            let body =
-                json!({"apiVersion": api_version, "kind": kind, "metadata": metadata(policy, &policy.name)});
-            self.write(reports.patch(&policy.name, &apply(), &Patch::Apply(&body)))
-                .await?;
-            let body = json!({"apiVersion": api_version, "kind": kind, "status": status});
-            let live = self
-                .write(reports.patch_status(&policy.name, &apply(), &Patch::Apply(&body)))
-                .await?;
-            let key = (namespace.clone(), policy.name.clone());
-            known
-                .versions
-                .insert(key, live.resource_version().unwrap_or_default());
-            counters.written();
-            known.namespaces.insert(namespace, status);
-        }
+        slot.held = None;
         Ok(())
     }
 
@@ -243,37 +238,78 @@ impl Objects {
     pub(super) async fn write_policy(
         &self,
         policy: &PolicyPosture,
+        slot: &mut Slot,
         status: &FluxSecurityPolicyStatus,
-    ) -> Result<(), kube::Error> {
+    ) -> Result<(), PublishError> {
         let policies: Api<FluxSecurityPolicy> = Api::all(self.client.clone());
+        let first = self.patch_status(&policies, &policy.name, slot, status).await;
+        if !first.as_ref().is_err_and(PublishError::is_overtaken) {
+            return first;
+        }
+        // Whoever edits the spec makes a new version too.
+        self.policy(policy, slot).await?;
+        let second = self.patch_status(&policies, &policy.name, slot, status).await;
+        contested(second, || format!("FluxSecurityPolicy {}", policy.name))
+    }
+
+    async fn patch_status<K>(
+        &self,
+        objects: &Api<K>,
+        name: &str,
+        slot: &mut Slot,
+        status: &impl Serialize,
+    ) -> Result<(), PublishError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let version = slot.held.as_ref().map(|held| held.version.as_str());
         let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": "FluxSecurityPolicy",
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "metadata": {"resourceVersion": version},
             "status": status,
         });
-        self.write(policies.patch_status(&policy.name, &apply(), &Patch::Apply(&body)))
-            .await?;
+        let (parameters, patch) = (apply(), Patch::Apply(&body));
+        let request = objects.patch_status(name, &parameters, &patch);
+        slot.written(held(&self.write(request).await?));
         Ok(())
     }
 
     /// Sends Events. One that cannot be sent is counted and holds nothing up.
-    pub(super) async fn tell(&self, notices: &[Notice], report_uid: &str, counters: &Counters) {
+    ///
+    /// # Errors
+    /// Another replica leads: it tells.
+    pub(super) async fn tell(
+        &self,
+        notices: &[Notice],
+        report_uid: &str,
+        counters: &Counters,
+    ) -> Result<(), PublishError> {
         for notice in notices {
             let mut sent = Ok(());
             for _ in 0..ATTEMPTS {
                 sent = self.post(notice, report_uid).await;
-                if sent.is_ok() {
+                if matches!(sent, Ok(()) | Err(PublishError::NotLeading)) {
                     break;
                 }
             }
-            counters.event(sent.is_ok());
-            if let Err(error) = sent {
-                tracing::warn!(reason = notice.reason, %error, "an Event was dropped");
+            match sent {
+                Err(PublishError::NotLeading) => return sent,
+                Err(error) => {
+                    tracing::warn!(
+                        reason = notice.reason,
+                        "an Event was dropped: {}",
+                        sentence(&error)
+                    );
+                    counters.event(false);
+                }
+                Ok(()) => counters.event(true),
             }
         }
+        Ok(())
     }
 
-    async fn post(&self, notice: &Notice, report_uid: &str) -> Result<(), kube::Error> {
+    async fn post(&self, notice: &Notice, report_uid: &str) -> Result<(), PublishError> {
         let regarding = &notice.regarding;
         let namespace = match regarding.resource.namespace.as_str() {
             "" => "default",
@@ -299,7 +335,7 @@ impl Objects {
         let events: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
         let object: DynamicObject = serde_json::from_value(event).map_err(kube::Error::SerdeError)?;
         match self.write(events.create(&PostParams::default(), &object)).await {
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+            Err(error) if error.is_overtaken() && !error.is_not_found() => Ok(()),
             result => result.map(|_| ()),
         }
     }
@@ -320,10 +356,11 @@ fn reference(resource: &ResourceRef, uid: &str) -> Value {
     })
 }
 
-fn metadata(policy: &PolicyPosture, name: &str) -> Value {
+fn metadata(policy: &PolicyPosture, slot: &Slot) -> Value {
     json!({
-        "name": name,
-        "labels": {"app.kubernetes.io/managed-by": FIELD_MANAGER, "fluxsecurity.dev/policy": policy.name},
+        "name": policy.name,
+        "resourceVersion": slot.held.as_ref().map(|held| &held.version),
+        "labels": {MANAGED_BY: FIELD_MANAGER, POLICY: policy.name},
         "ownerReferences": [{
             "apiVersion": format!("{GROUP}/{VERSION}"),
             "kind": "FluxSecurityPolicy",
@@ -333,14 +370,40 @@ fn metadata(policy: &PolicyPosture, name: &str) -> Value {
     })
 }
 
+/// Whether nobody took our labels and our owner away.
+fn is_ours<K: Report>(live: &K, policy: &PolicyPosture) -> bool {
+    let label = |name| live.labels().get(name).map(String::as_str);
+    label(MANAGED_BY) == Some(FIELD_MANAGER)
+        && label(POLICY) == Some(&policy.name)
+        && live
+            .owner_references()
+            .iter()
+            .any(|owner| owner.uid == policy.policy.uid)
+}
+
+fn held(live: &impl ResourceExt) -> Held {
+    Held {
+        uid: live.uid().unwrap_or_default(),
+        version: live.resource_version().unwrap_or_default(),
+    }
+}
+
+/// Says what a conflict means.
+fn contested(result: Result<(), PublishError>, object: impl FnOnce() -> String) -> Result<(), PublishError> {
+    match result {
+        Err(error) if error.is_overtaken() && !error.is_not_found() => Err(PublishError::Contested(object())),
+        result => result,
+    }
+}
+
 fn apply() -> PatchParams {
     PatchParams::apply(FIELD_MANAGER).force()
 }
 
 /// One request, bounded in time: the client's own retries could otherwise take minutes.
-async fn bounded<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+async fn bounded<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, PublishError> {
     match tokio::time::timeout(REQUEST, request).await {
-        Ok(answer) => answer,
-        Err(late) => Err(kube::Error::Service(Box::new(late))),
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(PublishError::Late),
     }
 }

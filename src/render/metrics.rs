@@ -355,6 +355,6 @@ mod tests {
         policy.invalid = Some("bad".to_owned());
         let families = families(&posture(policy), true).unwrap();
         let names: Vec<&str> = families.iter().map(MetricFamily::name).collect();
-        assert_eq!(names, ["flux_security_report_info"]);
+        assert_eq!(names, ["flux_security_leader", "flux_security_report_info"]);
     }
 }
