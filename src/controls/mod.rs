@@ -5,11 +5,13 @@ mod cfg;
 pub mod control;
 pub mod flag;
 mod helm;
+pub mod judges;
 mod kust;
 mod mt;
 mod wi;
 
-pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Subject, Verdict};
+pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Verdict};
+pub use judges::{ClusterSubject, Each, Judges, NamespaceSubject, ObjectSubject, Subject};
 
 /// Version of the catalogue; grows with every control that is added or judged differently.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

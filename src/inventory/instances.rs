@@ -17,7 +17,7 @@ use crate::flux::{Component, image, installer};
 use crate::kinds::lease::LeaseRow;
 use crate::kinds::pod::{Phase, PodRow};
 use crate::kinds::workload::Workload;
-use crate::kinds::{self, id_of};
+use crate::kinds::{self, Origin, id_of};
 
 /// One controller in one workload. Two controllers in one Deployment are two instances.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +119,15 @@ impl Instance {
     /// The template counts always, because the next pod is made from it.
     pub fn decisive(&self) -> impl Iterator<Item = &Launch> {
         self.launches.iter()
+    }
+
+    /// What findings and Events tell of the workload.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            uid: self.uid.as_str().into(),
+            manager: self.manager.as_str().into(),
+            version: "",
+        }
     }
 }
 

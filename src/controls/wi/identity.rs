@@ -1,6 +1,7 @@
 //! Whether identities of a cloud are in use at all (flux-facts 5.1.1, FSP-WI-008).
 
-use super::super::control::{Outcome, Subject};
+use super::super::control::Outcome;
+use super::super::judges::Subject;
 use crate::inventory::{Missing, ObjectKey};
 use crate::kinds::Kind;
 use crate::kinds::flux_objects::CloudUse;
@@ -26,5 +27,5 @@ pub(super) fn any_cloud_user<K: Kind<Row = CloudUse>>(subject: &Subject<'_>) -> 
 
 /// Nobody uses an identity that a default account could limit.
 pub(super) fn not_used() -> Outcome {
-    Outcome::NotApplicable("no identity of a cloud is in use".to_owned())
+    Outcome::NotApplicable("no identity of a cloud is in use".into())
 }
