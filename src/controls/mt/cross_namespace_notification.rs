@@ -31,13 +31,17 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         return Ok(judged);
     }
     let receivers = subject.view.table::<Receiver>()?;
-    let Some((key, row)) = receivers.iter().next() else {
+    let foreign = receivers.iter().find_map(|(key, row)| {
+        let mut resources = row.spec.resources.iter();
+        Some((
+            key,
+            resources.find_map(|resource| resource.foreign(&key.namespace))?,
+        ))
+    });
+    let Some((key, namespace)) = foreign else {
         return Ok(Outcome::Pass);
     };
-    let observed = format!(
-        "this version lets Receiver {key} trigger objects in namespace {}",
-        row.namespace
-    );
+    let observed = format!("this version lets Receiver {key} trigger objects in namespace {namespace}");
     Ok(Outcome::fail(Defect {
         message: format!(
             "{} in namespace {}: {observed}",

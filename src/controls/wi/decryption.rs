@@ -35,7 +35,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         .view
         .table::<Kustomization>()?
         .iter()
-        .any(|(_, row)| row.decrypts);
+        .any(|(_, row)| row.spec.decryption.is_some());
     if !decrypts && !identity::controller_has_identity(subject)? {
         return Ok(identity::not_used());
     }
