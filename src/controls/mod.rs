@@ -1,6 +1,7 @@
 //! The catalogue of controls. One control is one file that reads like the recommendation it implements, one page in
 //! `docs/controls` and one line of [`CATALOGUE`].
 
+mod address;
 mod cfg;
 pub mod control;
 pub mod flag;
@@ -8,6 +9,8 @@ mod helm;
 pub mod judges;
 mod kust;
 mod mt;
+mod sec;
+mod sources;
 mod wi;
 
 pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Verdict};
@@ -35,6 +38,11 @@ pub static CATALOGUE: &[&Control] = &[
     &mt::cross_namespace_source_watcher::CONTROL,
     &mt::default_service_account_helm::CONTROL,
     &mt::default_service_account_kustomize::CONTROL,
+    &mt::applier_account::CONTROL,
+    &mt::root_account::CONTROL,
+    &mt::cross_namespace_references::CONTROL,
+    &sec::decryption_configured::CONTROL,
+    &sec::undecryptable::CONTROL,
     &wi::source::CONTROL,
     &wi::notification::CONTROL,
     &wi::image_reflector::CONTROL,
@@ -49,6 +57,12 @@ pub static CATALOGUE: &[&Control] = &[
     &cfg::contradictions::CONTROL,
     &cfg::strict_substitution::CONTROL,
     &cfg::digest_algorithm::CONTROL,
+    &sources::git_signatures::CONTROL,
+    &sources::oci_signatures::CONTROL,
+    &sources::keyless_identities::CONTROL,
+    &sources::encrypted_transport::CONTROL,
+    &sources::oci_certificates::CONTROL,
+    &sources::pass_credentials::CONTROL,
 ];
 
 /// The control of this id.

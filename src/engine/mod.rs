@@ -10,7 +10,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::controls::{CATALOGUE, Control, Outcome, Parameters, Verdict};
-use crate::flux::detect::Certainty;
 use crate::inventory::{
     Changed, Delta, Inventory, Missing, ObjectKey, SubjectKey, TenancyRules, View, namespaces,
 };
@@ -248,14 +247,7 @@ fn possibly_flux(inventory: &Inventory, key: &SubjectKey) -> Option<Missing> {
     let SubjectKey::Controller(key) = key else {
         return None;
     };
-    let instance = inventory.instances().get(key)?;
-    (instance.certainty != Certainty::Accepted).then(|| {
-        let message = format!(
-            "{key} has some traces of {}, not enough to be sure",
-            key.component
-        );
-        Missing::new("PossiblyFlux", message)
-    })
+    inventory.instances().get(key)?.doubt(key)
 }
 
 /// Installations and gaps are part of every posture.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use semver::Version;
 
-use super::Changed;
 use super::table::{ObjectKey, Table};
+use super::{Changed, Missing};
 use crate::api::ResourceRef;
 use crate::flux::command_line::{self, CommandLine, Evaluation};
 use crate::flux::container::{EnvSource, PodShape};
@@ -119,6 +119,18 @@ impl Instance {
     /// The template counts always, because the next pod is made from it.
     pub fn decisive(&self) -> impl Iterator<Item = &Launch> {
         self.launches.iter()
+    }
+
+    /// Why it cannot be judged: only some traces of Flux were found.
+    pub(crate) fn doubt(&self, key: &InstanceKey) -> Option<Missing> {
+        if self.certainty == Certainty::Accepted {
+            return None;
+        }
+        let message = format!(
+            "{key} has some traces of {}, not enough to be sure",
+            key.component
+        );
+        Some(Missing::new("PossiblyFlux", message))
     }
 
     /// What findings and Events tell of the workload.

@@ -121,6 +121,22 @@ impl<'a> View<'a> {
         Ok(instances.filter(move |(key, _)| key.component == component))
     }
 
+    /// The Flux controllers of a type.
+    ///
+    /// # Errors
+    /// Not every controller can be seen, or a workload has some traces of one and may be one.
+    pub fn accepted_controllers(
+        &self,
+        component: Component,
+    ) -> Result<impl Iterator<Item = (&'a InstanceKey, &'a Instance)>, Missing> {
+        for (key, instance) in self.controllers(component)? {
+            if let Some(missing) = instance.doubt(key) {
+                return Err(missing);
+            }
+        }
+        self.controllers(component)
+    }
+
     /// Whom a namespace belongs to, by the policy's rules.
     ///
     /// # Errors

@@ -1,0 +1,4 @@
+//! Secret decryption.
+
+pub(super) mod decryption_configured;
+pub(super) mod undecryptable;
