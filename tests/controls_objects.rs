@@ -3,7 +3,7 @@
 
 mod support;
 
-use flux_security_operator::api::ControlResult::{Fail, NotApplicable, Pass, Unknown};
+use flux_security_operator::api::ControlResult::{Fail, Manual, NotApplicable, Pass, Unknown};
 use flux_security_operator::api::{ControlResult, Severity, Tenancy};
 use flux_security_operator::controls::{CATALOGUE, Control, Judges};
 use flux_security_operator::inventory::{Coverage, Delta};
@@ -67,6 +67,8 @@ fn cases() -> Vec<Case> {
     cases.extend(tenants());
     cases.extend(references());
     cases.extend(decryption());
+    cases.extend(beyond());
+    cases.extend(not_from_here());
     cases
 }
 
@@ -205,6 +207,44 @@ fn decryption() -> Vec<Case> {
         ("FSP-SEC-002", "fails for another reason", failed("BuildFailed", "accumulating resources: missing file"), Pass),
         ("FSP-SEC-002", "ready", vec![with_status("Kustomization", json!({}), &[READY])], Pass),
         ("FSP-SEC-002", "an old condition", vec![with_status("Kustomization", json!({}), &[("Ready", "True", "Succeeded", "", 1)])], Unknown),
+    ]
+}
+
+#[rustfmt::skip]
+fn beyond() -> Vec<Case> {
+    let one = |kind: &str, spec: Value| vec![object(kind, spec)];
+    let drift = |mode: &str| one("HelmRelease", json!({"driftDetection": {"mode": mode}}));
+    let receiver = |kind: &str| one("Receiver", json!({"type": kind, "resources": []}));
+    let access = |labels: Value| one("ImageRepository", json!({"accessFrom": {"namespaceSelectors": [{"matchLabels": {"team": "a"}}, {"matchLabels": labels}]}}));
+    let trigger = |name: &str, namespace: &str, filter: &str| one("Receiver", json!({"type": "github", "resourceFilter": filter, "resources": [{"kind": "GitRepository", "name": name, "namespace": namespace}]}));
+    vec![
+        ("FSX-TEN-006", "a selector without labels", access(json!({})), Fail),
+        ("FSX-TEN-006", "null labels", access(json!(null)), Fail),
+        ("FSX-TEN-006", "labels", access(json!({"team": "b"})), Pass),
+        ("FSX-TEN-006", "only its own namespace", one("ImageRepository", json!({})), NotApplicable),
+        ("FSX-TEN-008", "unset", one("HelmRelease", json!({})), Fail),
+        ("FSX-TEN-008", "disabled", drift("disabled"), Fail),
+        ("FSX-TEN-008", "enabled", drift("enabled"), Pass),
+        ("FSX-TEN-008", "warns", drift("warn"), Pass),
+        ("FSX-NOT-001", "generic", receiver("generic"), Fail),
+        ("FSX-NOT-001", "FSX-NOT-001 a Secret does not authenticate acr", one("Receiver", json!({"type": "acr", "secretRef": {"name": "token"}})), Fail),
+        ("FSX-NOT-001", "generic-hmac", receiver("generic-hmac"), Pass),
+        ("FSX-NOT-001", "a type of tomorrow", receiver("tomorrow"), Unknown),
+        ("FSX-NOT-004", "everything", trigger("*", "", ""), Fail),
+        ("FSX-NOT-004", "everything, filtered", trigger("*", "", "res.metadata.name == 'a'"), Pass),
+        ("FSX-NOT-004", "another namespace, filtered", trigger("a", "other", "true"), Fail),
+        ("FSX-NOT-004", "one of its own", trigger("a", "tenant", ""), Pass),
+    ]
+}
+
+/// What no object can prove, and no control passes.
+#[rustfmt::skip]
+fn not_from_here() -> Vec<Case> {
+    vec![
+        ("FSP-SEC-003", "something is applied", vec![object("HelmRelease", json!({}))], Unknown),
+        ("FSP-SEC-003", "nothing is applied", vec![], NotApplicable),
+        ("FSP-SEC-004", "a repository", vec![object("GitRepository", json!({}))], Manual),
+        ("FSP-SEC-004", "no repository", vec![object("OCIRepository", json!({}))], NotApplicable),
     ]
 }
 

@@ -37,21 +37,23 @@ fn every_control_has_a_page_and_every_page_a_control() {
 fn every_page_shows_a_fail_a_pass_and_an_unknown() {
     for (id, page) in pages() {
         let examples = examples(&page);
-        let judges_controllers =
-            controls::find(&id).is_some_and(|control| is_of_controllers(&control.judges));
-        // What is known of an object is in the object: only the kind as a whole can be out of sight.
-        let unknown = judges_controllers.then_some("unknown");
-        for wanted in ["fail", "pass"].into_iter().chain(unknown) {
+        for wanted in wanted(&controls::find(&id).unwrap().judges) {
             let found = examples
                 .iter()
-                .any(|example| example.info.split(' ').next() == Some(wanted));
+                .any(|example| example.info.split(' ').next() == Some(*wanted));
             assert!(found, "{PAGES}/{id}.md has no example `{FENCE}yaml {wanted}`");
         }
     }
 }
 
-fn is_of_controllers(judges: &Judges) -> bool {
-    matches!(judges, Judges::Controllers { .. })
+/// What is known of an object is in the object: only the kind as a whole can be out of sight. And there are verdicts
+/// on the cluster that no manifest can change.
+fn wanted(judges: &Judges) -> &'static [&'static str] {
+    match judges {
+        Judges::Controllers { .. } => &["fail", "pass", "unknown"],
+        Judges::Objects(_) | Judges::Namespaces(_) => &["fail", "pass"],
+        Judges::Cluster(_) => &[],
+    }
 }
 
 #[test]

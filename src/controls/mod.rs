@@ -9,8 +9,10 @@ mod helm;
 pub mod judges;
 mod kust;
 mod mt;
+mod notify;
 mod sec;
 mod sources;
+mod ten;
 mod wi;
 
 pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Verdict};
@@ -43,6 +45,8 @@ pub static CATALOGUE: &[&Control] = &[
     &mt::cross_namespace_references::CONTROL,
     &sec::decryption_configured::CONTROL,
     &sec::undecryptable::CONTROL,
+    &sec::plaintext_delivered::CONTROL,
+    &sec::history_scanned::CONTROL,
     &wi::source::CONTROL,
     &wi::notification::CONTROL,
     &wi::image_reflector::CONTROL,
@@ -57,12 +61,16 @@ pub static CATALOGUE: &[&Control] = &[
     &cfg::contradictions::CONTROL,
     &cfg::strict_substitution::CONTROL,
     &cfg::digest_algorithm::CONTROL,
+    &notify::receiver_authentication::CONTROL,
+    &notify::broad_receivers::CONTROL,
     &sources::git_signatures::CONTROL,
     &sources::oci_signatures::CONTROL,
     &sources::keyless_identities::CONTROL,
     &sources::encrypted_transport::CONTROL,
     &sources::oci_certificates::CONTROL,
     &sources::pass_credentials::CONTROL,
+    &ten::image_access::CONTROL,
+    &ten::drift_detection::CONTROL,
 ];
 
 /// The control of this id.
