@@ -64,7 +64,25 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
     });
-    prop_oneof![3 => flux, 1 => other]
+    prop_oneof![3 => flux, 1 => other, 3 => applier()]
+}
+
+/// Kustomizations and what their verdicts depend on: accounts and labels of their namespace, and controllers.
+fn applier() -> impl Strategy<Value = Value> {
+    let namespace = prop_oneof![Just("tenant"), Just("flux-system"), Just("kube-system")];
+    let spec = prop_oneof![
+        Just(json!({})),
+        Just(json!({"serviceAccountName": "deployer"})),
+        Just(json!({"serviceAccountName": "deployer", "kubeConfig": {"secretRef": {"name": "k"}}})),
+        Just(json!({"sourceRef": {"name": "a", "namespace": "other"}})),
+        Just(json!({"sourceRef": 7})),
+    ];
+    (0..5_u8, namespace, spec).prop_map(|(number, namespace, spec)| match number {
+        0 => json!({"kind": "ServiceAccount", "metadata": {"name": "deployer", "namespace": namespace}}),
+        1 => json!({"kind": "Namespace", "metadata": {"name": namespace, "labels": {"team": "a"}}}),
+        2 => json!({"kind": "HelmRelease", "metadata": {"name": "r", "namespace": namespace}, "spec": spec}),
+        _ => json!({"kind": "Kustomization", "metadata": {"name": format!("k{number}"), "namespace": namespace}, "spec": spec}),
+    })
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -72,6 +90,9 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("Pod"),
         Just("Deployment"),
         Just("Receiver"),
+        Just("Namespace"),
+        Just("ServiceAccount"),
+        Just("Kustomization"),
         Just("GitRepository")
     ];
     let coverage = prop_oneof![
@@ -147,4 +168,23 @@ fn one_change_costs_what_it_touches() {
         engine.evaluations() - before
     };
     assert_eq!(evaluations_for_one_change(1), evaluations_for_one_change(200));
+}
+
+/// Of an object with neighbours in its own and in other namespaces.
+#[test]
+fn one_changed_object_costs_itself_whatever_else_there_is() {
+    let kustomization = |name: &str, spec: Value| {
+        upsert(
+            &json!({"kind": "Kustomization", "metadata": {"name": name, "namespace": "tenant"}, "spec": spec}),
+        )
+    };
+    let evaluations_for_one_change = |others: usize| {
+        let mut engine = engine(Tenancy::Shared);
+        engine.ingest((0..others).map(|number| kustomization(&format!("k{number}"), json!({}))));
+        engine.ingest([kustomization("it", json!({}))]);
+        let before = engine.evaluations();
+        engine.ingest([kustomization("it", json!({"serviceAccountName": "deployer"}))]);
+        engine.evaluations() - before
+    };
+    assert_eq!(evaluations_for_one_change(0), evaluations_for_one_change(300));
 }

@@ -152,6 +152,15 @@ pub struct ResourceRef {
     pub name: String,
 }
 
+impl ResourceRef {
+    /// The namespace that the object is in, or is; empty when there is none.
+    #[must_use]
+    pub fn home(&self) -> &str {
+        let is_namespace = self.kind == "Namespace" && self.api_version == "v1";
+        if is_namespace { &self.name } else { &self.namespace }
+    }
+}
+
 impl fmt::Display for ResourceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.namespace.is_empty() {

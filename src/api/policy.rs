@@ -82,6 +82,14 @@ pub struct FluxSecurityPolicySpec {
     )]
     pub flux_namespaces: Vec<String>,
 
+    /// What belongs to those who run the cluster. Flux's own namespaces always do.
+    #[serde(default)]
+    pub platform: Platform,
+
+    /// Who the tenants are.
+    #[serde(default)]
+    pub tenants: Tenants,
+
     /// Tuning of single controls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
@@ -99,6 +107,42 @@ pub struct FluxSecurityPolicySpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 253))]
     pub cluster_name: String,
+}
+
+/// What belongs to those who run the cluster, and so is no tenant's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Platform {
+    /// Names of namespaces; `*` stands for any text.
+    #[serde(default = "default_platform_namespaces")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 63), regex(pattern = r"^[-a-z0-9*]+$"))
+    )]
+    pub namespaces: Vec<String>,
+}
+
+/// Who the tenants are: every namespace that is not the platform's, unless the selector says otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenants {
+    /// Only namespaces with these labels belong to tenants. All when empty.
+    #[serde(default)]
+    pub namespace_selector: NamespaceSelector,
+    /// Namespaces with the same value of this label belong to one tenant.
+    #[serde(default = "default_tenant_label")]
+    #[schemars(length(min = 1, max = 317))]
+    pub label: String,
+}
+
+/// Selects namespaces by their labels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NamespaceSelector {
+    /// Labels that a namespace must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub match_labels: BTreeMap<String, String>,
 }
 
 /// Tuning of one control.
@@ -167,10 +211,29 @@ impl Default for FluxSecurityPolicySpec {
             interval: default_interval(),
             fail_on: default_fail_on(),
             flux_namespaces: Vec::new(),
+            platform: Platform::default(),
+            tenants: Tenants::default(),
             controls: Vec::new(),
             outputs: Outputs::default(),
             report: ReportBounds::default(),
             cluster_name: String::new(),
+        }
+    }
+}
+
+impl Default for Platform {
+    fn default() -> Self {
+        Self {
+            namespaces: default_platform_namespaces(),
+        }
+    }
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        Self {
+            namespace_selector: NamespaceSelector::default(),
+            label: default_tenant_label(),
         }
     }
 }
@@ -192,6 +255,15 @@ impl Default for ReportBounds {
 
 fn default_interval() -> String {
     "10m".to_owned()
+}
+
+fn default_platform_namespaces() -> Vec<String> {
+    vec!["kube-*".to_owned()]
+}
+
+/// The label that `flux create tenant` sets.
+fn default_tenant_label() -> String {
+    "toolkit.fluxcd.io/tenant".to_owned()
 }
 
 fn default_fail_on() -> Severity {

@@ -1,13 +1,13 @@
 //! What a control is, and what it may say.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::judges::Judges;
 use crate::api::{Severity, Tenancy};
-use crate::flux::Component;
-use crate::inventory::{Instance, InstanceKey, Missing, View};
-use crate::kinds::KindId;
+use crate::inventory::{Missing, Read, SubjectKey};
 
 /// One recommendation, with everything that an auditor needs to defend its verdict.
 #[derive(Serialize)]
@@ -28,17 +28,14 @@ pub struct Control {
     pub remediation: &'static str,
     /// Where the recommendation comes from.
     pub reference: &'static str,
-    /// The controllers that it judges; one verdict each.
+    /// What the verdict depends on besides the subject itself.
     #[serde(skip)]
-    pub components: &'static [Component],
-    /// Kinds that the verdict depends on besides the controller itself.
-    #[serde(skip)]
-    pub reads: &'static [fn() -> KindId],
+    pub reads: &'static [Read],
     /// Tuning that a policy may set.
     pub parameters: &'static [Parameter],
-    /// Judges one controller.
+    /// What is judged, and how.
     #[serde(skip)]
-    pub judge: fn(&Subject<'_>) -> Result<Outcome, Missing>,
+    pub judges: Judges,
 }
 
 /// Severity of a control by tenancy. `None`: the tenancy does not call for it.
@@ -108,31 +105,41 @@ pub struct Parameter {
 /// The parameters of one policy for one control.
 pub type Parameters = BTreeMap<String, String>;
 
-/// What is judged: one controller, seen with its surroundings.
-pub struct Subject<'a> {
-    /// Which controller.
-    pub key: &'a InstanceKey,
-    /// What is known of it.
-    pub instance: &'a Instance,
-    /// Everything else, for what the control declares in [`Control::reads`].
-    pub view: &'a View<'a>,
-    /// Tuning.
-    pub parameters: &'a Parameters,
-}
-
 /// What a control says when it could judge.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Read, and good.
     Pass,
-    /// Read, and bad.
-    Fail(Box<Defect>),
-    /// Does not apply to this controller.
-    NotApplicable(String),
+    /// Read, and bad: at least one defect, each of which is a finding.
+    Fail(Vec<Defect>),
+    /// Only a person can judge it: what there is to look at.
+    Manual(Cow<'static, str>),
+    /// Does not apply to this subject.
+    NotApplicable(Cow<'static, str>),
 }
 
-/// What is wrong with an object, and where.
+impl Outcome {
+    /// One defect.
+    pub fn fail(defect: Defect) -> Self {
+        Self::Fail(vec![defect])
+    }
+
+    /// The defects that were found; none is a pass.
+    pub fn from_defects(defects: Vec<Defect>) -> Self {
+        if defects.is_empty() {
+            return Self::Pass;
+        }
+        Self::Fail(defects)
+    }
+
+    /// Does not apply, because.
+    pub fn not_applicable(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::NotApplicable(reason.into())
+    }
+}
+
+/// What is wrong with a subject, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defect {
     /// Container.
@@ -147,8 +154,11 @@ pub struct Defect {
     pub expected: String,
     /// One sentence for a person.
     pub message: String,
-    /// The finding weighs nothing in this situation, for instance because the controller is scaled to zero.
-    pub informational: bool,
+    /// Severity in this situation when it is not the control's, for instance Info because the controller is scaled
+    /// to zero. A severity that the policy sets wins, but over Info.
+    pub severity: Option<Severity>,
+    /// The object that is to be changed when it is not the judged one, for instance a binding.
+    pub about: Option<SubjectKey>,
 }
 
 /// An outcome, or why there is none. There is no default and no way from a bool: the unknown cannot be negated into

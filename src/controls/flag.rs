@@ -1,8 +1,10 @@
 //! Judgement that all flag controls share: every command line of a controller counts, the worst wins.
 
-use super::control::{Defect, Outcome, Subject};
+use super::control::{Defect, Outcome};
+use super::judges::Subject;
 use semver::Version;
 
+use crate::api::Severity;
 use crate::flux::command_line::{Evaluation, Origin, Setting, Startup};
 use crate::inventory::Missing;
 use crate::inventory::instances::{Launch, LaunchSource};
@@ -76,9 +78,7 @@ pub(super) fn judge(
         }
     }
     if let Some((launch, objection)) = worst {
-        return Ok(Outcome::Fail(Box::new(defect(
-            subject, launch, objection, &places,
-        ))));
+        return Ok(Outcome::fail(defect(subject, launch, objection, &places)));
     }
     match unknown {
         Some(missing) => Err(missing),
@@ -156,8 +156,14 @@ pub(super) fn defect(
         ),
         observed: objection.observed,
         expected: objection.expected,
-        informational: subject.instance.inactive,
+        severity: weight(subject),
+        about: None,
     }
+}
+
+/// What a controller that does not run does wrong weighs nothing.
+pub(super) fn weight(subject: &Subject<'_>) -> Option<Severity> {
+    subject.instance.inactive.then_some(Severity::Info)
 }
 
 fn objection(flag: &str, origin: &Origin, value: &str, expected: String) -> Objection {

@@ -1,15 +1,22 @@
 //! The catalogue of controls. One control is one file that reads like the recommendation it implements, one page in
 //! `docs/controls` and one line of [`CATALOGUE`].
 
+mod address;
 mod cfg;
 pub mod control;
 pub mod flag;
 mod helm;
+pub mod judges;
 mod kust;
 mod mt;
+mod notify;
+mod sec;
+mod sources;
+mod ten;
 mod wi;
 
-pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Subject, Verdict};
+pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Verdict};
+pub use judges::{ClusterSubject, Each, Judges, NamespaceSubject, ObjectSubject, Subject};
 
 /// Version of the catalogue; grows with every control that is added or judged differently.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -33,6 +40,13 @@ pub static CATALOGUE: &[&Control] = &[
     &mt::cross_namespace_source_watcher::CONTROL,
     &mt::default_service_account_helm::CONTROL,
     &mt::default_service_account_kustomize::CONTROL,
+    &mt::applier_account::CONTROL,
+    &mt::root_account::CONTROL,
+    &mt::cross_namespace_references::CONTROL,
+    &sec::decryption_configured::CONTROL,
+    &sec::undecryptable::CONTROL,
+    &sec::plaintext_delivered::CONTROL,
+    &sec::history_scanned::CONTROL,
     &wi::source::CONTROL,
     &wi::notification::CONTROL,
     &wi::image_reflector::CONTROL,
@@ -47,6 +61,16 @@ pub static CATALOGUE: &[&Control] = &[
     &cfg::contradictions::CONTROL,
     &cfg::strict_substitution::CONTROL,
     &cfg::digest_algorithm::CONTROL,
+    &notify::receiver_authentication::CONTROL,
+    &notify::broad_receivers::CONTROL,
+    &sources::git_signatures::CONTROL,
+    &sources::oci_signatures::CONTROL,
+    &sources::keyless_identities::CONTROL,
+    &sources::encrypted_transport::CONTROL,
+    &sources::oci_certificates::CONTROL,
+    &sources::pass_credentials::CONTROL,
+    &ten::image_access::CONTROL,
+    &ten::drift_detection::CONTROL,
 ];
 
 /// The control of this id.

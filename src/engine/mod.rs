@@ -1,5 +1,7 @@
 //! Evaluates controls, and only those whose evidence changed. Pure: one writer, no clock, no I/O.
 
+mod cells;
+mod dirty;
 pub mod policy;
 pub mod posture;
 
@@ -7,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::controls::{CATALOGUE, Control, Outcome, Parameters, Subject, Verdict};
-use crate::flux::detect::Certainty;
-use crate::inventory::view::complete;
-use crate::inventory::{Changed, Delta, Instance, InstanceKey, Inventory, Missing, View};
+use crate::controls::{CATALOGUE, Control, Outcome, Parameters, Verdict};
+use crate::inventory::{
+    Changed, Delta, Inventory, Missing, ObjectKey, SubjectKey, TenancyRules, View, namespaces,
+};
 use crate::kinds::own::PolicyRow;
-use crate::kinds::{self, KindId, id_of};
+use crate::kinds::{self, id_of};
 
+use cells::Cells;
+use dirty::Dirty;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
 
@@ -29,17 +33,27 @@ pub struct Engine {
     evaluations: u64,
 }
 
-/// A control under one set of parameters; policies that agree on both share the verdicts.
+/// A control under one set of parameters; policies that agree on them share the verdicts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct UnitId {
     control: &'static str,
     parameters: Parameters,
+    rules: TenancyRules,
 }
 
 /// The verdicts of one unit.
 struct Unit {
     control: &'static Control,
-    cells: BTreeMap<InstanceKey, Verdict>,
+    cells: Cells,
+}
+
+/// What may look different after a change.
+#[derive(Default)]
+struct Stale {
+    /// Everything: policies, coverage or controllers changed.
+    everything: bool,
+    /// The verdicts of these units.
+    units: BTreeSet<UnitId>,
 }
 
 impl Default for Engine {
@@ -75,11 +89,15 @@ impl Engine {
         if changed.is_empty() {
             return false;
         }
+        let mut stale = Stale {
+            everything: changed.iter().any(is_seen_by_every_policy),
+            ..Stale::default()
+        };
         if changed.iter().any(concerns_policies) {
             self.replan();
         }
-        self.evaluate(&changed);
-        self.render();
+        self.evaluate(&changed, &mut stale);
+        self.render(&stale);
         true
     }
 
@@ -87,7 +105,10 @@ impl Engine {
     pub fn evaluate_all(&mut self) {
         self.units.clear();
         self.replan();
-        self.render();
+        self.render(&Stale {
+            everything: true,
+            ..Stale::default()
+        });
     }
 
     /// How many verdicts were computed so far.
@@ -125,17 +146,12 @@ impl Engine {
             };
             let mut unit = Unit {
                 control,
-                cells: BTreeMap::new(),
+                cells: Cells::default(),
             };
-            for (key, instance) in self.inventory.instances() {
-                if !control.components.contains(&key.component) {
-                    continue;
-                }
+            for key in control.judges.subjects(&self.inventory) {
                 self.evaluations += 1;
-                unit.cells.insert(
-                    key.clone(),
-                    judge(&self.inventory, control, &id.parameters, key, instance),
-                );
+                let verdict = judge(&self.inventory, control, &id, &key);
+                unit.cells.set(key, verdict);
             }
             self.units.insert(id, unit);
         }
@@ -154,42 +170,37 @@ impl Engine {
     }
 
     /// Re-evaluates the cells whose evidence changed.
-    fn evaluate(&mut self, changed: &BTreeSet<Changed>) {
-        let kinds: BTreeSet<KindId> = changed.iter().filter_map(touched_kind).collect();
-        let coverage_of_controllers = changed.iter().any(concerns_instances);
-        let instances: Vec<&InstanceKey> = changed.iter().filter_map(touched_instance).collect();
+    fn evaluate(&mut self, changed: &BTreeSet<Changed>, stale: &mut Stale) {
         for (id, unit) in &mut self.units {
-            let control = unit.control;
-            let everything =
-                coverage_of_controllers || control.reads.iter().any(|kind| kinds.contains(&kind()));
-            let mut dirty: BTreeSet<InstanceKey> = instances
-                .iter()
-                .copied()
-                .filter(|key| control.components.contains(&key.component))
-                .cloned()
-                .collect();
-            if everything {
-                dirty.extend(unit.cells.keys().cloned());
-            }
-            for key in dirty {
-                let Some(instance) = self.inventory.instances().get(&key) else {
-                    unit.cells.remove(&key);
+            let dirty = Dirty::new(unit.control, changed);
+            let mut differs = false;
+            for key in dirty.subjects(&unit.cells) {
+                if !exists(&self.inventory, &key) {
+                    differs |= unit.cells.forget(&key);
                     continue;
-                };
+                }
                 self.evaluations += 1;
-                let verdict = judge(&self.inventory, control, &id.parameters, &key, instance);
-                unit.cells.insert(key, verdict);
+                let verdict = judge(&self.inventory, unit.control, id, &key);
+                differs |= unit.cells.set(key, verdict);
+            }
+            if differs {
+                stale.units.insert(id.clone());
             }
         }
     }
 
-    /// Makes the posture of every policy; an unchanged one keeps its identity.
-    fn render(&mut self) {
+    /// Makes the postures that may look different; an unchanged one keeps its identity.
+    fn render(&mut self, stale: &Stale) {
         self.postures.retain(|name, _| self.plans.contains_key(name));
         for (name, plan) in &self.plans {
+            let known = self.postures.get(name);
+            let touched = stale.everything || plan.units().any(|unit| stale.units.contains(unit));
+            if known.is_some() && !touched {
+                continue;
+            }
             let cells = |id: &UnitId| self.units.get(id).map(|unit| &unit.cells);
             let fresh = posture::render(name, plan, &self.inventory, &cells);
-            if self.postures.get(name).is_some_and(|known| **known == fresh) {
+            if known.is_some_and(|known| **known == fresh) {
                 continue;
             }
             self.postures.insert(name.clone(), Arc::new(fresh));
@@ -197,77 +208,54 @@ impl Engine {
     }
 }
 
-/// Judges one controller. A panic of a control is its own `Unknown`, not the end of the audit.
-fn judge(
-    inventory: &Inventory,
-    control: &'static Control,
-    parameters: &Parameters,
-    key: &InstanceKey,
-    instance: &Instance,
-) -> Verdict {
-    if instance.certainty != Certainty::Accepted {
-        let message = format!(
-            "{key} has some traces of {}, not enough to be sure",
-            key.component
-        );
-        return Verdict::Unknown(Missing::new("PossiblyFlux", message));
+fn exists(inventory: &Inventory, key: &SubjectKey) -> bool {
+    match key {
+        SubjectKey::Controller(key) => inventory.instances().contains_key(key),
+        SubjectKey::Object(kind, key) => inventory.contains(*kind, key),
+        SubjectKey::Namespace(name) => inventory.contains(namespaces(), &ObjectKey::new("", name)),
+        SubjectKey::Cluster => true,
     }
-    let view = View::new(inventory);
-    let subject = Subject {
-        key,
-        instance,
-        view: &view,
-        parameters,
-    };
-    let judged = catch_unwind(AssertUnwindSafe(|| (control.judge)(&subject)));
+}
+
+/// Judges one subject. A panic of a control is its own `Unknown`, not the end of the audit.
+fn judge(inventory: &Inventory, control: &'static Control, unit: &UnitId, key: &SubjectKey) -> Verdict {
+    if let Some(missing) = possibly_flux(inventory, key) {
+        return Verdict::Unknown(missing);
+    }
+    let view = View::new(inventory, key, &unit.rules);
+    let judged = catch_unwind(AssertUnwindSafe(|| control.judges.judge(&view, &unit.parameters)));
     match judged {
-        Ok(Ok(Outcome::Pass)) => match controllers_are_complete(inventory) {
-            Ok(()) => Verdict::Judged(Outcome::Pass),
-            Err(missing) => Verdict::Unknown(missing),
-        },
-        Ok(Ok(outcome)) => Verdict::Judged(outcome),
-        Ok(Err(missing)) => Verdict::Unknown(missing),
-        Err(_) => Verdict::Unknown(Missing::new(
-            "Internal",
-            format!("{} panicked on {key}", control.id),
-        )),
+        Ok(Some(Ok(Outcome::Fail(defects)))) if defects.is_empty() => {
+            internal(control, key, "fails for no reason")
+        }
+        Ok(Some(Ok(outcome))) => Verdict::Judged(outcome),
+        Ok(Some(Err(missing))) => Verdict::Unknown(missing),
+        Ok(None) => internal(control, key, "did not find its subject"),
+        Err(_) => internal(control, key, "panicked"),
     }
 }
 
-/// The kinds that instances are made of: intent and evidence.
-fn controller_kinds() -> [KindId; 3] {
-    [
-        id_of::<kinds::workload::Deployment>(),
-        id_of::<kinds::workload::StatefulSet>(),
-        id_of::<kinds::pod::Pod>(),
-    ]
+fn internal(control: &Control, key: &SubjectKey, what: &str) -> Verdict {
+    Verdict::Unknown(Missing::new(
+        "Internal",
+        format!("{} {what} on {key}", control.id),
+    ))
 }
 
-/// Fails unless every controller of the cluster can be seen.
-pub(crate) fn controllers_are_complete(inventory: &Inventory) -> Result<(), Missing> {
-    controller_kinds()
-        .into_iter()
-        .try_for_each(|kind| complete(inventory, kind))
+/// A workload with some traces of Flux is judged by nobody.
+fn possibly_flux(inventory: &Inventory, key: &SubjectKey) -> Option<Missing> {
+    let SubjectKey::Controller(key) = key else {
+        return None;
+    };
+    inventory.instances().get(key)?.doubt(key)
+}
+
+/// Installations and gaps are part of every posture.
+fn is_seen_by_every_policy(changed: &Changed) -> bool {
+    !matches!(changed, Changed::Object(..)) || concerns_policies(changed)
 }
 
 fn concerns_policies(changed: &Changed) -> bool {
-    touched_kind(changed) == Some(id_of::<kinds::own::Policy>())
-}
-
-fn concerns_instances(changed: &Changed) -> bool {
-    matches!(changed, Changed::Coverage(kind) if controller_kinds().contains(kind))
-}
-
-fn touched_kind(changed: &Changed) -> Option<KindId> {
-    match changed {
-        Changed::Object(kind, _) | Changed::Coverage(kind) => Some(*kind),
-        Changed::Instance(_) => None,
-    }
-}
-
-fn touched_instance(changed: &Changed) -> Option<&InstanceKey> {
-    match changed {
-        Changed::Instance(key) => Some(key),
-        _ => None,
-    }
+    let policies = id_of::<kinds::own::Policy>();
+    matches!(changed, Changed::Object(kind, _) | Changed::Coverage(kind) if *kind == policies)
 }

@@ -3,6 +3,7 @@
 use crate::api::policy::ControlTuning;
 use crate::api::{FluxSecurityPolicySpec, Severity};
 use crate::controls::{Control, Parameters};
+use crate::inventory::{Read, TenancyRules};
 use crate::kinds::own::PolicyRow;
 
 use super::UnitId;
@@ -20,6 +21,8 @@ pub(crate) struct Item {
     pub(crate) control: &'static Control,
     /// `None`: the policy's tenancy does not call for it.
     pub(crate) severity: Option<Severity>,
+    /// The severity that the policy sets instead of the catalogue's.
+    pub(crate) tuned: Option<Severity>,
     pub(crate) unit: UnitId,
 }
 
@@ -47,6 +50,7 @@ impl Plan {
             .map(|item| &item.unit)
     }
 
+    /// Whether the controllers of a namespace are audited.
     pub(crate) fn covers(&self, namespace: &str) -> bool {
         let limit = &self.row.spec.flux_namespaces;
         limit.is_empty() || limit.iter().any(|covered| covered == namespace)
@@ -59,16 +63,29 @@ fn item(spec: &FluxSecurityPolicySpec, control: &'static Control) -> Option<Item
         return None;
     }
     let default = control.severity.under(spec.tenancy);
-    let severity = default.map(|default| tuning.and_then(|tuning| tuning.severity).unwrap_or(default));
+    let tuned = tuning.and_then(|tuning| tuning.severity);
+    let severity = default.map(|default| tuned.unwrap_or(default));
     let parameters: Parameters = tuning.map(|tuning| tuning.parameters.clone()).unwrap_or_default();
     Some(Item {
         control,
         severity,
+        tuned,
         unit: UnitId {
             control: control.id,
             parameters,
+            rules: rules(spec, control),
         },
     })
+}
+
+/// Whom namespaces belong to is part of a verdict only where the control asks for it: all other verdicts are shared
+/// by policies that see the tenants differently.
+fn rules(spec: &FluxSecurityPolicySpec, control: &Control) -> TenancyRules {
+    let asks = control.reads.iter().any(|read| matches!(read, Read::Owners(_)));
+    if !asks {
+        return TenancyRules::default();
+    }
+    TenancyRules::new(spec)
 }
 
 /// Checks what the API server cannot.

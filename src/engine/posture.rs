@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use crate::api::report::{Controller, Finding, Location};
 use crate::api::{ControlResult, Installation, ResourceRef, Severity};
-use crate::controls::{Control, Defect, Outcome, Verdict};
+use crate::controls::{Control, Defect, Judges, Outcome, Verdict};
 use crate::flux::distribution;
-use crate::inventory::view::complete;
-use crate::inventory::{Coverage, Instance, InstanceKey, Inventory, Missing};
+use crate::inventory::{Coverage, Instance, InstanceKey, Inventory, Missing, SubjectKey};
 use crate::kinds::own::PolicyRow;
 use crate::kinds::{self, KindId};
 
+use super::UnitId;
+use super::cells::Cells;
 use super::policy::{Item, Plan};
-use super::{UnitId, controllers_are_complete};
 
 /// An immutable picture of everything.
 #[derive(Clone, Debug)]
@@ -147,17 +147,22 @@ pub(super) fn render<'a>(
     name: &str,
     plan: &Plan,
     inventory: &Inventory,
-    cells: &dyn Fn(&UnitId) -> Option<&'a BTreeMap<InstanceKey, Verdict>>,
+    cells: &dyn Fn(&UnitId) -> Option<&'a Cells>,
 ) -> PolicyPosture {
     let mut findings = Vec::new();
-    let empty = BTreeMap::new();
+    let none = Cells::default();
     let controls = plan
         .items
         .iter()
         .map(|item| {
-            let verdicts = cells(&item.unit).unwrap_or(&empty);
-            let verdicts = verdicts.iter().filter(|(key, _)| plan.covers(&key.namespace));
-            judge_control(item, inventory, verdicts, &mut findings)
+            let judgement = Judgement {
+                policy: name,
+                plan,
+                item,
+                inventory,
+                cells: cells(&item.unit).unwrap_or(&none),
+            };
+            judgement.control(&mut findings)
         })
         .collect();
     findings.sort_by(|a: &FindingPosture, b: &FindingPosture| a.finding.cmp(&b.finding));
@@ -169,106 +174,162 @@ pub(super) fn render<'a>(
         findings,
         installations: installations(inventory, plan),
         gaps: KindId::all()
-            .filter_map(|kind| complete(inventory, kind).err())
+            .filter_map(|kind| inventory.complete(kind).err())
             .collect(),
     }
 }
 
-/// The worst of the verdicts: any failure, else anything unknown, else any pass, else not applicable.
-fn judge_control<'a>(
-    item: &Item,
-    inventory: &Inventory,
-    verdicts: impl Iterator<Item = (&'a InstanceKey, &'a Verdict)>,
-    findings: &mut Vec<FindingPosture>,
-) -> ControlPosture {
-    let Some(severity) = item.severity else {
-        let message = "the policy's tenancy does not call for it".to_owned();
-        return control(
-            item,
-            Severity::Info,
-            ControlResult::NotApplicable,
-            "Tenancy",
-            message,
-            0,
-        );
-    };
-    let mut failed: Vec<FindingPosture> = Vec::new();
-    let mut unknown: Option<&Missing> = None;
-    let mut not_applicable: Option<&str> = None;
-    let mut passes = 0_usize;
-    for (key, verdict) in verdicts {
-        match verdict {
-            Verdict::Judged(Outcome::Pass) => passes += 1,
-            Verdict::Judged(Outcome::NotApplicable(reason)) => {
-                not_applicable = not_applicable.or(Some(reason));
+/// One control under one policy, on its way into the posture.
+struct Judgement<'a> {
+    policy: &'a str,
+    plan: &'a Plan,
+    item: &'a Item,
+    inventory: &'a Inventory,
+    cells: &'a Cells,
+}
+
+impl Judgement<'_> {
+    /// The worst of the verdicts: any failure, else anything unknown or unseen, else what a person has to judge, else
+    /// any pass, else not applicable.
+    fn control(&self, findings: &mut Vec<FindingPosture>) -> ControlPosture {
+        let Some(severity) = self.item.severity else {
+            let message = "the policy's tenancy does not call for it".to_owned();
+            return self.result(Severity::Info, ControlResult::NotApplicable, "Tenancy", message);
+        };
+        let mut failed: Vec<FindingPosture> = Vec::new();
+        let mut unknown: Option<&Missing> = None;
+        let mut manual: Option<&str> = None;
+        for (key, verdict) in self.cells.notable().filter(|(key, _)| self.covers(key)) {
+            match verdict {
+                Verdict::Judged(Outcome::Fail(defects)) => {
+                    failed.extend(defects.iter().map(|defect| self.finding(severity, key, defect)));
+                }
+                Verdict::Judged(Outcome::Manual(checklist)) => manual = manual.or(Some(checklist)),
+                Verdict::Unknown(missing) => unknown = unknown.or(Some(missing)),
+                Verdict::Judged(Outcome::Pass | Outcome::NotApplicable(_)) => {}
             }
-            Verdict::Judged(Outcome::Fail(defect)) => {
-                failed.extend(finding(item, severity, key, defect, inventory));
-            }
-            Verdict::Unknown(missing) => unknown = unknown.or(Some(missing)),
+        }
+        if let Some(worst) = failed.iter().map(|finding| finding.finding.severity).min() {
+            let mut failing = self.result(worst, ControlResult::Fail, "Failed", summary_of(&failed));
+            failing.findings = failed.len();
+            findings.append(&mut failed);
+            return failing;
+        }
+        let unseen = self.item.control.judges.complete(self.inventory).err();
+        if let Some(missing) = unknown.or(unseen.as_ref()) {
+            return self.result(
+                severity,
+                ControlResult::Unknown,
+                missing.reason,
+                missing.message.clone(),
+            );
+        }
+        if let Some(checklist) = manual {
+            return self.result(
+                severity,
+                ControlResult::Manual,
+                "NeedsReview",
+                checklist.to_owned(),
+            );
+        }
+        let passes = self.passes();
+        if passes > 0 {
+            let message = self.item.control.judges.comply(passes);
+            return self.result(severity, ControlResult::Pass, "Passed", message);
+        }
+        if let Some(reason) = self.cells.not_applicable(|key| self.covers(key)) {
+            return self.result(
+                severity,
+                ControlResult::NotApplicable,
+                "NotNeeded",
+                reason.to_owned(),
+            );
+        }
+        let (reason, message) = self.nothing_to_judge();
+        self.result(severity, ControlResult::NotApplicable, reason, message)
+    }
+
+    /// A policy may be limited to some installations; what is not a controller belongs to all of them.
+    fn covers(&self, key: &SubjectKey) -> bool {
+        match key {
+            SubjectKey::Controller(key) => self.plan.covers(&key.namespace),
+            _ => true,
         }
     }
-    if let Some(worst) = failed.iter().map(|finding| finding.finding.severity).min() {
-        let count = failed.len();
-        let message = summary_of(&failed);
-        findings.append(&mut failed);
-        return control(item, worst, ControlResult::Fail, "Failed", message, count);
+
+    fn passes(&self) -> usize {
+        match self.item.control.judges {
+            Judges::Controllers { .. } => self.cells.passes(Some(&|key| self.covers(key))),
+            _ => self.cells.passes(None),
+        }
     }
-    if let Some(missing) = unknown {
-        return control(
-            item,
-            severity,
-            ControlResult::Unknown,
-            missing.reason,
-            missing.message.clone(),
-            0,
-        );
-    }
-    if passes > 0 {
-        let message = match passes {
-            1 => "1 controller complies".to_owned(),
-            passes => format!("{passes} controllers comply"),
+
+    fn nothing_to_judge(&self) -> (&'static str, String) {
+        let kinds = match &self.item.control.judges {
+            Judges::Controllers { components, .. } => {
+                let message = match components {
+                    [component] => format!("no {component} was found"),
+                    _ => "no Flux controller was found".to_owned(),
+                };
+                return ("NotInstalled", message);
+            }
+            Judges::Objects(kinds) => *kinds,
+            Judges::Namespaces(_) | Judges::Cluster(_) => return ("NoneExists", "there is none".to_owned()),
         };
-        return control(item, severity, ControlResult::Pass, "Passed", message, 0);
+        let names: Vec<&str> = kinds.iter().map(|judges| judges.kind().name()).collect();
+        let names = names.join(" or ");
+        let absent = |kind| *self.inventory.coverage(kind) == Coverage::Absent;
+        if kinds.iter().all(|judges| absent(judges.kind())) {
+            return ("NotInstalled", format!("{names} is not installed"));
+        }
+        ("NoneExists", format!("no {names} exists"))
     }
-    if let Err(missing) = controllers_are_complete(inventory) {
-        return control(
-            item,
+
+    fn result(
+        &self,
+        severity: Severity,
+        result: ControlResult,
+        reason: &str,
+        message: String,
+    ) -> ControlPosture {
+        ControlPosture {
+            control: self.item.control,
             severity,
-            ControlResult::Unknown,
-            missing.reason,
-            missing.message,
-            0,
-        );
+            result,
+            reason: reason.to_owned(),
+            message,
+            findings: 0,
+        }
     }
-    if let Some(reason) = not_applicable {
-        return control(
-            item,
-            severity,
-            ControlResult::NotApplicable,
-            "NotNeeded",
-            reason.to_owned(),
-            0,
-        );
+
+    fn finding(&self, severity: Severity, key: &SubjectKey, defect: &Defect) -> FindingPosture {
+        let key = defect.about.as_ref().unwrap_or(key);
+        let resource = self.inventory.resource(key);
+        let origin = self.inventory.origin(key).unwrap_or_default();
+        let severity = match (defect.severity, self.item.tuned) {
+            (Some(Severity::Info), _) => Severity::Info,
+            (Some(severity), None) => severity,
+            _ => severity,
+        };
+        FindingPosture {
+            finding: Finding {
+                severity,
+                control: self.item.control.id.to_owned(),
+                // The cluster is no object: the policy stands for it.
+                resource: resource.unwrap_or_else(|| policy_reference(self.policy)),
+                location: Location {
+                    container: defect.container.clone(),
+                    argument: bounded(&defect.argument),
+                    field: defect.field.clone(),
+                },
+                observed: bounded(&defect.observed),
+                expected: defect.expected.clone(),
+                message: bounded(&defect.message),
+            },
+            uid: origin.uid.into(),
+            manager: origin.manager.into(),
+        }
     }
-    let names: Vec<&str> = item
-        .control
-        .components
-        .iter()
-        .map(|component| component.name())
-        .collect();
-    let message = match names.len() {
-        1 => format!("no {} was found", names[0]),
-        _ => "no Flux controller was found".to_owned(),
-    };
-    control(
-        item,
-        severity,
-        ControlResult::NotApplicable,
-        "NotInstalled",
-        message,
-        0,
-    )
 }
 
 fn summary_of(failed: &[FindingPosture]) -> String {
@@ -280,56 +341,6 @@ fn summary_of(failed: &[FindingPosture]) -> String {
         0 | 1 => first,
         count => format!("{first} (and {} more)", count - 1),
     }
-}
-
-fn control(
-    item: &Item,
-    severity: Severity,
-    result: ControlResult,
-    reason: &str,
-    message: String,
-    findings: usize,
-) -> ControlPosture {
-    ControlPosture {
-        control: item.control,
-        severity,
-        result,
-        reason: reason.to_owned(),
-        message,
-        findings,
-    }
-}
-
-fn finding(
-    item: &Item,
-    severity: Severity,
-    key: &InstanceKey,
-    defect: &Defect,
-    inventory: &Inventory,
-) -> Option<FindingPosture> {
-    let instance = inventory.instances().get(key)?;
-    let severity = if defect.informational {
-        Severity::Info
-    } else {
-        severity
-    };
-    Some(FindingPosture {
-        finding: Finding {
-            severity,
-            control: item.control.id.to_owned(),
-            resource: key.resource(),
-            location: Location {
-                container: defect.container.clone(),
-                argument: bounded(&defect.argument),
-                field: defect.field.clone(),
-            },
-            observed: bounded(&defect.observed),
-            expected: defect.expected.clone(),
-            message: bounded(&defect.message),
-        },
-        uid: instance.uid.clone(),
-        manager: instance.manager.clone(),
-    })
 }
 
 /// Text of a cluster's users in a report: at most 256 bytes, control characters escaped.

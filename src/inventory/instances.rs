@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use semver::Version;
 
-use super::Changed;
 use super::table::{ObjectKey, Table};
+use super::{Changed, Missing};
 use crate::api::ResourceRef;
 use crate::flux::command_line::{self, CommandLine, Evaluation};
 use crate::flux::container::{EnvSource, PodShape};
@@ -17,7 +17,7 @@ use crate::flux::{Component, image, installer};
 use crate::kinds::lease::LeaseRow;
 use crate::kinds::pod::{Phase, PodRow};
 use crate::kinds::workload::Workload;
-use crate::kinds::{self, id_of};
+use crate::kinds::{self, Origin, id_of};
 
 /// One controller in one workload. Two controllers in one Deployment are two instances.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,6 +119,27 @@ impl Instance {
     /// The template counts always, because the next pod is made from it.
     pub fn decisive(&self) -> impl Iterator<Item = &Launch> {
         self.launches.iter()
+    }
+
+    /// Why it cannot be judged: only some traces of Flux were found.
+    pub(crate) fn doubt(&self, key: &InstanceKey) -> Option<Missing> {
+        if self.certainty == Certainty::Accepted {
+            return None;
+        }
+        let message = format!(
+            "{key} has some traces of {}, not enough to be sure",
+            key.component
+        );
+        Some(Missing::new("PossiblyFlux", message))
+    }
+
+    /// What findings and Events tell of the workload.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            uid: self.uid.as_str().into(),
+            manager: self.manager.as_str().into(),
+            version: "",
+        }
     }
 }
 

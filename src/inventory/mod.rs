@@ -4,17 +4,24 @@
 pub mod coverage;
 pub mod delta;
 pub mod instances;
+pub mod reads;
+pub mod subject;
 pub mod table;
+pub mod tenancy;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::ResourceRef;
 use crate::kinds::{self, Kind, KindId};
 
 pub use coverage::{Coverage, Missing};
 pub use delta::Delta;
 pub use instances::{Instance, InstanceKey};
+pub use reads::{Evidence, Reach, Read};
+pub use subject::SubjectKey;
 pub use table::{ObjectKey, Table};
+pub use tenancy::{Owner, TenancyRules};
 pub use view::View;
 
 /// A fact that changed, as far as re-evaluation is concerned.
@@ -217,4 +224,89 @@ impl Inventory {
     pub fn instances(&self) -> &BTreeMap<InstanceKey, Instance> {
         &self.instances
     }
+
+    /// The instances of one namespace.
+    pub fn instances_in(&self, namespace: &str) -> impl Iterator<Item = (&InstanceKey, &Instance)> {
+        let instances = self.instances.iter();
+        instances.filter(move |(key, _)| &*key.namespace == namespace)
+    }
+
+    /// Fails unless the table of a kind is complete and every object of it could be read.
+    pub(crate) fn complete(&self, kind: KindId) -> Result<(), Missing> {
+        view::complete(self, kind)
+    }
+
+    /// The keys of all rows of a kind.
+    #[must_use]
+    pub fn keys(&self, kind: KindId) -> Vec<ObjectKey> {
+        self.state(kind).table.keys()
+    }
+
+    /// Whether a row of this object is kept.
+    #[must_use]
+    pub fn contains(&self, kind: KindId, key: &ObjectKey) -> bool {
+        self.state(kind).table.contains(key)
+    }
+
+    /// A subject as findings and Events name it; `None` for the cluster, which is no object.
+    #[must_use]
+    pub fn resource(&self, subject: &SubjectKey) -> Option<ResourceRef> {
+        let (kind, key) = match subject {
+            SubjectKey::Controller(key) => return Some(key.resource()),
+            SubjectKey::Object(kind, key) => (*kind, key.clone()),
+            SubjectKey::Namespace(name) => (namespaces(), ObjectKey::new("", name)),
+            SubjectKey::Cluster => return None,
+        };
+        let descriptor = kind.entry().descriptor;
+        let origin = self.object_origin(kind, &key).unwrap_or_default();
+        let version = match origin.version {
+            "" => descriptor.versions[0],
+            version => version,
+        };
+        Some(ResourceRef {
+            api_version: match descriptor.group {
+                "" => version.to_owned(),
+                group => format!("{group}/{version}"),
+            },
+            kind: descriptor.kind.to_owned(),
+            namespace: key.namespace.to_string(),
+            name: key.name.to_string(),
+        })
+    }
+
+    /// Where a subject comes from, as far as it is known.
+    #[must_use]
+    pub fn origin(&self, subject: &SubjectKey) -> Option<kinds::Origin> {
+        match subject {
+            SubjectKey::Controller(key) => self.instances.get(key).map(Instance::origin),
+            SubjectKey::Object(kind, key) => self.object_origin(*kind, key),
+            SubjectKey::Namespace(name) => self.object_origin(namespaces(), &ObjectKey::new("", name)),
+            SubjectKey::Cluster => None,
+        }
+    }
+
+    fn object_origin(&self, kind: KindId, key: &ObjectKey) -> Option<kinds::Origin> {
+        kind.entry().origin(&*self.state(kind).table, key)
+    }
+}
+
+/// The kinds that instances are made of: intent and evidence.
+pub(crate) fn controller_kinds() -> [KindId; 3] {
+    [
+        kinds::id_of::<kinds::workload::Deployment>(),
+        kinds::id_of::<kinds::workload::StatefulSet>(),
+        kinds::id_of::<kinds::pod::Pod>(),
+    ]
+}
+
+/// The kind whose objects are namespaces.
+pub(crate) fn namespaces() -> KindId {
+    kinds::id_of::<kinds::namespace::Namespace>()
+}
+
+/// Fails unless every controller of the cluster can be seen.
+pub(crate) fn controllers_are_complete(inventory: &Inventory) -> Result<(), Missing> {
+    controller_kinds()
+        .into_iter()
+        .try_for_each(|kind| inventory.complete(kind))
 }

@@ -89,6 +89,8 @@ pub trait AnyTable: Send {
     fn upsert(&mut self, key: &ObjectKey, row: ErasedRow) -> bool;
     /// Forgets a row. False when there was none.
     fn remove(&mut self, key: &ObjectKey) -> bool;
+    /// Whether there is a row.
+    fn contains(&self, key: &ObjectKey) -> bool;
     /// The keys of all rows.
     fn keys(&self) -> Vec<ObjectKey>;
     /// How many rows there are.
@@ -111,6 +113,10 @@ impl<R: PartialEq + Send + 'static> AnyTable for Table<R> {
 
     fn remove(&mut self, key: &ObjectKey) -> bool {
         self.rows.remove(key).is_some()
+    }
+
+    fn contains(&self, key: &ObjectKey) -> bool {
+        self.rows.contains_key(key)
     }
 
     fn keys(&self) -> Vec<ObjectKey> {

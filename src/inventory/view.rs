@@ -1,23 +1,72 @@
 //! What a control sees: the inventory, with every gap in the way instead of behind it.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::coverage::{Coverage, Missing};
-use super::{Inventory, Table};
+use super::reads::{Evidence, Reach};
+use super::tenancy::{Owner, TenancyRules};
+use super::{Instance, InstanceKey, Inventory, ObjectKey, SubjectKey, Table, controllers_are_complete};
+use crate::flux::Component;
+use crate::kinds::namespace::{Namespace, NamespaceRow};
 use crate::kinds::{self, Kind, KindId};
 
-/// Read-only access for controls. In tests it writes down what was read, so that a control that reads what it did
-/// not declare is found out.
+/// Read-only access for one judgement. It writes down what was read, so that a control that reads what it did not
+/// declare is found out by the tests.
 pub struct View<'a> {
     inventory: &'a Inventory,
-    read: std::cell::RefCell<Vec<KindId>>,
+    subject: &'a SubjectKey,
+    rules: &'a TenancyRules,
+    read: RefCell<BTreeSet<Evidence>>,
 }
 
 impl<'a> View<'a> {
-    /// A view of the inventory.
+    /// A view for the judgement of one subject.
     #[must_use]
-    pub fn new(inventory: &'a Inventory) -> Self {
+    pub fn new(inventory: &'a Inventory, subject: &'a SubjectKey, rules: &'a TenancyRules) -> Self {
         Self {
             inventory,
-            read: std::cell::RefCell::new(Vec::new()),
+            subject,
+            rules,
+            read: RefCell::default(),
+        }
+    }
+
+    /// What is judged.
+    #[must_use]
+    pub const fn subject(&self) -> &'a SubjectKey {
+        self.subject
+    }
+
+    /// The row of the judged object.
+    pub(crate) fn own_row<K: Kind>(&self) -> Option<(&'a ObjectKey, &'a K::Row)> {
+        match self.subject {
+            SubjectKey::Object(kind, key) if *kind == kinds::id_of::<K>() => {
+                Some((key, self.inventory.table::<K>().get(key)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// The judged namespace.
+    pub(crate) fn own_namespace(&self) -> Option<(&'a str, &'a NamespaceRow)> {
+        match self.subject {
+            SubjectKey::Namespace(name) => {
+                let row = self
+                    .inventory
+                    .table::<Namespace>()
+                    .get(&ObjectKey::new("", name))?;
+                Some((name, row))
+            }
+            _ => None,
+        }
+    }
+
+    /// The judged controller.
+    pub(crate) fn own_instance(&self) -> Option<(&'a InstanceKey, &'a Instance)> {
+        match self.subject {
+            SubjectKey::Controller(key) => Some((key, self.inventory.instances().get(key)?)),
+            _ => None,
         }
     }
 
@@ -27,45 +76,119 @@ impl<'a> View<'a> {
     /// The table is not complete: the kind is not watched, or one of its objects could not be read.
     pub fn table<K: Kind>(&self) -> Result<&'a Table<K::Row>, Missing> {
         let kind = kinds::id_of::<K>();
-        self.require(kind)?;
+        self.record(Evidence::Objects(kind, Reach::Cluster));
+        complete(self.inventory, kind)?;
         Ok(self.inventory.table::<K>())
     }
 
-    /// Fails unless the table of a kind is complete.
+    /// The rows of a kind in the subject's own namespace.
     ///
     /// # Errors
-    /// As [`View::table`].
-    pub fn require(&self, kind: KindId) -> Result<(), Missing> {
-        self.read.borrow_mut().push(kind);
-        complete(self.inventory, kind)
+    /// The kind is not watched, or one of its objects in this namespace could not be read.
+    pub fn siblings<K: Kind>(&self) -> Result<impl Iterator<Item = (&'a ObjectKey, &'a K::Row)>, Missing> {
+        let kind = kinds::id_of::<K>();
+        self.record(Evidence::Objects(kind, Reach::Namespace));
+        let namespace = self.subject.namespace();
+        is_watched(self.inventory, kind)?;
+        all_readable(self.inventory, kind, |key| &*key.namespace == namespace)?;
+        Ok(self.inventory.table::<K>().in_namespace(namespace))
     }
 
-    /// The kinds that were asked for so far.
+    /// The row of one object in the subject's own namespace; `None`: there is no such object.
+    ///
+    /// # Errors
+    /// The kind is not watched, or this object could not be read.
+    pub fn sibling<K: Kind>(&self, name: &str) -> Result<Option<&'a K::Row>, Missing> {
+        let kind = kinds::id_of::<K>();
+        self.record(Evidence::Objects(kind, Reach::Namespace));
+        let wanted = ObjectKey::new(self.subject.namespace(), name);
+        is_watched(self.inventory, kind)?;
+        all_readable(self.inventory, kind, |key| *key == wanted)?;
+        Ok(self.inventory.table::<K>().get(&wanted))
+    }
+
+    /// The Flux controllers of a type, sure or only possible.
+    ///
+    /// # Errors
+    /// Not every controller of the cluster can be seen.
+    pub fn controllers(
+        &self,
+        component: Component,
+    ) -> Result<impl Iterator<Item = (&'a InstanceKey, &'a Instance)>, Missing> {
+        self.record(Evidence::Controllers(component));
+        controllers_are_complete(self.inventory)?;
+        let instances = self.inventory.instances().iter();
+        Ok(instances.filter(move |(key, _)| key.component == component))
+    }
+
+    /// The Flux controllers of a type.
+    ///
+    /// # Errors
+    /// Not every controller can be seen, or a workload has some traces of one and may be one.
+    pub fn accepted_controllers(
+        &self,
+        component: Component,
+    ) -> Result<impl Iterator<Item = (&'a InstanceKey, &'a Instance)>, Missing> {
+        for (key, instance) in self.controllers(component)? {
+            if let Some(missing) = instance.doubt(key) {
+                return Err(missing);
+            }
+        }
+        self.controllers(component)
+    }
+
+    /// Whom a namespace belongs to, by the policy's rules.
+    ///
+    /// # Errors
+    /// Controllers or namespaces cannot all be seen.
+    pub fn owner(&self, namespace: &str) -> Result<Owner, Missing> {
+        let is_own = self.subject.namespace() == namespace;
+        let reach = if is_own { Reach::Namespace } else { Reach::Cluster };
+        self.record(Evidence::Owners(reach));
+        self.rules.owner(self.inventory, namespace)
+    }
+
+    /// What was asked for so far.
     #[must_use]
-    pub fn reads(&self) -> Vec<KindId> {
-        let mut read = self.read.borrow().clone();
-        read.sort_unstable();
-        read.dedup();
-        read
+    pub fn reads(&self) -> Vec<Evidence> {
+        self.read.borrow().iter().copied().collect()
+    }
+
+    fn record(&self, evidence: Evidence) {
+        self.read.borrow_mut().insert(evidence);
     }
 }
 
 /// Fails unless the table of a kind is complete and every object of it could be read.
 pub(crate) fn complete(inventory: &Inventory, kind: KindId) -> Result<(), Missing> {
-    let descriptor = kind.entry().descriptor;
+    is_watched(inventory, kind)?;
+    all_readable(inventory, kind, |_| true)
+}
+
+fn is_watched(inventory: &Inventory, kind: KindId) -> Result<(), Missing> {
     let coverage = inventory.coverage(kind);
-    if !coverage.is_complete() {
-        let resource = descriptor.resource();
-        let reason = coverage.reason();
-        let message = match coverage {
-            Coverage::Forbidden => format!("list and watch of {resource} are forbidden to the auditor"),
-            other => format!("{resource}: {other}"),
-        };
-        return Err(Missing::new(reason, message));
+    if coverage.is_complete() {
+        return Ok(());
     }
-    if let Some((key, note)) = inventory.undecodable(kind).first_key_value() {
-        let message = format!("{} {key} cannot be read: {note}", descriptor.kind);
-        return Err(Missing::new("Undecodable", message));
+    let resource = kind.entry().descriptor.resource();
+    let message = match coverage {
+        Coverage::Forbidden => format!("list and watch of {resource} are forbidden to the auditor"),
+        other => format!("{resource}: {other}"),
+    };
+    Err(Missing::new(coverage.reason(), message))
+}
+
+fn all_readable(
+    inventory: &Inventory,
+    kind: KindId,
+    matters: impl Fn(&ObjectKey) -> bool,
+) -> Result<(), Missing> {
+    let mut undecodable = inventory.undecodable(kind).iter();
+    match undecodable.find(|(key, _)| matters(key)) {
+        None => Ok(()),
+        Some((key, note)) => {
+            let message = format!("{} {key} cannot be read: {note}", kind.name());
+            Err(Missing::new("Undecodable", message))
+        }
     }
-    Ok(())
 }

@@ -1,15 +1,15 @@
-//! ServiceAccounts that carry a cloud identity (flux-facts 2.4).
+//! ServiceAccounts: which exist, and which carry a cloud identity (flux-facts 2.4).
 
 use super::{Descriptor, Kind, Meta};
 
-/// The cloud identity of a ServiceAccount.
+/// A ServiceAccount.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CloudIdentity {
-    /// The annotation that grants it.
-    pub annotation: &'static str,
+pub struct Account {
+    /// The annotation that grants an identity of a cloud.
+    pub cloud: Option<&'static str>,
 }
 
-/// `v1 ServiceAccount`; only those with a cloud identity are kept.
+/// `v1 ServiceAccount`.
 pub struct ServiceAccount;
 
 /// Annotations that bind a ServiceAccount to an identity of a cloud.
@@ -21,7 +21,7 @@ const CLOUD_ANNOTATIONS: [&str; 4] = [
 ];
 
 impl Kind for ServiceAccount {
-    type Row = CloudIdentity;
+    type Row = Account;
     const DESCRIPTOR: Descriptor = Descriptor {
         group: "",
         kind: "ServiceAccount",
@@ -32,10 +32,10 @@ impl Kind for ServiceAccount {
         metadata_only: true,
     };
 
-    fn project(meta: &Meta, _object: &str) -> Result<Option<CloudIdentity>, serde_json::Error> {
-        let annotation = CLOUD_ANNOTATIONS
+    fn project(meta: &Meta, _object: &str) -> Result<Option<Account>, serde_json::Error> {
+        let cloud = CLOUD_ANNOTATIONS
             .into_iter()
             .find(|name| meta.annotations.contains_key(*name));
-        Ok(annotation.map(|annotation| CloudIdentity { annotation }))
+        Ok(Some(Account { cloud }))
     }
 }

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::{Descriptor, Origin};
+
 /// Metadata of an object, without what no control reads. Annotations and labels live only as long as the projection.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Meta {
+    /// Group and version of the object; empty in lists of built-in kinds.
+    #[serde(skip)]
+    pub api_version: String,
     /// Name.
     pub name: String,
     /// Namespace; empty for cluster-scoped objects.
@@ -56,7 +61,10 @@ pub struct ManagedFields {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Envelope {
+    #[serde(default)]
+    api_version: String,
     #[serde(default)]
     metadata: Meta,
 }
@@ -67,7 +75,27 @@ impl Meta {
     /// # Errors
     /// The object is no JSON object, or its metadata has an impossible shape.
     pub fn parse(object: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<Envelope>(object).map(|envelope| envelope.metadata)
+        let envelope: Envelope = serde_json::from_str(object)?;
+        Ok(Self {
+            api_version: envelope.api_version,
+            ..envelope.metadata
+        })
+    }
+
+    /// What findings and Events tell of the object.
+    #[must_use]
+    pub fn origin(&self, descriptor: &Descriptor) -> Origin {
+        let read = self.api_version.rsplit('/').next();
+        let known = descriptor.versions.iter().copied();
+        Origin {
+            uid: self.uid.as_str().into(),
+            manager: self.last_manager().into(),
+            version: known
+                .clone()
+                .find(|version| Some(*version) == read)
+                .or(known.clone().next())
+                .unwrap_or_default(),
+        }
     }
 
     /// The field manager of the last change that was not one of status; empty when managedFields do not tell.

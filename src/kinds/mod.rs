@@ -9,13 +9,14 @@ pub mod flux_objects;
 pub mod identity;
 pub mod lease;
 pub mod meta;
+pub mod namespace;
 pub mod own;
 pub mod pod;
 pub mod workload;
 
 use std::any::Any;
 
-use crate::inventory::table::{AnyTable, Table};
+use crate::inventory::table::{AnyTable, ObjectKey, Table};
 pub use meta::Meta;
 
 /// Position of a kind in [`CATALOG`].
@@ -33,6 +34,21 @@ pub trait Kind: 'static {
     /// # Errors
     /// The object does not have the shape that the kind's schema promises.
     fn project(meta: &Meta, object: &str) -> Result<Option<Self::Row>, serde_json::Error>;
+    /// Where the row's object comes from, when the row tells.
+    fn origin(_row: &Self::Row) -> Option<&Origin> {
+        None
+    }
+}
+
+/// What findings and Events tell of an object besides its kind and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Unique over time.
+    pub uid: Box<str>,
+    /// Field manager of the last change that was not one of status.
+    pub manager: Box<str>,
+    /// The version that the object was read in.
+    pub version: &'static str,
 }
 
 /// Where the API server serves a kind.
@@ -71,6 +87,7 @@ pub struct Entry {
     pub descriptor: Descriptor,
     project: fn(&Meta, &str) -> Result<Option<ErasedRow>, serde_json::Error>,
     new_table: fn() -> Box<dyn AnyTable>,
+    origin: fn(&dyn AnyTable, &ObjectKey) -> Option<Origin>,
     is: fn(std::any::TypeId) -> bool,
 }
 
@@ -91,6 +108,10 @@ impl Entry {
                 Ok(K::project(meta, object)?.map(|row| ErasedRow(Box::new(row) as Box<dyn Any + Send>)))
             },
             new_table: || Box::new(Table::<K::Row>::default()),
+            origin: |table, key| {
+                let table = table.as_any().downcast_ref::<Table<K::Row>>()?;
+                K::origin(table.get(key)?).cloned()
+            },
             is: |id| id == std::any::TypeId::of::<K>(),
         }
     }
@@ -98,6 +119,12 @@ impl Entry {
     /// Cuts the row out of an object; see [`Kind::project`].
     pub fn project(&self, meta: &Meta, object: &str) -> Result<Option<ErasedRow>, serde_json::Error> {
         (self.project)(meta, object)
+    }
+
+    /// Where an object of this kind's table comes from, when its row tells.
+    #[must_use]
+    pub fn origin(&self, table: &dyn AnyTable, key: &ObjectKey) -> Option<Origin> {
+        (self.origin)(table, key)
     }
 
     /// An empty table for this kind's rows.
@@ -114,14 +141,19 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<pod::Pod>(),
     Entry::of::<lease::Lease>(),
     Entry::of::<identity::ServiceAccount>(),
+    Entry::of::<namespace::Namespace>(),
     Entry::of::<crd::CustomResourceDefinition>(),
     Entry::of::<flux_objects::GitRepository>(),
     Entry::of::<flux_objects::OciRepository>(),
     Entry::of::<flux_objects::HelmRepository>(),
+    Entry::of::<flux_objects::HelmChart>(),
     Entry::of::<flux_objects::Bucket>(),
     Entry::of::<flux_objects::ImageRepository>(),
+    Entry::of::<flux_objects::ImagePolicy>(),
+    Entry::of::<flux_objects::ImageUpdateAutomation>(),
     Entry::of::<flux_objects::Kustomization>(),
     Entry::of::<flux_objects::HelmRelease>(),
+    Entry::of::<flux_objects::Alert>(),
     Entry::of::<flux_objects::Provider>(),
     Entry::of::<flux_objects::Receiver>(),
     Entry::of::<own::Policy>(),

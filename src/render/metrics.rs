@@ -195,9 +195,9 @@ fn count_by_namespace(posture: &Posture) -> BTreeMap<Series<'_>, u32> {
         for it in policy
             .findings
             .iter()
-            .filter(|it| !it.finding.resource.namespace.is_empty())
+            .filter(|it| !it.finding.resource.home().is_empty())
         {
-            let namespace = it.finding.resource.namespace.as_str();
+            let namespace = it.finding.resource.home();
             let series = Series {
                 severity: it.finding.severity,
                 policy: &policy.name,

@@ -338,9 +338,9 @@ fn change(
 fn namespace_totals(findings: &[FindingPosture]) -> Vec<NamespaceTotals> {
     let mut by_name: BTreeMap<&str, SeverityCounts> = BTreeMap::new();
     for FindingPosture { finding, .. } in findings {
-        if !finding.resource.namespace.is_empty() {
+        if !finding.resource.home().is_empty() {
             by_name
-                .entry(&finding.resource.namespace)
+                .entry(finding.resource.home())
                 .or_default()
                 .add(finding.severity);
         }
@@ -403,9 +403,9 @@ pub fn namespace_reports(
     let now = whole_seconds(now);
     let mut by_namespace: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for FindingPosture { finding, .. } in &posture.findings {
-        if !finding.resource.namespace.is_empty() {
+        if !finding.resource.home().is_empty() {
             by_namespace
-                .entry(&finding.resource.namespace)
+                .entry(finding.resource.home())
                 .or_default()
                 .push(finding);
         }

@@ -3,8 +3,11 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
+use flux_security_operator::controls;
 use flux_security_operator::engine::{ControlPosture, Engine, PolicyPosture};
-use flux_security_operator::inventory::{Coverage, Delta, ObjectKey};
+use flux_security_operator::inventory::{
+    Coverage, Delta, Evidence, Inventory, ObjectKey, TenancyRules, View,
+};
 use flux_security_operator::kinds::own::PolicyRow;
 use flux_security_operator::kinds::{KindId, Meta};
 use serde_json::{Value, json};
@@ -82,6 +85,20 @@ pub(crate) fn audit(id: &str, tenancy: Tenancy, objects: &[Value]) -> ControlPos
 
 pub(crate) fn result(id: &str, objects: &[Value]) -> ControlResult {
     audit(id, Tenancy::Shared, objects).result
+}
+
+/// What a control reads of this inventory without having declared it: it would not be evaluated again when that changes.
+pub(crate) fn undeclared_reads(id: &str, inventory: &Inventory) -> Vec<Evidence> {
+    let control = controls::find(id).unwrap();
+    let rules = TenancyRules::new(&FluxSecurityPolicySpec::default());
+    let mut undeclared = Vec::new();
+    for subject in control.judges.subjects(inventory) {
+        let view = View::new(inventory, &subject, &rules);
+        let _ = control.judges.judge(&view, &controls::Parameters::new());
+        let declared = |evidence: &Evidence| control.reads.iter().any(|read| read.covers(evidence));
+        undeclared.extend(view.reads().into_iter().filter(|evidence| !declared(evidence)));
+    }
+    undeclared
 }
 
 /// A controller's Deployment as upstream ships it, with more arguments.

@@ -1,7 +1,8 @@
 //! FSX-CFG-001: The controller accepts its arguments.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag::{self, Objection};
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::{Evaluation, Startup};
@@ -17,10 +18,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of every controller against the flags and feature gates of exactly its version. Fails when the process would end.",
     remediation: "Correct the argument; `fluxsec audit` names it and what is wrong with it.",
     reference: "https://fluxcd.io/flux/components/kustomize/options/",
-    components: &Component::ALL,
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &Component::ALL,
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
@@ -46,12 +49,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
                     observed: format!("cannot start: {cause}"),
                     expected: "arguments that this version accepts".to_owned(),
                 };
-                return Ok(Outcome::Fail(Box::new(flag::defect(
-                    subject,
-                    launch,
-                    objection,
-                    &[],
-                ))));
+                return Ok(Outcome::fail(flag::defect(subject, launch, objection, &[])));
             }
         }
     }

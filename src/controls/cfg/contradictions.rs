@@ -1,7 +1,8 @@
 //! FSX-CFG-004: No flag is set twice.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag::{self, Objection};
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::Evaluation;
@@ -17,10 +18,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when a flag that takes one value is set more than once; lists and feature gates may repeat.",
     remediation: "Remove the setting that does not count.",
     reference: "https://fluxcd.io/flux/components/kustomize/options/",
-    components: &Component::ALL,
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &Component::ALL,
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

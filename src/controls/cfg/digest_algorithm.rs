@@ -1,7 +1,8 @@
 //! FSX-CFG-007: Digests are not made with SHA-1.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag::{self, Objection};
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::Setting;
@@ -16,10 +17,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --artifact-digest-algo or --snapshot-digest-algo is sha1.",
     remediation: "Remove the flag: the default is sha256.",
     reference: "https://fluxcd.io/flux/components/source/options/",
-    components: &[Component::Source, Component::Helm, Component::SourceWatcher],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Source, Component::Helm, Component::SourceWatcher],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

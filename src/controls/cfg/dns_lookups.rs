@@ -1,7 +1,8 @@
 //! FSX-CFG-002: helm-controller does not resolve names in templates.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag::{self, Objection};
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::Setting;
@@ -16,10 +17,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when the feature gate AllowDNSLookups is on.",
     remediation: "Remove AllowDNSLookups=true from --feature-gates.",
     reference: "https://fluxcd.io/flux/installation/configuration/helm-dns-lookup/",
-    components: &[Component::Helm],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Helm],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

@@ -1,8 +1,8 @@
 //! FSX-CFG-003: The controller does not log details in production.
 
-use super::super::control::Parameter;
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Parameter, Severities};
 use super::super::flag::{self, Objection};
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::Setting;
@@ -17,14 +17,16 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --log-level is debug or trace.",
     remediation: "Remove --log-level=debug or trace.",
     reference: "https://fluxcd.io/flux/components/kustomize/options/",
-    components: &Component::ALL,
     reads: &[],
     parameters: &[Parameter {
         name: "level",
         values: &["debug", "trace"],
         about: "The first level that fails: `trace` tolerates debug.",
     }],
-    judge,
+    judges: Judges::Controllers {
+        components: &Component::ALL,
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

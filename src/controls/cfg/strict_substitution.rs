@@ -1,7 +1,8 @@
 //! FSX-CFG-006: Missing substitution variables fail.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag::{self, Objection};
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::Setting;
@@ -16,10 +17,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when the feature gate StrictPostBuildSubstitutions is off, which was the default before kustomize-controller 1.9.",
     remediation: "Add --feature-gates=StrictPostBuildSubstitutions=true, or upgrade to Flux 2.9.",
     reference: "https://fluxcd.io/flux/components/kustomize/options/",
-    components: &[Component::Kustomize],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Kustomize],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

@@ -1,7 +1,8 @@
 //! FSP-HELM-001: helm-controller does not run programs named by kubeconfigs.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::Missing;
@@ -15,10 +16,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --insecure-kubeconfig-exec is in force, or when the version predates the protection.",
     remediation: "Remove the patch that adds --insecure-kubeconfig-exec, or append --insecure-kubeconfig-exec=false: the last one wins.",
     reference: "https://fluxcd.io/flux/security/best-practices/#helm-controller",
-    components: &[Component::Helm],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Helm],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

@@ -1,7 +1,8 @@
 //! FSP-KUST-002: kustomize-controller verifies certificates of remote clusters.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::Missing;
@@ -15,10 +16,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --insecure-kubeconfig-tls is in force, or when the version predates the protection.",
     remediation: "Remove the patch that adds --insecure-kubeconfig-tls, or append --insecure-kubeconfig-tls=false: the last one wins.",
     reference: "https://fluxcd.io/flux/security/best-practices/#kustomize-controller",
-    components: &[Component::Kustomize],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Kustomize],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

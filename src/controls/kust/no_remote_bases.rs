@@ -1,7 +1,8 @@
 //! FSP-KUST-003: kustomize-controller refuses remote bases.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::Missing;
@@ -15,10 +16,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --no-remote-bases is in force.",
     remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --no-remote-bases=true to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenant; the chart has no value of its own, use kustomizeController.container.additionalArgs. Edits with kubectl are reverted.",
     reference: "https://fluxcd.io/flux/security/best-practices/#kustomize-controller",
-    components: &[Component::Kustomize],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Kustomize],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

@@ -1,7 +1,8 @@
 //! FSP-MT-002: helm-controller refuses references to other namespaces.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::Missing;
@@ -15,10 +16,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --no-cross-namespace-refs is in force.",
     remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --no-cross-namespace-refs=true to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenant; chart: multitenancy.enabled. Edits with kubectl are reverted.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
-    components: &[Component::Helm],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Helm],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

@@ -1,13 +1,12 @@
 //! FSP-MT-003: notification-controller refuses references to other namespaces.
 
-use super::super::control::Defect;
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::flag;
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::inventory::Missing;
+use crate::inventory::{Missing, Read};
 use crate::kinds::flux_objects::Receiver;
-use crate::kinds::id_of;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-MT-003",
@@ -18,10 +17,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --no-cross-namespace-refs is in force. Before version 1.5.0 the flag does not hold for Receivers: there it fails, too, when a Receiver names another namespace.",
     remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --no-cross-namespace-refs=true to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenant; chart: multitenancy.enabled. Edits with kubectl are reverted.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
-    components: &[Component::Notification],
-    reads: &[id_of::<Receiver>],
+    reads: &[Read::cluster::<Receiver>()],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Notification],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
@@ -30,23 +31,27 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         return Ok(judged);
     }
     let receivers = subject.view.table::<Receiver>()?;
-    let Some((key, row)) = receivers.iter().next() else {
+    let foreign = receivers.iter().find_map(|(key, row)| {
+        let mut resources = row.spec.resources.iter();
+        Some((
+            key,
+            resources.find_map(|resource| resource.foreign(&key.namespace))?,
+        ))
+    });
+    let Some((key, namespace)) = foreign else {
         return Ok(Outcome::Pass);
     };
-    let observed = format!(
-        "this version lets Receiver {key} trigger objects in namespace {}",
-        row.namespace
-    );
-    Ok(Outcome::Fail(Box::new(Defect {
+    let observed = format!("this version lets Receiver {key} trigger objects in namespace {namespace}");
+    Ok(Outcome::fail(Defect {
         message: format!(
             "{} in namespace {}: {observed}",
             subject.key.component, subject.key.namespace
         ),
         observed,
         expected: "version 1.5.0 or later, or no Receiver that names other namespaces".to_owned(),
-        informational: subject.instance.inactive,
+        severity: flag::weight(subject),
         ..Defect::default()
-    })))
+    }))
 }
 
 /// Receivers obey the flag since 1.5.0 (Flux 2.5). An unknown version counts as the newest.

@@ -1,13 +1,13 @@
 //! FSP-WI-005: kustomize-controller decrypts with a default service account.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
+use super::super::judges::{Judges, Subject};
 use super::identity;
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::inventory::Missing;
+use crate::inventory::{Missing, Read};
 use crate::kinds::flux_objects::Kustomization;
-use crate::kinds::id_of;
 use crate::kinds::identity::ServiceAccount;
 
 pub(crate) static CONTROL: Control = Control {
@@ -19,10 +19,15 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-decryption-service-account names an account. Not applicable while the controller has no identity of a cloud and no Kustomization decrypts.",
     remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-decryption-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Edits with kubectl are reverted.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
-    components: &[Component::Kustomize],
-    reads: &[id_of::<Kustomization>, id_of::<ServiceAccount>],
+    reads: &[
+        Read::cluster::<Kustomization>(),
+        Read::cluster::<ServiceAccount>(),
+    ],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Kustomize],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
@@ -30,7 +35,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         .view
         .table::<Kustomization>()?
         .iter()
-        .any(|(_, row)| row.decrypts);
+        .any(|(_, row)| row.spec.decryption.is_some());
     if !decrypts && !identity::controller_has_identity(subject)? {
         return Ok(identity::not_used());
     }

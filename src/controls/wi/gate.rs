@@ -1,7 +1,8 @@
 //! FSP-WI-008: Default accounts of workload identity have their feature gate.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag::{self, Objection};
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::{Evaluation, ExitCause, Setting, Startup};
@@ -20,24 +21,26 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of every controller: a default account for workload identity while the feature gate is off. Not applicable where no such account is set, or where the gate has been retired.",
     remediation: "Add --feature-gates=ObjectLevelWorkloadIdentity=true, or upgrade to Flux 2.10, which needs no gate.",
     reference: "https://fluxcd.io/flux/installation/configuration/workload-identity/",
-    components: &[
-        Component::Source,
-        Component::Kustomize,
-        Component::Helm,
-        Component::Notification,
-        Component::ImageReflector,
-        Component::ImageAutomation,
-    ],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[
+            Component::Source,
+            Component::Kustomize,
+            Component::Helm,
+            Component::Notification,
+            Component::ImageReflector,
+            Component::ImageAutomation,
+        ],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let unneeded = |launch: &Launch| launch.evaluation.gate(WORKLOAD_IDENTITY) == Setting::Unsupported;
     if subject.instance.launches.iter().all(unneeded) {
         return Ok(Outcome::NotApplicable(
-            "this version needs no feature gate".to_owned(),
+            "this version needs no feature gate".into(),
         ));
     }
     let launches = subject.instance.launches.iter();
@@ -52,12 +55,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
                 observed: cause.to_string(),
                 expected: format!("--feature-gates={WORKLOAD_IDENTITY}=true"),
             };
-            return Ok(Outcome::Fail(Box::new(flag::defect(
-                subject,
-                launch,
-                objection,
-                &[],
-            ))));
+            return Ok(Outcome::fail(flag::defect(subject, launch, objection, &[])));
         }
     }
     let component = subject.key.component;
@@ -71,7 +69,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         .any(|launch| sets_an_account(component, &launch.evaluation));
     if !used {
         return Ok(Outcome::NotApplicable(
-            "no default account for workload identity is set".to_owned(),
+            "no default account for workload identity is set".into(),
         ));
     }
     Ok(judged)

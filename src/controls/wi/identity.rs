@@ -1,9 +1,10 @@
 //! Whether identities of a cloud are in use at all (flux-facts 5.1.1, FSP-WI-008).
 
-use super::super::control::{Outcome, Subject};
+use super::super::control::Outcome;
+use super::super::judges::Subject;
 use crate::inventory::{Missing, ObjectKey};
 use crate::kinds::Kind;
-use crate::kinds::flux_objects::CloudUse;
+use crate::kinds::flux_objects::CloudUser;
 use crate::kinds::identity::ServiceAccount;
 
 /// Whether the controller carries an identity of a cloud, by its ServiceAccount or its environment.
@@ -16,15 +17,21 @@ pub(super) fn controller_has_identity(subject: &Subject<'_>) -> Result<bool, Mis
         account => account,
     };
     let account = ObjectKey::new(&subject.key.namespace, account);
-    Ok(subject.view.table::<ServiceAccount>()?.get(&account).is_some())
+    let row = subject.view.table::<ServiceAccount>()?.get(&account);
+    Ok(row.is_some_and(|row| row.cloud.is_some()))
 }
 
 /// Whether an object of this kind uses an identity of a cloud.
-pub(super) fn any_cloud_user<K: Kind<Row = CloudUse>>(subject: &Subject<'_>) -> Result<bool, Missing> {
-    Ok(!subject.view.table::<K>()?.is_empty())
+pub(super) fn any_cloud_user<K>(subject: &Subject<'_>) -> Result<bool, Missing>
+where
+    K: Kind,
+    K::Row: CloudUser,
+{
+    let mut rows = subject.view.table::<K>()?.iter();
+    Ok(rows.any(|(_, row)| row.cloud().is_some()))
 }
 
 /// Nobody uses an identity that a default account could limit.
 pub(super) fn not_used() -> Outcome {
-    Outcome::NotApplicable("no identity of a cloud is in use".to_owned())
+    Outcome::NotApplicable("no identity of a cloud is in use".into())
 }

@@ -1,7 +1,8 @@
 //! FSP-WI-007: helm-controller reaches remote clusters with a default service account.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
+use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::Missing;
@@ -19,16 +20,18 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-kubeconfig-service-account names an account. Not applicable to versions that do not know kubeConfig.configMapRef.",
     remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-kubeconfig-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Edits with kubectl are reverted.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
-    components: &[Component::Helm],
     reads: &[],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Helm],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     if !flag::reaches(subject.instance.version.as_ref(), (1, 4, 0)) {
         return Ok(Outcome::NotApplicable(
-            "this version does not know kubeConfig.configMapRef".to_owned(),
+            "this version does not know kubeConfig.configMapRef".into(),
         ));
     }
     flag::must_be_set(subject, "default-kubeconfig-service-account")

@@ -1,13 +1,13 @@
 //! FSP-WI-002: notification-controller authenticates with a default service account.
 
-use super::super::control::{Control, Outcome, Severities, Subject};
+use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
+use super::super::judges::{Judges, Subject};
 use super::identity;
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::inventory::Missing;
+use crate::inventory::{Missing, Read};
 use crate::kinds::flux_objects::Provider;
-use crate::kinds::id_of;
 use crate::kinds::identity::ServiceAccount;
 
 pub(crate) static CONTROL: Control = Control {
@@ -19,10 +19,12 @@ pub(crate) static CONTROL: Control = Control {
     audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-service-account names an account. Not applicable while neither the controller nor any object uses an identity of a cloud.",
     remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Until 1.10 the feature gate ObjectLevelWorkloadIdentity is needed as well; the account must exist in every tenant namespace. Edits with kubectl are reverted.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
-    components: &[Component::Notification],
-    reads: &[id_of::<ServiceAccount>, id_of::<Provider>],
+    reads: &[Read::cluster::<ServiceAccount>(), Read::cluster::<Provider>()],
     parameters: &[],
-    judge,
+    judges: Judges::Controllers {
+        components: &[Component::Notification],
+        judge,
+    },
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {

@@ -1,0 +1,48 @@
+//! FSP-SEC-001: Kustomizations that apply Secrets decrypt them.
+
+use super::super::control::{Control, Defect, Outcome, Severities};
+use super::super::judges::{Each, Judges, ObjectSubject};
+use crate::api::Severity;
+use crate::inventory::Missing;
+use crate::kinds::flux_objects::Kustomization;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSP-SEC-001",
+    title: "Kustomizations that apply Secrets decrypt them",
+    chapter: "Secret Decryption",
+    severity: Severities::always(Severity::Medium),
+    rationale: "A Secret that a Kustomization applies without decrypting it stands in its source as plain text, for everybody who can read the source and its history.",
+    audit: "spec.decryption of each Kustomization and the Secrets in status.inventory. Fails when the inventory has a Secret and spec.decryption is not set; Secrets that other operators make of SealedSecrets or ExternalSecrets are not in the inventory. With decryption set nothing says that the source is encrypted. Unknown before anything was applied. Generated Secrets without sensitive data fail as well; accept those by a waiver.",
+    remediation: "Encrypt the Secret with SOPS, change its content, and set spec.decryption.provider to sops.",
+    reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
+    reads: &[],
+    parameters: &[],
+    judges: Judges::Objects(&[&Each::<Kustomization>(judge)]),
+};
+
+fn judge(subject: &ObjectSubject<'_, Kustomization>) -> Result<Outcome, Missing> {
+    if subject.row.spec.decryption.is_some() {
+        return Ok(Outcome::Pass);
+    }
+    let count = match subject.row.status.secrets {
+        None => {
+            let message = format!("Kustomization {} has not applied anything yet", subject.key);
+            return Err(Missing::new("NotReconciled", message));
+        }
+        Some(0) => return Ok(Outcome::Pass),
+        Some(count) => count,
+    };
+    let secrets = if count == 1 {
+        "1 Secret was".to_owned()
+    } else {
+        format!("{count} Secrets were")
+    };
+    let observed = format!("{secrets} applied, and spec.decryption is not set");
+    Ok(Outcome::fail(Defect {
+        field: "spec.decryption".to_owned(),
+        message: observed.clone(),
+        observed,
+        expected: "spec.decryption.provider: sops".to_owned(),
+        ..Defect::default()
+    }))
+}

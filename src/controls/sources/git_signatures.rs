@@ -1,0 +1,33 @@
+//! FSX-SRC-001: Commits and tags of Git sources are verified.
+
+use super::super::control::{Control, Outcome, Severities};
+use super::super::judges::{Each, Judges, ObjectSubject};
+use super::verification;
+use crate::api::Severity;
+use crate::inventory::Missing;
+use crate::kinds::flux_objects::GitRepository;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-SRC-001",
+    title: "Commits and tags of Git sources are verified",
+    chapter: "Beyond the document: Sources",
+    severity: Severities::always(Severity::Medium),
+    rationale: "Without verification whoever can push to the repository, or stands in for its host, decides what runs in the cluster.",
+    audit: "spec.verify of each GitRepository and its condition SourceVerified of the current generation. Fails when verify is absent, when the signature is refused, or when the source is Ready without having been verified. Included repositories and submodules are not covered by Flux's verification.",
+    remediation: "Set spec.verify with the mode TagAndHEAD or HEAD and a Secret with the public keys of those who may sign.",
+    reference: "https://fluxcd.io/flux/components/source/gitrepositories/#verification",
+    reads: &[],
+    parameters: &[],
+    judges: Judges::Objects(&[&Each::<GitRepository>(judge)]),
+};
+
+fn judge(subject: &ObjectSubject<'_, GitRepository>) -> Result<Outcome, Missing> {
+    if subject.row.spec.verify.is_none() {
+        return Ok(verification::absent(
+            "spec.verify",
+            "spec.verify is not set",
+            "spec.verify with public keys",
+        ));
+    }
+    verification::judge(&subject.row.status)
+}

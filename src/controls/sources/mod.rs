@@ -1,0 +1,9 @@
+//! Beyond the document: where the desired state comes from.
+
+pub(super) mod encrypted_transport;
+pub(super) mod git_signatures;
+pub(super) mod keyless_identities;
+pub(super) mod oci_certificates;
+pub(super) mod oci_signatures;
+pub(super) mod pass_credentials;
+mod verification;

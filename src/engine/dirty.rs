@@ -1,0 +1,106 @@
+//! Which verdicts a change can touch, by what their control declares to read.
+
+use std::collections::BTreeSet;
+
+use crate::controls::Control;
+use crate::inventory::{Changed, Reach, Read, SubjectKey, controller_kinds, namespaces};
+
+use super::cells::Cells;
+
+/// What has to be judged again.
+#[derive(Default)]
+pub(super) struct Dirty<'a> {
+    /// Every subject of the control.
+    everything: bool,
+    /// Subjects of these namespaces.
+    namespaces: BTreeSet<&'a str>,
+    /// These subjects, also when they are new or gone.
+    subjects: BTreeSet<SubjectKey>,
+}
+
+impl<'a> Dirty<'a> {
+    /// What these changes touch of a control.
+    pub(super) fn new(control: &Control, changed: &'a BTreeSet<Changed>) -> Self {
+        let mut dirty = Self::default();
+        for change in changed {
+            dirty.subjects.extend(judged(control, change));
+            for read in control.reads {
+                match touched(read, change) {
+                    None => {}
+                    Some(Touched::Namespace(name)) => {
+                        dirty.namespaces.insert(name);
+                    }
+                    Some(Touched::Cluster) => dirty.everything = true,
+                }
+            }
+        }
+        dirty
+    }
+
+    /// The subjects, those with a verdict and those that have none yet.
+    pub(super) fn subjects(self, cells: &Cells) -> BTreeSet<SubjectKey> {
+        let mut subjects = self.subjects;
+        if self.everything {
+            subjects.extend(cells.keys().cloned());
+        } else if !self.namespaces.is_empty() {
+            let inside = |key: &&SubjectKey| self.namespaces.contains(key.namespace());
+            subjects.extend(cells.keys().filter(inside).cloned());
+        }
+        subjects
+    }
+}
+
+/// How far a change reaches.
+enum Touched<'a> {
+    /// Subjects of this namespace.
+    Namespace(&'a str),
+    /// Every subject.
+    Cluster,
+}
+
+/// The subject that changed itself.
+fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
+    match change {
+        Changed::Object(kind, key) => control.judges.subject(*kind, key),
+        Changed::Instance(key) => control
+            .judges
+            .judges_controller(key.component)
+            .then(|| SubjectKey::Controller(key.clone())),
+        Changed::Coverage(_) => None,
+    }
+}
+
+fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
+    match (read, change) {
+        (Read::Objects(declared, reach), Changed::Object(kind, key)) if declared() == *kind => {
+            Some(within(*reach, &key.namespace))
+        }
+        (Read::Objects(declared, _), Changed::Coverage(kind)) if declared() == *kind => {
+            Some(Touched::Cluster)
+        }
+        (Read::Controllers(components), Changed::Instance(key)) if components.contains(&key.component) => {
+            Some(Touched::Cluster)
+        }
+        (Read::Controllers(_), Changed::Coverage(kind)) if controller_kinds().contains(kind) => {
+            Some(Touched::Cluster)
+        }
+        // A namespace is Flux's own as long as a controller runs in it.
+        (Read::Owners(reach), Changed::Instance(key)) => Some(within(*reach, &key.namespace)),
+        (Read::Owners(reach), Changed::Object(kind, key)) if *kind == namespaces() => {
+            Some(within(*reach, &key.name))
+        }
+        (Read::Owners(_), Changed::Coverage(kind))
+            if *kind == namespaces() || controller_kinds().contains(kind) =>
+        {
+            Some(Touched::Cluster)
+        }
+        _ => None,
+    }
+}
+
+fn within(reach: Reach, namespace: &str) -> Touched<'_> {
+    match reach {
+        Reach::Namespace => Touched::Namespace(namespace),
+        Reach::Cluster => Touched::Cluster,
+    }
+}

@@ -1,0 +1,62 @@
+//! What a verdict depends on besides its subject: declared by controls, recorded by views, compared by tests.
+
+use crate::flux::Component;
+use crate::kinds::{Kind, KindId, id_of};
+
+/// How far a control looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// The subject's own namespace.
+    Namespace,
+    /// Every namespace, and what has none.
+    Cluster,
+}
+
+/// Something that a control depends on: a change of it re-evaluates the subjects that it can touch, and no others.
+#[derive(Clone, Copy, Debug)]
+pub enum Read {
+    /// Objects of a kind.
+    Objects(fn() -> KindId, Reach),
+    /// Flux controllers of these types.
+    Controllers(&'static [Component]),
+    /// Whom namespaces belong to: the platform or a tenant.
+    Owners(Reach),
+}
+
+/// Something that a view was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evidence {
+    /// Objects of a kind.
+    Objects(KindId, Reach),
+    /// Flux controllers of this type.
+    Controllers(Component),
+    /// Whom namespaces belong to.
+    Owners(Reach),
+}
+
+impl Read {
+    /// Objects of a kind, wherever they are.
+    #[must_use]
+    pub const fn cluster<K: Kind>() -> Self {
+        Self::Objects(id_of::<K>, Reach::Cluster)
+    }
+
+    /// Objects of a kind in the subject's own namespace.
+    #[must_use]
+    pub const fn namespace<K: Kind>() -> Self {
+        Self::Objects(id_of::<K>, Reach::Namespace)
+    }
+
+    /// Whether the declaration admits this read.
+    #[must_use]
+    pub fn covers(&self, evidence: &Evidence) -> bool {
+        match (self, evidence) {
+            (Self::Objects(declared, far), Evidence::Objects(kind, reach)) => {
+                declared() == *kind && reach <= far
+            }
+            (Self::Controllers(declared), Evidence::Controllers(component)) => declared.contains(component),
+            (Self::Owners(far), Evidence::Owners(reach)) => reach <= far,
+            _ => false,
+        }
+    }
+}

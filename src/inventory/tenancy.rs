@@ -1,0 +1,107 @@
+//! Whom a namespace belongs to: the platform, a tenant, or nobody that the policy speaks of.
+
+use std::collections::BTreeMap;
+
+use super::coverage::Missing;
+use super::view::complete;
+use super::{Inventory, ObjectKey, controllers_are_complete};
+use crate::api::FluxSecurityPolicySpec;
+use crate::flux::detect::Certainty;
+use crate::kinds::id_of;
+use crate::kinds::namespace::Namespace;
+
+/// How a policy tells platform from tenants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TenancyRules {
+    /// Names of platform namespaces; `*` stands for any text. Flux's own namespaces belong to the platform always.
+    platform: Vec<String>,
+    /// Labels that a tenant's namespace must have; empty: every other namespace is a tenant's.
+    tenant_labels: BTreeMap<String, String>,
+    /// The label whose value names the tenant.
+    tenant_label: String,
+}
+
+/// Whom a namespace belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Those who run the cluster.
+    Platform,
+    /// A tenant, by the value of the policy's label, else by the name of its only namespace.
+    Tenant(String),
+    /// Neither: the policy's selector of tenants leaves it out.
+    Nobody,
+}
+
+impl TenancyRules {
+    /// The rules of a policy.
+    #[must_use]
+    pub fn new(spec: &FluxSecurityPolicySpec) -> Self {
+        Self {
+            platform: spec.platform.namespaces.clone(),
+            tenant_labels: spec.tenants.namespace_selector.match_labels.clone(),
+            tenant_label: spec.tenants.label.clone(),
+        }
+    }
+
+    /// Whom a namespace belongs to.
+    ///
+    /// # Errors
+    /// Controllers or namespaces cannot all be seen: the namespace might be Flux's own, or carry a label.
+    pub(super) fn owner(&self, inventory: &Inventory, namespace: &str) -> Result<Owner, Missing> {
+        if self.platform.iter().any(|pattern| matches(pattern, namespace)) || has_flux(inventory, namespace) {
+            return Ok(Owner::Platform);
+        }
+        controllers_are_complete(inventory)?;
+        complete(inventory, id_of::<Namespace>())?;
+        let row = inventory.table::<Namespace>().get(&ObjectKey::new("", namespace));
+        let label = |name: &str| row.and_then(|row| row.labels.get(name));
+        let mut wanted = self.tenant_labels.iter();
+        if wanted.any(|(name, value)| label(name) != Some(value)) {
+            return Ok(Owner::Nobody);
+        }
+        let tenant = label(&self.tenant_label).map_or(namespace, String::as_str);
+        Ok(Owner::Tenant(tenant.to_owned()))
+    }
+}
+
+/// Whether a Flux controller runs in a namespace.
+fn has_flux(inventory: &Inventory, namespace: &str) -> bool {
+    let mut instances = inventory.instances_in(namespace);
+    instances.any(|(_, instance)| instance.certainty == Certainty::Accepted)
+}
+
+/// Whether a name fits a pattern in which `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(name) = name.strip_prefix(start) else {
+        return false;
+    };
+    // Whatever the star swallows, the rest has to fit what is left.
+    let mut tails = (0..=name.len()).filter_map(|at| name.get(at..));
+    tails.any(|tail| matches(rest, tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, name, fits) in [
+            ("kube-*", "kube-system", true),
+            ("kube-*", "kube-", true),
+            ("kube-*", "kubeless", false),
+            ("*-system", "flux-system", true),
+            ("*-system", "flux-systems", false),
+            ("team-*-prod", "team-a-prod", true),
+            ("team-*-prod", "team-prod", false),
+            ("flux", "flux", true),
+            ("flux", "flux-system", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+}

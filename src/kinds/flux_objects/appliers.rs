@@ -1,0 +1,208 @@
+//! Appliers: who changes the cluster, under whose account.
+
+use serde::Deserialize;
+
+use super::super::meta::null_as_default;
+use super::{Conditions, NameRef, ObjectRef, Status, Text, flux, flux_kind};
+
+/// `spec` of a Kustomization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KustomizationSpec {
+    /// What is applied.
+    pub source_ref: ObjectRef,
+    /// The account that it is applied as.
+    pub service_account_name: Text,
+    /// The remote cluster that it is applied to.
+    pub kube_config: Option<KubeConfig>,
+    /// How Secrets are decrypted.
+    pub decryption: Option<Decryption>,
+    /// Objects that vanish from the source are deleted.
+    #[serde(deserialize_with = "null_as_default")]
+    pub prune: bool,
+    /// Objects that cannot be changed are deleted and made again.
+    #[serde(deserialize_with = "null_as_default")]
+    pub force: bool,
+    /// Nothing is applied.
+    #[serde(deserialize_with = "null_as_default")]
+    pub suspend: bool,
+}
+
+/// `spec` of a HelmRelease.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HelmReleaseSpec {
+    /// The chart, as a template of a HelmChart or, since Flux 2.10, of an OCIRepository.
+    pub chart: Option<ChartTemplate>,
+    /// The chart, as an object of its own.
+    pub chart_ref: Option<ObjectRef>,
+    /// The account that it is installed as.
+    pub service_account_name: Text,
+    /// The remote cluster that it is installed into.
+    pub kube_config: Option<KubeConfig>,
+    /// Whether what others change is noticed.
+    pub drift_detection: Option<DriftDetection>,
+    /// Nothing is installed or upgraded.
+    #[serde(deserialize_with = "null_as_default")]
+    pub suspend: bool,
+}
+
+/// `spec.chart` of a HelmRelease.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ChartTemplate {
+    /// The template's spec.
+    pub spec: ChartSpec,
+}
+
+/// `spec.chart.spec` of a HelmRelease.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChartSpec {
+    /// Where the chart comes from; absent when the template is one of an OCIRepository.
+    pub source_ref: ObjectRef,
+}
+
+/// `spec.driftDetection` of a HelmRelease.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct DriftDetection {
+    /// `enabled`, `warn` or `disabled`.
+    pub mode: Text,
+}
+
+/// `spec.kubeConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KubeConfig {
+    /// Log in as the ConfigMap says (Flux 2.7).
+    pub config_map_ref: Option<NameRef>,
+    /// Log in with a kubeconfig.
+    pub secret_ref: Option<NameRef>,
+}
+
+/// `spec.decryption` of a Kustomization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Decryption {
+    /// `sops`.
+    pub provider: Text,
+}
+
+/// What a Kustomization has applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// How the last attempt went, as far as decryption is concerned.
+    pub attempt: Attempt,
+    /// How many Secrets are in the inventory; `None`: nothing was applied yet.
+    pub secrets: Option<u16>,
+}
+
+/// How an attempt to apply went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Nothing is known of this generation.
+    Unknown,
+    /// Neither of the others.
+    Fine,
+    /// The source has encrypted Secrets and nothing is configured to decrypt them.
+    Encrypted,
+    /// Decryption failed.
+    Undecryptable,
+    /// A reference to another namespace was refused.
+    AccessDenied,
+}
+
+/// What is read of a Kustomization's status.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AppliedWire {
+    conditions: Conditions,
+    inventory: Option<InventoryWire>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct InventoryWire {
+    #[serde(deserialize_with = "null_as_default")]
+    entries: Vec<InventoryEntry>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct InventoryEntry {
+    id: Text,
+}
+
+impl Status for Applied {
+    type Wire = AppliedWire;
+    fn new(wire: AppliedWire, generation: i64) -> Self {
+        let is_secret = |entry: &&InventoryEntry| entry.id.as_str().ends_with("__Secret");
+        let entries = wire.inventory.map(|inventory| inventory.entries);
+        let entries = entries.filter(|entries| !entries.is_empty());
+        let secrets = entries.map(|entries| {
+            let secrets = entries.iter().filter(is_secret).count();
+            u16::try_from(secrets).unwrap_or(u16::MAX)
+        });
+        Self {
+            attempt: Attempt::of(&wire.conditions, generation),
+            secrets,
+        }
+    }
+}
+
+impl Attempt {
+    fn of(conditions: &Conditions, generation: i64) -> Self {
+        let Some(ready) = conditions.find("Ready", generation) else {
+            return Self::Unknown;
+        };
+        let says = |text: &str| ready.message.as_str().contains(text);
+        match (ready.status.as_str(), ready.reason.as_str()) {
+            ("False", "AccessDenied") => Self::AccessDenied,
+            ("False", _) if says("SOPS encrypted, configuring decryption is required") => Self::Encrypted,
+            ("False", "BuildFailed") if says("decryption failed") || says("failed to decrypt") => {
+                Self::Undecryptable
+            }
+            ("True" | "False", _) => Self::Fine,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// What a HelmRelease says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Whether a reference to another namespace was refused.
+    pub access_denied: bool,
+}
+
+/// What is read of a HelmRelease's status.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ReleasedWire {
+    conditions: Conditions,
+}
+
+impl Status for Released {
+    type Wire = ReleasedWire;
+    fn new(wire: ReleasedWire, generation: i64) -> Self {
+        Self {
+            access_denied: Attempt::of(&wire.conditions, generation) == Attempt::AccessDenied,
+        }
+    }
+}
+
+flux_kind!(
+    /// Applies a path of a source.
+    Kustomization,
+    KustomizationSpec,
+    Applied,
+    flux("kustomize.toolkit.fluxcd.io", "Kustomization", "kustomizations", &["v1", "v1beta2"])
+);
+flux_kind!(
+    /// Installs a chart.
+    HelmRelease,
+    HelmReleaseSpec,
+    Released,
+    flux("helm.toolkit.fluxcd.io", "HelmRelease", "helmreleases", &["v2", "v2beta2", "v2beta1"])
+);

@@ -1,0 +1,251 @@
+//! Flux's own objects: of each the few fields of its spec and status that controls read (flux-facts 4.2).
+//!
+//! What Flux writes all day, revisions and times, is not kept: a row changes when a verdict can.
+
+pub mod appliers;
+pub mod images;
+pub mod notifications;
+pub mod sources;
+
+pub use appliers::{HelmRelease, Kustomization};
+pub use images::{ImagePolicy, ImageRepository, ImageUpdateAutomation};
+pub use notifications::{Alert, Provider, Receiver};
+pub use sources::{Bucket, GitRepository, HelmChart, HelmRepository, OciRepository};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use super::meta::null_as_default;
+use super::{Descriptor, Meta, Origin};
+
+/// An object of Flux: where it comes from, and what controls read of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FluxObject<S, T> {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What its author asks for.
+    pub spec: S,
+    /// What its controller says.
+    pub status: T,
+}
+
+/// Whether a provider of a cloud authenticates the object, so that no static credential is needed.
+pub trait CloudUser {
+    /// The provider; `None`: the object uses no identity of a cloud.
+    fn cloud(&self) -> Option<&str>;
+}
+
+/// `spec.provider`, where absent and `generic` are the same.
+fn named_provider(provider: &Text) -> Option<&str> {
+    Some(provider.as_str()).filter(|provider| !provider.is_empty() && *provider != "generic")
+}
+
+/// Text of an object's author, cut off after 1 KiB: schemes, hosts and names are shorter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(Box<str>);
+
+/// Most bytes of a [`Text`].
+const MOST: usize = 1024;
+
+impl Text {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+        text.truncate(text.floor_char_boundary(MOST));
+        Ok(Self(text.into()))
+    }
+}
+
+/// A reference to an object by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct NameRef {
+    /// Its name.
+    pub name: Text,
+}
+
+/// A reference to an object that may be in another namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ObjectRef {
+    /// Kind; empty where the field admits one kind only.
+    pub kind: Text,
+    /// Name.
+    pub name: Text,
+    /// Namespace; empty for the namespace of the object that refers.
+    pub namespace: Text,
+}
+
+impl ObjectRef {
+    /// The namespace, when it is not the referring object's own.
+    #[must_use]
+    pub fn foreign(&self, own: &str) -> Option<&str> {
+        Some(self.namespace.as_str()).filter(|namespace| !namespace.is_empty() && *namespace != own)
+    }
+}
+
+/// A condition as far as it is up to date.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Not set, or set for an older generation of the object.
+    #[default]
+    Absent,
+    /// `True`.
+    True,
+    /// `False`, with the reason.
+    False(Text),
+}
+
+/// The conditions of an object, on their way into a row.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Conditions(#[serde(deserialize_with = "null_as_default")] Vec<Condition>);
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: Text,
+    status: Text,
+    reason: Text,
+    message: Text,
+    observed_generation: i64,
+}
+
+impl Conditions {
+    /// How a condition stands at this generation of the object.
+    fn standing(&self, kind: &str, generation: i64) -> Standing {
+        let Some(condition) = self.find(kind, generation) else {
+            return Standing::Absent;
+        };
+        match condition.status.as_str() {
+            "True" => Standing::True,
+            "False" => Standing::False(condition.reason.clone()),
+            _ => Standing::Absent,
+        }
+    }
+
+    fn find(&self, kind: &str, generation: i64) -> Option<&Condition> {
+        let mut conditions = self.0.iter();
+        conditions.find(|it| it.kind.as_str() == kind && it.observed_generation >= generation)
+    }
+}
+
+/// A status, made of what the controller wrote.
+pub(crate) trait Status: Sized {
+    /// What is read of `status`.
+    type Wire: DeserializeOwned + Default;
+    /// Keeps what controls read.
+    fn new(wire: Self::Wire, generation: i64) -> Self;
+}
+
+/// A kind of which no status is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoStatus;
+
+impl Status for NoStatus {
+    type Wire = serde::de::IgnoredAny;
+    fn new(_wire: Self::Wire, _generation: i64) -> Self {
+        Self
+    }
+}
+
+#[derive(Deserialize)]
+struct Wire<S: Default, T: Default> {
+    #[serde(default = "S::default")]
+    spec: S,
+    #[serde(default = "T::default")]
+    status: T,
+}
+
+fn project<S, T>(
+    meta: &Meta,
+    object: &str,
+    descriptor: &Descriptor,
+) -> Result<Option<FluxObject<S, T>>, serde_json::Error>
+where
+    S: DeserializeOwned + Default,
+    T: Status,
+{
+    let wire: Wire<S, T::Wire> = serde_json::from_str(object)?;
+    Ok(Some(FluxObject {
+        origin: meta.origin(descriptor),
+        spec: wire.spec,
+        status: T::new(wire.status, meta.generation),
+    }))
+}
+
+const fn flux(
+    group: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    versions: &'static [&'static str],
+) -> Descriptor {
+    Descriptor {
+        group,
+        kind,
+        plural,
+        versions,
+        custom: true,
+        page_size: 100,
+        metadata_only: false,
+    }
+}
+
+/// A kind of Flux: `(docs, name, spec, status, descriptor)`.
+macro_rules! flux_kind {
+    ($(#[$doc:meta])* $name:ident, $spec:ty, $status:ty, $descriptor:expr) => {
+        $(#[$doc])*
+        pub struct $name;
+
+        impl $crate::kinds::Kind for $name {
+            type Row = $crate::kinds::flux_objects::FluxObject<$spec, $status>;
+            const DESCRIPTOR: $crate::kinds::Descriptor = $descriptor;
+
+            fn project(
+                meta: &$crate::kinds::Meta,
+                object: &str,
+            ) -> Result<Option<Self::Row>, serde_json::Error> {
+                $crate::kinds::flux_objects::project(meta, object, &Self::DESCRIPTOR)
+            }
+
+            fn origin(row: &Self::Row) -> Option<&$crate::kinds::Origin> {
+                Some(&row.origin)
+            }
+        }
+    };
+}
+use flux_kind;
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST, Text};
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        let long = format!("\"{}é\"", "a".repeat(MOST - 1));
+        let text: Text = serde_json::from_str(&long).unwrap();
+        assert_eq!(text.as_str().len(), MOST - 1);
+        let none: Text = serde_json::from_str("null").unwrap();
+        assert!(none.is_empty());
+    }
+}

@@ -1,0 +1,92 @@
+//! What leaves the cluster as alerts, and what may enter as webhooks.
+
+use serde::Deserialize;
+
+use super::super::meta::null_as_default;
+use super::{CloudUser, FluxObject, NameRef, NoStatus, ObjectRef, Text, flux, flux_kind};
+
+const GROUP: &str = "notification.toolkit.fluxcd.io";
+
+/// `spec` of an Alert.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AlertSpec {
+    /// Whose events are sent.
+    #[serde(deserialize_with = "null_as_default")]
+    pub event_sources: Vec<ObjectRef>,
+}
+
+/// `spec` of a Provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProviderSpec {
+    /// `slack`, `generic-hmac`, …
+    #[serde(rename = "type")]
+    pub kind: Text,
+    /// Where alerts go; empty when the Secret has it.
+    pub address: Text,
+    /// HTTP proxy; deprecated.
+    pub proxy: Text,
+    /// Credential, and maybe the address.
+    pub secret_ref: Option<NameRef>,
+}
+
+/// `spec` of a Receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReceiverSpec {
+    /// Decides how requests authenticate.
+    #[serde(rename = "type")]
+    pub kind: Text,
+    /// The token.
+    pub secret_ref: Option<NameRef>,
+    /// What a request triggers.
+    #[serde(deserialize_with = "null_as_default")]
+    pub resources: Vec<ObjectRef>,
+    /// Which events are accepted; empty: all.
+    #[serde(deserialize_with = "null_as_default")]
+    pub events: Vec<Text>,
+    /// CEL that chooses among the resources (Flux 2.5).
+    pub resource_filter: Text,
+    /// Who may call a receiver of type `generic-oidc` (Flux 2.9).
+    #[serde(deserialize_with = "null_as_default")]
+    pub oidc_providers: Vec<OidcProvider>,
+}
+
+/// One of `spec.oidcProviders` of a Receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct OidcProvider {
+    /// Who vouches for the caller.
+    #[serde(rename = "issuerURL")]
+    pub issuer_url: Text,
+}
+
+flux_kind!(
+    /// Chooses the events that are sent.
+    Alert,
+    AlertSpec,
+    NoStatus,
+    flux(GROUP, "Alert", "alerts", &["v1", "v1beta3", "v1beta2"])
+);
+flux_kind!(
+    /// Where alerts are sent.
+    Provider,
+    ProviderSpec,
+    NoStatus,
+    flux(GROUP, "Provider", "providers", &["v1", "v1beta3", "v1beta2"])
+);
+flux_kind!(
+    /// Receives webhooks.
+    Receiver,
+    ReceiverSpec,
+    NoStatus,
+    flux(GROUP, "Receiver", "receivers", &["v1", "v1beta2"])
+);
+
+impl CloudUser for FluxObject<ProviderSpec, NoStatus> {
+    fn cloud(&self) -> Option<&str> {
+        const CLOUD_TYPES: [&str; 4] = ["azuredevops", "azureeventhub", "googlepubsub", "gcppubsub"];
+        Some(self.spec.kind.as_str()).filter(|kind| CLOUD_TYPES.contains(kind))
+    }
+}

@@ -1,0 +1,231 @@
+//! Sources: where the desired state comes from, and whether anybody checks who wrote it.
+
+use serde::Deserialize;
+
+use super::super::meta::null_as_default;
+use super::{
+    CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux, flux_kind,
+    named_provider,
+};
+
+const GROUP: &str = "source.toolkit.fluxcd.io";
+
+/// `spec` of a GitRepository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GitSpec {
+    /// `http`, `https` or `ssh`.
+    pub url: Text,
+    /// `generic` when empty.
+    pub provider: Text,
+    /// Static credential.
+    pub secret_ref: Option<NameRef>,
+    /// Verification of signatures; `None`: nobody checks.
+    pub verify: Option<GitVerification>,
+    /// No new revisions are fetched.
+    #[serde(deserialize_with = "null_as_default")]
+    pub suspend: bool,
+}
+
+/// `spec.verify` of a GitRepository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct GitVerification {
+    /// `HEAD`, `Tag` or `TagAndHEAD`.
+    pub mode: Text,
+}
+
+/// `spec` of an OCIRepository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OciSpec {
+    /// `oci://…`.
+    pub url: Text,
+    /// `generic` when empty.
+    pub provider: Text,
+    /// Which revision.
+    #[serde(rename = "ref")]
+    pub reference: Option<OciReference>,
+    /// Plain HTTP, and without `certSecretRef` no verification of certificates either.
+    #[serde(deserialize_with = "null_as_default")]
+    pub insecure: bool,
+    /// Static credential.
+    pub secret_ref: Option<NameRef>,
+    /// Certificate authority of the registry.
+    pub cert_secret_ref: Option<NameRef>,
+    /// Verification of signatures.
+    pub verify: Option<OciVerification>,
+}
+
+/// `spec.ref` of an OCIRepository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct OciReference {
+    /// Wins over the others.
+    pub digest: Text,
+}
+
+/// `spec.verify` of an OCIRepository, a HelmChart or a HelmRelease's chart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OciVerification {
+    /// `cosign` or `notation`.
+    pub provider: Text,
+    /// Public keys, or the trust policy of notation; `None` with cosign: keyless.
+    pub secret_ref: Option<NameRef>,
+    /// Whose keyless signatures are accepted; empty: anybody's.
+    #[serde(rename = "matchOIDCIdentity", deserialize_with = "null_as_default")]
+    pub identities: Vec<OidcIdentity>,
+}
+
+/// An accepted signer: two regular expressions, unanchored as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct OidcIdentity {
+    /// Who vouches for the signer.
+    pub issuer: Text,
+    /// The signer.
+    pub subject: Text,
+}
+
+/// `spec` of a HelmRepository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HelmRepositorySpec {
+    /// `http`, `https` or `oci`.
+    pub url: Text,
+    /// `generic` when empty.
+    pub provider: Text,
+    /// Plain HTTP; counts with type `oci` only.
+    #[serde(deserialize_with = "null_as_default")]
+    pub insecure: bool,
+    /// `default` when empty, or `oci`.
+    #[serde(rename = "type")]
+    pub kind: Text,
+    /// Static credential.
+    pub secret_ref: Option<NameRef>,
+    /// Whether the credential goes to whatever host serves the charts.
+    #[serde(deserialize_with = "null_as_default")]
+    pub pass_credentials: bool,
+}
+
+/// `spec` of a HelmChart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HelmChartSpec {
+    /// HelmRepository, GitRepository or Bucket of the same namespace.
+    pub source_ref: ObjectRef,
+    /// Verification of signatures.
+    pub verify: Option<OciVerification>,
+}
+
+/// `spec` of a Bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BucketSpec {
+    /// Host.
+    pub endpoint: Text,
+    /// `generic` when empty.
+    pub provider: Text,
+    /// Plain HTTP.
+    #[serde(deserialize_with = "null_as_default")]
+    pub insecure: bool,
+    /// Static credential.
+    pub secret_ref: Option<NameRef>,
+    /// Where temporary credentials are asked for.
+    pub sts: Option<SecurityTokenService>,
+}
+
+/// `spec.sts` of a Bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SecurityTokenService {
+    /// `http` or `https`.
+    pub endpoint: Text,
+}
+
+/// Whether a source was fetched and its signature found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Condition `Ready`.
+    pub ready: Standing,
+    /// Condition `SourceVerified`.
+    pub verified: Standing,
+}
+
+/// What is read of a source's status.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct FetchedWire {
+    conditions: Conditions,
+}
+
+impl Status for Fetched {
+    type Wire = FetchedWire;
+    fn new(wire: FetchedWire, generation: i64) -> Self {
+        Self {
+            ready: wire.conditions.standing("Ready", generation),
+            verified: wire.conditions.standing("SourceVerified", generation),
+        }
+    }
+}
+
+flux_kind!(
+    /// Git sources.
+    GitRepository,
+    GitSpec,
+    Fetched,
+    flux(GROUP, "GitRepository", "gitrepositories", &["v1", "v1beta2"])
+);
+flux_kind!(
+    /// OCI sources.
+    OciRepository,
+    OciSpec,
+    Fetched,
+    flux(GROUP, "OCIRepository", "ocirepositories", &["v1", "v1beta2"])
+);
+flux_kind!(
+    /// Helm repositories.
+    HelmRepository,
+    HelmRepositorySpec,
+    NoStatus,
+    flux(GROUP, "HelmRepository", "helmrepositories", &["v1", "v1beta2"])
+);
+flux_kind!(
+    /// Charts, most of them made by helm-controller for its HelmReleases.
+    HelmChart,
+    HelmChartSpec,
+    Fetched,
+    flux(GROUP, "HelmChart", "helmcharts", &["v1", "v1beta2"])
+);
+flux_kind!(
+    /// Buckets.
+    Bucket,
+    BucketSpec,
+    NoStatus,
+    flux(GROUP, "Bucket", "buckets", &["v1", "v1beta2"])
+);
+
+impl CloudUser for FluxObject<GitSpec, Fetched> {
+    fn cloud(&self) -> Option<&str> {
+        named_provider(&self.spec.provider)
+    }
+}
+
+impl CloudUser for FluxObject<OciSpec, Fetched> {
+    fn cloud(&self) -> Option<&str> {
+        named_provider(&self.spec.provider)
+    }
+}
+
+impl CloudUser for FluxObject<HelmRepositorySpec, NoStatus> {
+    fn cloud(&self) -> Option<&str> {
+        named_provider(&self.spec.provider)
+    }
+}
+
+impl CloudUser for FluxObject<BucketSpec, NoStatus> {
+    fn cloud(&self) -> Option<&str> {
+        named_provider(&self.spec.provider)
+    }
+}

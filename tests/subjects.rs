@@ -1,0 +1,367 @@
+//! The engine judges controllers, objects, namespaces and the cluster, and never takes the unseen for good.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unnecessary_wraps, reason = "a judge may lack evidence")]
+
+mod support;
+
+use flux_security_operator::api::ControlResult::{Fail, Manual, NotApplicable, Pass, Unknown};
+use flux_security_operator::api::{Severity, Tenancy};
+use flux_security_operator::controls::{
+    ClusterSubject, Control, Defect, Each, Judges, NamespaceSubject, ObjectSubject, Outcome, Severities,
+};
+use flux_security_operator::engine::Engine;
+use flux_security_operator::flux::Component;
+use flux_security_operator::inventory::{
+    Coverage, Delta, Missing, ObjectKey, Owner, Reach, Read, SubjectKey,
+};
+use flux_security_operator::kinds::KindId;
+use flux_security_operator::kinds::flux_objects::Receiver;
+use flux_security_operator::kinds::namespace::Namespace;
+use serde_json::{Value, json};
+use support::{control, deployment, kind, policy, posture, remove, upsert};
+
+const fn test_control(id: &'static str, reads: &'static [Read], judges: Judges) -> Control {
+    Control {
+        id,
+        title: "a control of this test",
+        chapter: "Tests",
+        severity: Severities::always(Severity::Medium),
+        rationale: "",
+        audit: "",
+        remediation: "",
+        reference: "",
+        reads,
+        parameters: &[],
+        judges,
+    }
+}
+
+static OBJECTS: Control = test_control(
+    "T-OBJECTS",
+    &[],
+    Judges::Objects(&[&Each::<Namespace>(not_open), &Each::<Receiver>(fails_twice)]),
+);
+static NAMESPACES: Control = test_control(
+    "T-NAMESPACES",
+    &[Read::namespace::<Receiver>(), Read::Owners(Reach::Namespace)],
+    Judges::Namespaces(tenants_have_no_receiver),
+);
+static CLUSTER: Control = test_control(
+    "T-CLUSTER",
+    &[
+        Read::Controllers(&[Component::Helm]),
+        Read::cluster::<Namespace>(),
+    ],
+    Judges::Cluster(a_namespace_per_controller),
+);
+static BROKEN: Control = test_control(
+    "T-BROKEN",
+    &[],
+    Judges::Objects(&[&Each::<Namespace>(|_| Ok(Outcome::Fail(Vec::new())))]),
+);
+static PANICS: Control = test_control("T-PANICS", &[], Judges::Cluster(|_| panic!("on purpose")));
+static PERSON: Control = test_control(
+    "T-PERSON",
+    &[],
+    Judges::Cluster(|_| Ok(Outcome::Manual("look at the safe".into()))),
+);
+static CATALOGUE: &[&Control] = &[&OBJECTS, &NAMESPACES, &CLUSTER, &BROKEN, &PANICS, &PERSON];
+
+fn not_open(subject: &ObjectSubject<'_, Namespace>) -> Result<Outcome, Missing> {
+    if subject.row.labels.contains_key("na") {
+        return Ok(Outcome::not_applicable("labelled so"));
+    }
+    let open = subject.row.labels.contains_key("open");
+    let defect = Defect {
+        message: "is open".into(),
+        ..Defect::default()
+    };
+    Ok(Outcome::from_defects(
+        open.then_some(defect).into_iter().collect(),
+    ))
+}
+
+/// One defect of its own, and one of the namespace.
+fn fails_twice(subject: &ObjectSubject<'_, Receiver>) -> Result<Outcome, Missing> {
+    let namespace = ObjectKey::new("", &subject.key.namespace);
+    Ok(Outcome::Fail(vec![
+        Defect {
+            severity: Some(Severity::Critical),
+            ..Defect::default()
+        },
+        Defect {
+            about: Some(SubjectKey::object::<Namespace>(&namespace)),
+            ..Defect::default()
+        },
+    ]))
+}
+
+fn tenants_have_no_receiver(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
+    if !matches!(subject.view.owner(subject.name)?, Owner::Tenant(_)) {
+        return Ok(Outcome::not_applicable("no tenant's"));
+    }
+    let receivers = subject.view.siblings::<Receiver>()?;
+    let defects = receivers.map(|_| Defect::default()).collect();
+    Ok(Outcome::from_defects(defects))
+}
+
+fn a_namespace_per_controller(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
+    let controllers = subject.view.controllers(Component::Helm)?.count();
+    let namespaces = subject.view.table::<Namespace>()?.len();
+    let defects = (controllers > namespaces).then(Defect::default);
+    Ok(Outcome::from_defects(defects.into_iter().collect()))
+}
+
+fn engine() -> Engine {
+    let mut engine = Engine::new(CATALOGUE);
+    engine.pin("test", policy(Tenancy::Shared));
+    engine.ingest(KindId::all().map(|kind| Delta::Coverage(kind, Coverage::Synced)));
+    engine
+}
+
+fn namespace(name: &str, label: &str) -> Value {
+    let mut labels = json!({});
+    if !label.is_empty() {
+        labels[label] = json!("");
+    }
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "uid": "uid-of-it", "labels": labels}})
+}
+
+fn receiver(namespace: &str) -> Value {
+    json!({"apiVersion": "notification.toolkit.fluxcd.io/v1", "kind": "Receiver",
+        "metadata": {"name": "hook", "namespace": namespace},
+        "spec": {"resources": [{"namespace": "elsewhere"}]}})
+}
+
+#[test]
+fn objects_are_judged_one_by_one() {
+    let mut engine = engine();
+    let judged = control(&posture(&engine), "T-OBJECTS");
+    assert_eq!(
+        (judged.result, judged.message.as_str()),
+        (NotApplicable, "no Namespace or Receiver exists")
+    );
+    engine.ingest([upsert(&namespace("n", "na"))]);
+    let judged = control(&posture(&engine), "T-OBJECTS");
+    assert_eq!(
+        (judged.result, judged.message.as_str()),
+        (NotApplicable, "labelled so")
+    );
+    engine.ingest([upsert(&namespace("a", "")), upsert(&namespace("b", ""))]);
+    let judged = control(&posture(&engine), "T-OBJECTS");
+    assert_eq!(
+        (judged.result, judged.message.as_str()),
+        (Pass, "2 objects comply")
+    );
+    engine.ingest([upsert(&namespace("b", "open"))]);
+    let whole = posture(&engine);
+    assert_eq!(control(&whole, "T-OBJECTS").result, Fail);
+    let found = &whole.findings[0];
+    assert_eq!(
+        (found.finding.resource.to_string().as_str(), found.uid.as_str()),
+        ("Namespace b", "uid-of-it")
+    );
+    engine.ingest([remove(&namespace("b", ""))]);
+    assert_eq!(
+        control(&posture(&engine), "T-OBJECTS").message,
+        "1 object complies"
+    );
+}
+
+#[test]
+fn a_subject_may_have_several_defects_on_several_objects() {
+    let mut engine = engine();
+    engine.ingest([upsert(&namespace("a", "")), upsert(&receiver("a"))]);
+    let whole = posture(&engine);
+    let judged = control(&whole, "T-OBJECTS");
+    assert_eq!(
+        (judged.result, judged.severity, judged.findings),
+        (Fail, Severity::Critical, 2)
+    );
+    let of_it = whole
+        .findings
+        .iter()
+        .filter(|it| it.finding.control == "T-OBJECTS");
+    let named: Vec<String> = of_it.map(|it| it.finding.resource.to_string()).collect();
+    assert_eq!(named, ["Receiver a/hook", "Namespace a"]);
+}
+
+#[test]
+fn a_severity_of_the_policy_wins_over_that_of_the_situation() {
+    let mut row = policy(Tenancy::Shared);
+    row.spec.controls = serde_json::from_value(json!([{"id": "T-OBJECTS", "severity": "Low"}])).unwrap();
+    let mut engine = engine();
+    engine.pin("test", row);
+    engine.ingest([upsert(&receiver("a"))]);
+    assert_eq!(control(&posture(&engine), "T-OBJECTS").severity, Severity::Low);
+}
+
+#[test]
+fn a_judged_kind_that_is_out_of_sight_is_unknown_without_any_object() {
+    let receivers = kind("Receiver");
+    for coverage in [
+        Coverage::Pending,
+        Coverage::Forbidden,
+        Coverage::Failing { error: "cut".into() },
+        Coverage::NotServed {
+            versions: "v9".into(),
+        },
+    ] {
+        let mut engine = engine();
+        engine.ingest([upsert(&namespace("a", ""))]);
+        assert_eq!(control(&posture(&engine), "T-OBJECTS").result, Pass);
+        engine.ingest([Delta::Coverage(receivers, coverage.clone())]);
+        let judged = control(&posture(&engine), "T-OBJECTS");
+        assert_eq!(
+            (judged.result, judged.reason.as_str()),
+            (Unknown, coverage.reason())
+        );
+    }
+    let mut engine = engine();
+    engine.ingest([
+        Delta::Coverage(receivers, Coverage::Absent),
+        upsert(&namespace("a", "")),
+    ]);
+    assert_eq!(
+        control(&posture(&engine), "T-OBJECTS").result,
+        Pass,
+        "absent is seen"
+    );
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_unknown() {
+    let mut engine = engine();
+    engine.ingest([upsert(&namespace("a", ""))]);
+    let mut broken = receiver("a");
+    broken["spec"] = json!({"resources": 7});
+    engine.ingest([upsert(&broken)]);
+    let judged = control(&posture(&engine), "T-OBJECTS");
+    assert_eq!((judged.result, judged.reason.as_str()), (Unknown, "Undecodable"));
+}
+
+#[test]
+fn an_unreadable_sibling_matters_to_its_own_namespace_only() {
+    let mut engine = engine();
+    let mut broken = receiver("a");
+    broken["spec"] = json!({"resources": 7});
+    engine.ingest([upsert(&namespace("b", "")), upsert(&broken)]);
+    assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, Pass);
+    engine.ingest([upsert(&namespace("a", ""))]);
+    assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, Unknown);
+}
+
+#[test]
+fn namespaces_belong_to_the_platform_or_to_tenants() {
+    let mut engine = engine();
+    engine.ingest([
+        upsert(&namespace("kube-system", "")),
+        upsert(&receiver("kube-system")),
+    ]);
+    assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, NotApplicable);
+    engine.ingest([
+        upsert(&namespace("flux-system", "")),
+        upsert(&receiver("flux-system")),
+    ]);
+    let whole = posture(&engine);
+    assert_eq!(
+        control(&whole, "T-NAMESPACES").result,
+        Fail,
+        "no controller runs there"
+    );
+    let found = whole
+        .findings
+        .iter()
+        .find(|it| it.finding.control == "T-NAMESPACES")
+        .unwrap();
+    assert_eq!(found.finding.resource.home(), "flux-system");
+    let helm = deployment("helm-controller", "1.6.3", &[]);
+    engine.ingest([upsert(&helm)]);
+    assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, NotApplicable);
+    engine.ingest([remove(&helm)]);
+    assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, Fail);
+    engine.ingest([Delta::Coverage(kind("Pod"), Coverage::Forbidden)]);
+    let judged = control(&posture(&engine), "T-NAMESPACES");
+    assert_eq!(judged.result, Unknown, "it may be Flux's own: {}", judged.message);
+}
+
+#[test]
+fn the_policy_says_which_namespaces_are_whose() {
+    let mut engine = engine();
+    engine.ingest([upsert(&namespace("shop", "")), upsert(&receiver("shop"))]);
+    for (spec, expected) in [
+        (json!({}), Fail),
+        (json!({"platform": {"namespaces": ["sh*"]}}), NotApplicable),
+        (
+            json!({"tenants": {"namespaceSelector": {"matchLabels": {"team": "a"}}}}),
+            NotApplicable,
+        ),
+    ] {
+        let mut row = policy(Tenancy::Shared);
+        row.spec = serde_json::from_value(spec.clone()).unwrap();
+        engine.pin("test", row);
+        assert_eq!(
+            control(&posture(&engine), "T-NAMESPACES").result,
+            expected,
+            "{spec}"
+        );
+    }
+}
+
+#[test]
+fn the_cluster_has_one_verdict() {
+    let mut engine = engine();
+    assert_eq!(
+        control(&posture(&engine), "T-CLUSTER").message,
+        "the cluster complies"
+    );
+    engine.ingest([upsert(&deployment("helm-controller", "1.6.3", &[]))]);
+    let whole = posture(&engine);
+    assert_eq!(control(&whole, "T-CLUSTER").result, Fail);
+    assert_eq!(
+        whole.findings[0].finding.resource.to_string(),
+        "FluxSecurityPolicy test"
+    );
+    engine.ingest([upsert(&namespace("a", ""))]);
+    assert_eq!(control(&posture(&engine), "T-CLUSTER").result, Pass);
+    engine.ingest([Delta::Coverage(kind("Namespace"), Coverage::Forbidden)]);
+    assert_eq!(control(&posture(&engine), "T-CLUSTER").result, Unknown);
+}
+
+#[test]
+fn what_only_a_person_can_judge_says_so() {
+    let judged = control(&posture(&engine()), "T-PERSON");
+    assert_eq!(
+        (judged.result, judged.message.as_str()),
+        (Manual, "look at the safe")
+    );
+}
+
+#[test]
+fn a_broken_control_is_unknown_never_pass() {
+    let mut engine = engine();
+    engine.ingest([upsert(&namespace("a", ""))]);
+    for id in ["T-BROKEN", "T-PANICS"] {
+        let judged = control(&posture(&engine), id);
+        assert_eq!(
+            (judged.result, judged.reason.as_str()),
+            (Unknown, "Internal"),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn one_object_costs_what_its_reach_touches() {
+    let evaluations = |others: usize, change: Value| {
+        let mut engine = engine();
+        let names = (0..others).map(|number| format!("n{number}"));
+        engine.ingest(names.flat_map(|name| [upsert(&namespace(&name, "")), upsert(&receiver(&name))]));
+        let before = engine.evaluations();
+        engine.ingest([upsert(&change)]);
+        engine.evaluations() - before
+    };
+    for change in [receiver("fresh"), namespace("fresh", "")] {
+        assert_eq!(evaluations(1, change.clone()), evaluations(300, change));
+    }
+}
