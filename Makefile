@@ -1,8 +1,8 @@
 CARGO ?= cargo
 
-.PHONY: help demo test lint generate
+.PHONY: help demo test test-faults lint generate
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: ## the operator at work, on a Kubernetes of its own or on the cluster of KUBECONFIG
 	$(CARGO) build --locked --bin fluxsec
@@ -10,6 +10,9 @@ demo: ## the operator at work, on a Kubernetes of its own or on the cluster of K
 
 test: ## run every test
 	$(CARGO) test --locked
+
+test-faults: ## the faults that take minutes
+	$(CARGO) test --locked --test failover -- --ignored --nocapture
 
 lint: ## formatting, clippy, and cargo-deny where it is installed
 	$(CARGO) fmt --check
