@@ -1,4 +1,5 @@
-//! The operator's ClusterRole, generated from the table of watched kinds: what is watched may be read, nothing else.
+//! The operator's ClusterRole, generated from the table of watched kinds: what is watched may be listed and watched,
+//! nothing else.
 //! And its Role: one Lease may be written, nothing else of the namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,15 +22,16 @@ pub fn manifest() -> String {
          apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: {NAME}\nrules:\n"
     );
     for (group, plurals) in watched() {
-        rule(&mut text, group, &plurals, &["get", "list", "watch"]);
+        rule(&mut text, group, &plurals, &["list", "watch"]);
     }
-    let reports = ["fluxsecurityreports", "fluxsecuritynamespacereports"];
-    rule(
-        &mut text,
-        GROUP,
-        &BTreeSet::from(reports),
-        &["create", "patch", "delete"],
-    );
+    let (report, namespace_report) = ("fluxsecurityreports", "fluxsecuritynamespacereports");
+    // What an earlier process published is read one by one.
+    let own = BTreeSet::from(["fluxsecuritypolicies", report, namespace_report]);
+    rule(&mut text, GROUP, &own, &["get"]);
+    // The garbage collector removes the report of a deleted policy.
+    let reports = BTreeSet::from([report, namespace_report]);
+    rule(&mut text, GROUP, &reports, &["create", "patch"]);
+    rule(&mut text, GROUP, &BTreeSet::from([namespace_report]), &["delete"]);
     let statuses = [
         "fluxsecuritypolicies/status",
         "fluxsecurityreports/status",

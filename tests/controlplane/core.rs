@@ -15,6 +15,17 @@ use super::wait_for;
 
 /// Token of the one user who may do everything.
 const ADMIN: &str = "admin-token";
+/// Requests of ServiceAccounts, without what they carry.
+const AUDIT_POLICY: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    userGroups: ['system:serviceaccounts']
+  - level: None
+";
+const AUDIT_LOG: &str = "audit.log";
 /// A port that was free may be taken when it is used.
 const ATTEMPTS: u32 = 3;
 
@@ -80,6 +91,8 @@ impl ControlPlane {
         )?;
         let tokens = sandbox.folder().join("tokens.csv");
         fs::write(&tokens, format!("{ADMIN},admin,admin,\"system:masters\"\n"))?;
+        let audit_policy = sandbox.folder().join("audit-policy.yaml");
+        fs::write(&audit_policy, AUDIT_POLICY)?;
         let certificates = sandbox.folder().join("certificates");
         // The API server makes its serving certificate itself; its key signs the ServiceAccounts' tokens as well.
         let key = certificates.join("apiserver.key");
@@ -102,7 +115,10 @@ impl ControlPlane {
                     "--service-cluster-ip-range",
                     "10.0.0.0/24",
                 ])
-                .args(["--allow-privileged=true"]),
+                .args(["--allow-privileged=true", "--audit-policy-file"])
+                .arg(&audit_policy)
+                .arg("--audit-log-path")
+                .arg(sandbox.folder().join(AUDIT_LOG)),
         )?;
         let url = format!("https://127.0.0.1:{secure}");
         let ready = || {
@@ -149,6 +165,17 @@ impl ControlPlane {
     /// etcd's process.
     pub(crate) fn etcd(&mut self) -> &mut Process {
         &mut self.etcd
+    }
+
+    /// Every request of ServiceAccounts, as the API server saw it.
+    pub(crate) fn audit_log(&self) -> anyhow::Result<Vec<serde_json::Value>> {
+        let log = fs::read_to_string(self.sandbox.folder().join(AUDIT_LOG))?;
+        // The last line may be half written.
+        let complete = log.rfind('\n').map_or("", |end| &log[..end]);
+        complete
+            .lines()
+            .map(|line| Ok(serde_json::from_str(line)?))
+            .collect()
     }
 
     /// A kubeconfig for the bearer of a token.

@@ -1,0 +1,163 @@
+//! What the operator asks the API server for, and what it may ask for, are one and the same.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod controlplane;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use anyhow::ensure;
+use controlplane::scenario::{PATIENCE, SHARED, installed, result, set_args, until};
+use controlplane::{ControlPlane, Operator, wait_for};
+use serde_json::Value;
+
+const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
+
+/// Verb and resource; `get leases.coordination.k8s.io`, `patch fluxsecurityreports.fluxsecurity.dev/status`.
+type Right = String;
+
+/// Everything that the operator does in its life: a report, a drift, repairs of reports, a bad policy, a deleted one,
+/// a second start.
+fn live(control_plane: &ControlPlane) {
+    control_plane.apply(SHARED).unwrap();
+    let mut operator = Operator::start(control_plane).unwrap();
+    until(control_plane, "the first report", |report| {
+        result(report, "FSP-KUST-001") == "Pass"
+    });
+    set_args(
+        control_plane,
+        "kustomize-controller",
+        "--insecure-kubeconfig-exec=true",
+    );
+    until(control_plane, "the drift", |report| {
+        result(report, "FSP-KUST-001") == "Fail"
+    });
+    let namespace_report = ["-n", "flux-system", "fluxsecuritynamespacereport", "default"];
+    wait_for("the namespace report", PATIENCE, || {
+        control_plane.get(&namespace_report)
+    })
+    .unwrap();
+    let patch = r#"{"status":{"summary":{"pass":1000}}}"#;
+    let edit = ["patch", "fluxsecurityreport", "default", "--subresource=status"];
+    control_plane
+        .kubectl(&[&edit[..], &["--type=merge", "-p", patch]].concat())
+        .unwrap();
+    until(control_plane, "the repair", |report| {
+        report["status"]["summary"]["pass"] != 1000
+    });
+    let edit = [
+        "patch",
+        "fluxsecuritynamespacereport",
+        "default",
+        "-n",
+        "flux-system",
+    ];
+    control_plane
+        .kubectl(&[&edit[..], &["--subresource=status", "--type=merge", "-p", patch]].concat())
+        .unwrap();
+    wait_for("the repair", PATIENCE, || {
+        let report = control_plane.get(&namespace_report)?;
+        ensure!(report["status"]["summary"]["pass"] != 1000, "still edited");
+        Ok(())
+    })
+    .unwrap();
+    assert!(operator.process.stop().unwrap().success());
+    let mut operator = Operator::start(control_plane).unwrap();
+    // Without Flux there is nothing left to report of its namespace.
+    control_plane
+        .kubectl(&["delete", "deployments", "-n", "flux-system", "--all"])
+        .unwrap();
+    wait_for("an empty namespace", PATIENCE, || {
+        ensure!(control_plane.get(&namespace_report).is_err(), "still reported");
+        Ok(())
+    })
+    .unwrap();
+    assert!(operator.process.stop().unwrap().success());
+}
+
+/// What was asked for, and whether it was granted.
+fn asked(control_plane: &ControlPlane) -> (BTreeSet<Right>, BTreeSet<Right>) {
+    let (mut granted, mut refused) = (BTreeSet::new(), BTreeSet::new());
+    for event in control_plane.audit_log().unwrap() {
+        let object = &event["objectRef"];
+        if event["user"]["username"] != USER || object.is_null() {
+            continue;
+        }
+        let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+        let (resource, subresource) = (text("resource"), text("subresource"));
+        let verb = event["verb"].as_str().unwrap();
+        let right = right(verb, &text("apiGroup"), &resource, &subresource);
+        let code = event["responseStatus"]["code"].as_u64();
+        let verdict = if code == Some(403) {
+            &mut refused
+        } else {
+            &mut granted
+        };
+        verdict.insert(right);
+        if verb == "patch" && code == Some(201) {
+            // A server-side apply that creates is audited as a patch, and refused without the right to create.
+            granted.insert(self::right("create", &text("apiGroup"), &resource, &subresource));
+        }
+    }
+    (granted, refused)
+}
+
+fn right(verb: &str, group: &str, resource: &str, subresource: &str) -> Right {
+    let dot = if group.is_empty() { "" } else { "." };
+    let slash = if subresource.is_empty() { "" } else { "/" };
+    format!("{verb} {resource}{dot}{group}{slash}{subresource}")
+}
+
+/// What the installed roles grant.
+fn may(control_plane: &ControlPlane) -> BTreeSet<Right> {
+    let name = "flux-security-operator";
+    let roles = [
+        control_plane.get(&["clusterrole", name]).unwrap(),
+        control_plane
+            .get(&["role", "-n", "flux-security-system", name])
+            .unwrap(),
+    ];
+    let mut rights = BTreeSet::new();
+    for rule in roles.iter().flat_map(|role| role["rules"].as_array().unwrap()) {
+        for (group, resource, verb) in combinations(rule) {
+            let (resource, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
+            rights.insert(right(&verb, &group, resource, subresource));
+        }
+    }
+    rights
+}
+
+fn combinations(rule: &Value) -> Vec<(String, String, String)> {
+    let list = |field: &str| -> Vec<String> {
+        let items = rule[field].as_array().into_iter().flatten();
+        items.map(|item| item.as_str().unwrap().to_owned()).collect()
+    };
+    let mut all = Vec::new();
+    for group in list("apiGroups") {
+        for resource in list("resources") {
+            for verb in list("verbs") {
+                all.push((group.clone(), resource.clone(), verb));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_right_is_used_and_none_is_missing() {
+    let control_plane = installed();
+    let started = Instant::now();
+    live(&control_plane);
+    let (granted, refused) = asked(&control_plane);
+    let may = may(&control_plane);
+    eprintln!("{} rights, seen in {:?}", may.len(), started.elapsed());
+    assert!(refused.is_empty(), "refused: {refused:#?}");
+    let missing: Vec<_> = granted.difference(&may).collect();
+    assert!(missing.is_empty(), "not in the roles: {missing:#?}");
+    let unused: Vec<_> = may.difference(&granted).collect();
+    assert!(unused.is_empty(), "never used: {unused:#?}");
+    assert!(
+        !granted.iter().any(|right| right.contains(" secrets")),
+        "{granted:#?}"
+    );
+}
