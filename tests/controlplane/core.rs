@@ -8,10 +8,11 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use serde_json::json;
 
 use super::process::{Process, Sandbox, free_port};
 use super::programs::{self, Finish};
-use super::wait_for;
+use super::{plain, wait_for};
 
 /// Token of the one user who may do everything.
 const ADMIN: &str = "admin-token";
@@ -26,19 +27,120 @@ rules:
   - level: None
 ";
 const AUDIT_LOG: &str = "audit.log";
+/// How long an API server may take to be ready on a busy machine.
+const START: Duration = Duration::from_mins(1);
 /// A port that was free may be taken when it is used.
 const ATTEMPTS: u32 = 3;
+
+/// How a control plane differs from the usual one.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    /// Whether etcd waits for the disk, as it does where it matters: for latency figures.
+    pub(crate) durable: bool,
+    /// A folder with etcd's data to begin with; it is copied.
+    pub(crate) data: Option<PathBuf>,
+    /// More flags of etcd.
+    pub(crate) etcd: Vec<String>,
+    /// More flags of the API server.
+    pub(crate) apiserver: Vec<String>,
+}
 
 /// A control plane on free ports of the loopback, for one test.
 pub(crate) struct ControlPlane {
     // Ended in this order.
     apiserver: Process,
     etcd: Process,
-    programs: PathBuf,
-    url: String,
+    site: Site,
     admin: PathBuf,
     sandbox: Sandbox,
     _turn: Turn,
+}
+
+/// Where a control plane lives: the same after each restart.
+struct Site {
+    programs: PathBuf,
+    folder: PathBuf,
+    options: Options,
+    etcd: u16,
+    peer_url: String,
+    secure: u16,
+}
+
+impl Site {
+    fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.secure)
+    }
+
+    fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.etcd)
+    }
+
+    fn certificates(&self) -> PathBuf {
+        self.folder.join("certificates")
+    }
+
+    fn etcd_command(&self) -> Command {
+        let mut command = Command::new(self.programs.join("etcd"));
+        command
+            .arg("--data-dir")
+            .arg(self.folder.join("etcd"))
+            .args(["--listen-client-urls", &self.etcd_url()])
+            .args(["--advertise-client-urls", &self.etcd_url()])
+            .args(["--listen-peer-urls", &self.peer_url, "--log-level", "warn"])
+            .args(&self.options.etcd);
+        if !self.options.durable {
+            command.arg("--unsafe-no-fsync");
+        }
+        command
+    }
+
+    /// An API server on a port, with etcd behind a URL.
+    fn apiserver_command(&self, secure: u16, etcd_url: &str) -> Command {
+        let mut command = Command::new(self.programs.join("kube-apiserver"));
+        let certificates = self.certificates();
+        // It makes its serving certificate itself; the key signs the ServiceAccounts' tokens as well.
+        let key = certificates.join("apiserver.key");
+        command
+            .args(["--etcd-servers", etcd_url, "--bind-address", "127.0.0.1"])
+            .args(["--secure-port", &secure.to_string(), "--cert-dir"])
+            .arg(&certificates)
+            .args(["--service-account-issuer", "https://kubernetes.default.svc"])
+            .arg("--service-account-key-file")
+            .arg(&key)
+            .arg("--service-account-signing-key-file")
+            .arg(&key)
+            .arg("--token-auth-file")
+            .arg(self.folder.join("tokens.csv"))
+            .args(["--authorization-mode", "RBAC"])
+            .args(["--service-cluster-ip-range", "10.0.0.0/24"])
+            .args(["--allow-privileged=true", "--audit-policy-file"])
+            .arg(self.folder.join("audit-policy.yaml"))
+            .arg("--audit-log-path")
+            .arg(self.folder.join(AUDIT_LOG))
+            .args(&self.options.apiserver);
+        command
+    }
+
+    /// Writes what the processes read.
+    fn furnish(&self) -> anyhow::Result<()> {
+        fs::write(
+            self.folder.join("tokens.csv"),
+            format!("{ADMIN},admin,admin,\"system:masters\"\n"),
+        )?;
+        fs::write(self.folder.join("audit-policy.yaml"), AUDIT_POLICY)?;
+        match &self.options.data {
+            Some(data) => programs::copy(data, &self.folder.join("etcd")),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks an API server whether it is ready.
+    fn is_ready(&self, url: &str) -> anyhow::Result<()> {
+        kubectl_at(&self.programs, url, &self.certificates(), &self.folder)
+            .args(["get", "--raw", "/readyz"])
+            .finish("not ready")?;
+        Ok(())
+    }
 }
 
 impl ControlPlane {
@@ -47,17 +149,24 @@ impl ControlPlane {
     /// # Errors
     /// They cannot be built or do not start.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_with(&Options::default())
+    }
+
+    /// Starts one that differs from the usual.
+    ///
+    /// # Errors
+    /// They cannot be built or do not start.
+    pub(crate) fn start_with(options: &Options) -> anyhow::Result<Self> {
         let programs = programs::core()?;
         let turn = Turn::take();
         let mut attempt = 1;
         loop {
-            match Self::launch(&programs) {
-                Ok((sandbox, etcd, apiserver, url)) => {
+            match Self::launch(&programs, options) {
+                Ok((sandbox, etcd, apiserver, site)) => {
                     let mut it = Self {
                         apiserver,
                         etcd,
-                        programs,
-                        url,
+                        site,
                         admin: PathBuf::new(),
                         sandbox,
                         _turn: turn,
@@ -71,70 +180,88 @@ impl ControlPlane {
         }
     }
 
-    fn launch(programs: &Path) -> anyhow::Result<(Sandbox, Process, Process, String)> {
+    fn launch(programs: &Path, options: &Options) -> anyhow::Result<(Sandbox, Process, Process, Site)> {
         let sandbox = Sandbox::new()?;
-        let (client, peer, secure) = (free_port()?, free_port()?, free_port()?);
-        let etcd_url = format!("http://127.0.0.1:{client}");
-        let mut etcd = sandbox.spawn(
-            "etcd",
-            Command::new(programs.join("etcd"))
-                .arg("--data-dir")
-                .arg(sandbox.folder().join("etcd"))
-                .args([
-                    "--listen-client-urls",
-                    &etcd_url,
-                    "--advertise-client-urls",
-                    &etcd_url,
-                ])
-                .args(["--listen-peer-urls", &format!("http://127.0.0.1:{peer}")])
-                .args(["--log-level", "warn", "--unsafe-no-fsync"]),
-        )?;
-        let tokens = sandbox.folder().join("tokens.csv");
-        fs::write(&tokens, format!("{ADMIN},admin,admin,\"system:masters\"\n"))?;
-        let audit_policy = sandbox.folder().join("audit-policy.yaml");
-        fs::write(&audit_policy, AUDIT_POLICY)?;
-        let certificates = sandbox.folder().join("certificates");
-        // The API server makes its serving certificate itself; its key signs the ServiceAccounts' tokens as well.
-        let key = certificates.join("apiserver.key");
+        let site = Site {
+            programs: programs.to_owned(),
+            folder: sandbox.folder().to_owned(),
+            options: options.clone(),
+            etcd: free_port()?,
+            peer_url: format!("http://127.0.0.1:{}", free_port()?),
+            secure: free_port()?,
+        };
+        site.furnish()?;
+        let mut etcd = sandbox.spawn("etcd", &site.etcd_command())?;
         let mut apiserver = sandbox.spawn(
             "kube-apiserver",
-            Command::new(programs.join("kube-apiserver"))
-                .args(["--etcd-servers", &etcd_url, "--bind-address", "127.0.0.1"])
-                .args(["--secure-port", &secure.to_string(), "--cert-dir"])
-                .arg(&certificates)
-                .args(["--service-account-issuer", "https://kubernetes.default.svc"])
-                .arg("--service-account-key-file")
-                .arg(&key)
-                .arg("--service-account-signing-key-file")
-                .arg(&key)
-                .arg("--token-auth-file")
-                .arg(&tokens)
-                .args([
-                    "--authorization-mode",
-                    "RBAC",
-                    "--service-cluster-ip-range",
-                    "10.0.0.0/24",
-                ])
-                .args(["--allow-privileged=true", "--audit-policy-file"])
-                .arg(&audit_policy)
-                .arg("--audit-log-path")
-                .arg(sandbox.folder().join(AUDIT_LOG)),
+            &site.apiserver_command(site.secure, &site.etcd_url()),
         )?;
-        let url = format!("https://127.0.0.1:{secure}");
-        let ready = || {
+        wait_for("kube-apiserver", START, || {
             etcd.check()?;
             apiserver.check()?;
-            kubectl_at(programs, &url, &certificates, sandbox.folder())
-                .args(["get", "--raw", "/readyz"])
-                .finish("not ready")
-        };
-        wait_for("kube-apiserver", Duration::from_mins(1), ready)?;
-        Ok((sandbox, etcd, apiserver, url))
+            site.is_ready(&site.url())
+        })?;
+        Ok((sandbox, etcd, apiserver, site))
+    }
+
+    /// Starts the API server again, where it was, after it has been killed; does not wait.
+    pub(crate) fn revive_apiserver(&mut self) -> anyhow::Result<()> {
+        let command = self
+            .site
+            .apiserver_command(self.site.secure, &self.site.etcd_url());
+        self.apiserver = self.sandbox.spawn("kube-apiserver", &command)?;
+        Ok(())
+    }
+
+    /// Starts etcd again, where it was, after it has been killed; does not wait.
+    pub(crate) fn revive_etcd(&mut self) -> anyhow::Result<()> {
+        self.etcd = self.sandbox.spawn("etcd", &self.site.etcd_command())?;
+        Ok(())
+    }
+
+    /// Waits until the API server answers, again or still.
+    pub(crate) fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let (site, apiserver) = (&self.site, &mut self.apiserver);
+        wait_for("kube-apiserver", START, || {
+            apiserver.check()?;
+            site.is_ready(&site.url())
+        })
+    }
+
+    /// A second API server over an etcd at this address, this control plane's or a way to it. Returns its URL.
+    pub(crate) fn second_apiserver(&self, etcd_url: &str) -> anyhow::Result<(Process, String)> {
+        let port = free_port()?;
+        let url = format!("https://127.0.0.1:{port}");
+        let mut command = self.site.apiserver_command(port, etcd_url);
+        // Two writers of one audit log would rotate it under each other.
+        command
+            .arg("--audit-log-path")
+            .arg(self.site.folder.join("second-audit.log"));
+        let mut process = self.sandbox.spawn("second-kube-apiserver", &command)?;
+        wait_for("the second kube-apiserver", START, || {
+            process.check()?;
+            self.site.is_ready(&url)
+        })?;
+        Ok((process, url))
+    }
+
+    /// Where etcd listens for the API server.
+    pub(crate) fn etcd_url(&self) -> String {
+        self.site.etcd_url()
+    }
+
+    /// Forgets every version of every object but the last: who wants to go on from an older one is told 410.
+    pub(crate) fn compact(&self) -> anyhow::Result<()> {
+        let status = plain::post(self.site.etcd, "/v3/maintenance/status", &json!({}))?;
+        let revision = &status["header"]["revision"];
+        let request = json!({"revision": revision, "physical": true});
+        plain::post(self.site.etcd, "/v3/kv/compaction", &request)?;
+        Ok(())
     }
 
     /// Address of the API server.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    pub(crate) fn url(&self) -> String {
+        self.site.url()
     }
 
     /// Where processes may write, and where it all goes at the end.
@@ -149,12 +276,12 @@ impl ControlPlane {
 
     /// The certificate that the API server shows.
     pub(crate) fn certificate(&self) -> PathBuf {
-        self.sandbox.folder().join("certificates/apiserver.crt")
+        self.site.certificates().join("apiserver.crt")
     }
 
     /// The key that ServiceAccounts' tokens are signed with.
     pub(crate) fn key(&self) -> PathBuf {
-        self.sandbox.folder().join("certificates/apiserver.key")
+        self.site.certificates().join("apiserver.key")
     }
 
     /// The API server's process.
@@ -180,7 +307,7 @@ impl ControlPlane {
 
     /// A kubeconfig for the bearer of a token.
     pub(crate) fn kubeconfig(&self, user: &str, token: &str) -> anyhow::Result<PathBuf> {
-        self.kubeconfig_at(&self.url, user, token)
+        self.kubeconfig_at(&self.url(), user, token)
     }
 
     /// A kubeconfig for another address of the same API server, such as a proxy's.
@@ -213,7 +340,7 @@ impl ControlPlane {
 
     /// The kubectl that belongs to this API server.
     pub(crate) fn kubectl_path(&self) -> PathBuf {
-        self.programs.join("kubectl")
+        self.site.programs.join("kubectl")
     }
 
     /// What kubectl prints.

@@ -1,7 +1,5 @@
 //! The operator, as a process that has nothing but the rights of its installed ServiceAccount.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use super::process::{Process, free_port};
-use super::{ControlPlane, wait_for};
+use super::{ControlPlane, plain, wait_for};
 
 /// A running `fluxsec run`.
 pub(crate) struct Operator {
@@ -58,7 +56,7 @@ impl Operator {
         let (process, port) = (&mut self.process, self.port);
         wait_for("the operator", Duration::from_secs(40), || {
             process.check()?;
-            let (status, text) = get(port, "/readyz")?;
+            let (status, text) = plain::get(port, "/readyz")?;
             ensure!(status == 200, "{text}");
             Ok(())
         })
@@ -71,7 +69,7 @@ impl Operator {
 
     /// Status and body of an endpoint.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        get(self.port, path)
+        plain::get(self.port, path)
     }
 
     /// The value of one series, `None` when it is not there.
@@ -93,16 +91,4 @@ pub(crate) fn fluxsec() -> PathBuf {
     }
     let here = std::env::current_exe().unwrap_or_default();
     here.ancestors().nth(2).unwrap_or(Path::new(".")).join("fluxsec")
-}
-
-/// A plain request: the endpoints need no more.
-fn get(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-    let status = head.split(' ').nth(1).context("no status")?.parse()?;
-    Ok((status, body.to_owned()))
 }
