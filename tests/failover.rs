@@ -125,18 +125,20 @@ fn kill_leaders(times: u32) {
     eprintln!("{times} leaders killed; the slowest right report came {slowest:?} after the kill");
 }
 
+/// Row 43.
 #[test]
 fn a_killed_leader_is_replaced_and_nothing_is_told_twice() {
     kill_leaders(2);
 }
 
+/// Rows 41, 43.
 #[test]
 #[ignore = "slow: make test-faults"]
 fn thirty_killed_leaders_leave_no_duplicate_event_and_the_right_report() {
     kill_leaders(30);
 }
 
-/// It sleeps through the end of its lease, and wakes up with a view of the world that is long gone.
+/// Row 44. It sleeps through the end of its lease, and wakes up with a view of the world that is long gone.
 #[test]
 fn a_frozen_leader_that_wakes_up_writes_nothing() {
     let (control_plane, replicas) = replicated();
@@ -165,7 +167,7 @@ fn a_frozen_leader_that_wakes_up_writes_nothing() {
     wait_for_result(&control_plane, true);
 }
 
-/// Somebody writes into the report without end.
+/// Row 38. Somebody writes into the report without end.
 #[test]
 fn a_fight_over_the_report_is_damped() {
     let control_plane = installed();

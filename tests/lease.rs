@@ -183,13 +183,14 @@ async fn another_takes_over_from_one_that_was_killed() {
     second.stop().await;
 }
 
+/// Row 45.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_is_cut_off_stops_before_another_starts() {
     let control_plane = permitted();
     let wire = Wire::lay(&control_plane.url()).unwrap();
     let near = operator(&control_plane).await;
-    let token = control_plane.kubectl(&["create", "token", "-n", INSTALL_NAMESPACE, LEASE]);
-    let far = control_plane.kubeconfig_at(&wire.url(), "far", token.unwrap().trim());
+    let token = control_plane.service_account_token(INSTALL_NAMESPACE, LEASE);
+    let far = control_plane.kubeconfig_at(&wire.url(), "far", &token.unwrap());
     let mut first = Replica::start(&client(&far.unwrap()).await, "first");
     first.led().await;
     let mut second = Replica::start(&near, "second");

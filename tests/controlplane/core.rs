@@ -325,8 +325,14 @@ impl ControlPlane {
 
     /// A kubeconfig with a fresh token of a ServiceAccount, from the TokenRequest API.
     pub(crate) fn service_account(&self, namespace: &str, name: &str) -> anyhow::Result<PathBuf> {
+        let token = self.service_account_token(namespace, name)?;
+        self.kubeconfig(&format!("{namespace}-{name}"), &token)
+    }
+
+    /// A fresh token of a ServiceAccount.
+    pub(crate) fn service_account_token(&self, namespace: &str, name: &str) -> anyhow::Result<String> {
         let token = self.kubectl(&["create", "token", "-n", namespace, name, "--duration=24h"])?;
-        self.kubeconfig(&format!("{namespace}-{name}"), token.trim())
+        Ok(token.trim().to_owned())
     }
 
     /// A kubectl command of the admin.

@@ -22,7 +22,11 @@ spec:
 
 /// A control plane with Flux's manifests and the operator's.
 pub(crate) fn installed() -> ControlPlane {
-    let control_plane = ControlPlane::start().unwrap();
+    installed_on(ControlPlane::start().unwrap())
+}
+
+/// The same on a control plane that differs from the usual.
+pub(crate) fn installed_on(control_plane: ControlPlane) -> ControlPlane {
     control_plane.apply(&flux::manifests().unwrap()).unwrap();
     Operator::install(&control_plane).unwrap();
     control_plane

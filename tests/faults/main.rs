@@ -1,0 +1,10 @@
+//! Faults, injected into a real API server and etcd, with the operator as its own process under its own rights.
+//! [`matrix`] says what can go wrong and which test shows it; [`invariants`] what must hold whatever goes wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../controlplane/mod.rs"]
+mod controlplane;
+mod invariants;
+mod matrix;
+mod outages;
+mod scene;
