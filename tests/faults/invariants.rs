@@ -174,6 +174,11 @@ fn ours(audit_log: &[Value]) -> impl Iterator<Item = &Value> {
     audit_log.iter().filter(|event| event["user"]["username"] == USER)
 }
 
+/// How many requests of this verb the operator has made.
+pub(crate) fn requests(audit_log: &[Value], verb: &str) -> usize {
+    ours(audit_log).filter(|event| event["verb"] == verb).count()
+}
+
 fn resource(event: &Value) -> (&str, &str) {
     let part = |field: &str| event["objectRef"][field].as_str().unwrap_or_default();
     (part("apiGroup"), part("resource"))
