@@ -224,6 +224,27 @@ pub(crate) fn reports_are_written_once_a_second(audit_log: &[Value]) {
     }
 }
 
+/// I5: whoever writes a report holds the lease: the last one to have written the lease is the same replica. Replicas
+/// are told apart by the credentials that they were started with.
+pub(crate) fn writers_hold_the_lease(audit_log: &[Value]) {
+    let mut holder = "nobody";
+    let accepted = |event: &&Value| matches!(event["responseStatus"]["code"].as_u64(), Some(200 | 201));
+    for event in ours(audit_log).filter(accepted) {
+        if !matches!(
+            event["verb"].as_str(),
+            Some("create" | "patch" | "update" | "delete")
+        ) {
+            continue;
+        }
+        let writer = event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0].as_str();
+        match resource(event) {
+            (_, "leases") => holder = writer.unwrap(),
+            ("fluxsecurity.dev", _) => assert_eq!(writer, Some(holder), "does not hold the lease: {event}"),
+            _ => {}
+        }
+    }
+}
+
 /// The time of day of an RFC 3339 timestamp; midnight makes a gap that is no gap.
 fn seconds(timestamp: &str) -> f64 {
     let time = timestamp.split_once('T').unwrap().1.trim_end_matches('Z');
