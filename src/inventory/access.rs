@@ -200,6 +200,12 @@ impl<'a> Access<'a> {
         bindings.filter_map(move |binding| self.grant(binding))
     }
 
+    /// What the bindings give that use a role.
+    pub fn of_role(self, role: &ObjectKey) -> impl Iterator<Item = Grant<'a>> + use<'a> {
+        let bindings = self.index.of_role.get(role).into_iter().flatten();
+        bindings.filter_map(move |binding| self.grant(binding))
+    }
+
     /// Everybody whom a binding names.
     pub fn principals(self) -> impl Iterator<Item = &'a Principal> {
         self.index.of_principal.keys()

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::flux::Component;
 use crate::kinds::namespace::{Namespace, NamespaceRow};
+use crate::kinds::rbac::Principal;
 use crate::kinds::{self, Kind, KindId};
 
 /// Read-only access for one judgement. It writes down what was read, so that a control that reads what it did not
@@ -172,6 +173,15 @@ impl<'a> View<'a> {
         let reach = if is_own { Reach::Namespace } else { Reach::Cluster };
         self.record(Evidence::Owners(reach));
         self.rules.owner(self.inventory, namespace)
+    }
+
+    /// Whether somebody runs the cluster, by the policy's rules.
+    ///
+    /// # Errors
+    /// Controllers or namespaces cannot all be seen.
+    pub fn is_platform(&self, principal: &Principal) -> Result<bool, Missing> {
+        self.record(Evidence::Owners(Reach::Cluster));
+        self.rules.is_platform(self.inventory, principal)
     }
 
     /// What was asked for so far.

@@ -17,7 +17,16 @@ pub struct RoleRow {
     pub origin: Origin,
     /// What it allows.
     pub rules: Arc<[Rule]>,
+    /// Which of Kubernetes' own roles of users its rules become part of: `view`, `edit`, `admin`.
+    pub aggregates_to: Box<[&'static str]>,
 }
+
+/// Labels by which a ClusterRole becomes part of another one, and that one.
+const AGGREGATIONS: [(&str, &str); 3] = [
+    ("rbac.authorization.k8s.io/aggregate-to-view", "view"),
+    ("rbac.authorization.k8s.io/aggregate-to-edit", "edit"),
+    ("rbac.authorization.k8s.io/aggregate-to-admin", "admin"),
+];
 
 /// A rule of a role: every listed verb on every listed resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -35,6 +44,15 @@ pub struct Rule {
     /// Names that the rule is limited to; none: any.
     #[serde(deserialize_with = "null_as_default")]
     pub resource_names: Box<[Box<str>]>,
+}
+
+impl Rule {
+    /// Whether it allows more than reading.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        let mut verbs = self.verbs.iter();
+        verbs.any(|verb| !matches!(&**verb, "get" | "list" | "watch"))
+    }
 }
 
 /// A RoleBinding or a ClusterRoleBinding.
@@ -184,6 +202,11 @@ fn role(meta: &Meta, object: &str, descriptor: &Descriptor) -> Result<Option<Rol
     Ok(Some(RoleRow {
         origin: meta.origin(descriptor),
         rules: wire.rules.into(),
+        aggregates_to: AGGREGATIONS
+            .into_iter()
+            .filter(|(label, _)| meta.labels.get(*label).is_some_and(|value| value == "true"))
+            .map(|(_, role)| role)
+            .collect(),
     }))
 }
 

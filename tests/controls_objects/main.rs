@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod beyond;
 mod secrets;
 mod sources;
@@ -11,7 +12,7 @@ mod tenants;
 
 use flux_security_operator::api::ControlResult::{Fail, Manual, NotApplicable, Pass, Unknown};
 use flux_security_operator::api::{ControlResult, Severity, Tenancy};
-use flux_security_operator::controls::{CATALOGUE, Control, Judges};
+use flux_security_operator::controls::{CATALOGUE, Control, Judges, find};
 use flux_security_operator::inventory::{Coverage, Delta};
 use serde_json::{Value, json};
 use support::{audit, control, deployment, engine, posture, undeclared_reads, upsert};
@@ -68,19 +69,28 @@ const REFUSED: (&str, &str, &str, &str, i64) = ("SourceVerified", "False", "Veri
 
 /// Every family has its file.
 fn cases() -> Vec<Case> {
-    [
-        sources::cases(),
-        tenants::cases(),
-        secrets::cases(),
-        beyond::cases(),
-    ]
-    .concat()
+    let families = [
+        access::cases,
+        beyond::cases,
+        secrets::cases,
+        sources::cases,
+        tenants::cases,
+    ];
+    families.iter().flat_map(|cases| cases()).collect()
+}
+
+/// The tenancy that calls for a control.
+fn tenancy(id: &str) -> Tenancy {
+    let severity = find(id).unwrap().severity;
+    let calls = |tenancy: &Tenancy| severity.under(*tenancy).is_some();
+    let mut all = [Tenancy::Shared, Tenancy::Dedicated, Tenancy::None].into_iter();
+    all.find(calls).unwrap()
 }
 
 #[test]
 fn every_case_has_its_result() {
     for (id, shown, objects, expected) in cases() {
-        let judged = audit(id, Tenancy::Shared, &objects);
+        let judged = audit(id, tenancy(id), &objects);
         assert_eq!(judged.result, expected, "{id} {shown}: {}", judged.message);
     }
 }
@@ -103,7 +113,7 @@ fn every_control_has_a_failing_and_a_passing_case() {
 fn a_kind_that_may_not_be_listed_is_unknown_never_pass() {
     for (judged, kinds) in controls() {
         for kind in kinds {
-            let mut engine = engine(Tenancy::Shared);
+            let mut engine = engine(tenancy(judged.id));
             engine.ingest([Delta::Coverage(kind, Coverage::Forbidden)]);
             assert_eq!(
                 control(&posture(&engine), judged.id).result,
@@ -119,7 +129,7 @@ fn a_kind_that_may_not_be_listed_is_unknown_never_pass() {
 #[test]
 fn what_does_not_exist_is_not_applicable() {
     for (judged, kinds) in controls() {
-        let mut engine = engine(Tenancy::Shared);
+        let mut engine = engine(tenancy(judged.id));
         let reason = |engine: &_| {
             let judged = control(&posture(engine), judged.id);
             (judged.result, judged.reason)
@@ -151,7 +161,7 @@ const NOT_FROM_HERE: [&str; 2] = ["FSP-SEC-003", "FSP-SEC-004"];
 #[test]
 fn controls_read_only_what_they_declare() {
     for (id, shown, objects, _) in cases() {
-        let mut engine = engine(Tenancy::Shared);
+        let mut engine = engine(tenancy(id));
         engine.ingest(objects.iter().map(upsert));
         let undeclared = undeclared_reads(id, engine.inventory());
         assert!(
@@ -164,7 +174,7 @@ fn controls_read_only_what_they_declare() {
 #[test]
 fn what_is_judged_later_is_judged_the_same() {
     for (id, shown, objects, expected) in cases() {
-        let mut engine = engine(Tenancy::Shared);
+        let mut engine = engine(tenancy(id));
         for object in &objects {
             engine.ingest([upsert(object)]);
         }
