@@ -5,7 +5,9 @@
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
 mod invariants;
+mod kinds;
 mod matrix;
 mod outages;
 mod replicas;
+mod rights;
 mod scene;
