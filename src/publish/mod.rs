@@ -400,18 +400,18 @@ impl Writer {
             return Ok(Some(later));
         }
         let seen = self.objects.see(reports, policy).await?;
-        slot.looked(watched);
         let (held, intact) = seen.map_or((None, false), |seen| {
             let intact = seen.is_ours && seen.status.as_ref() == Some(status);
             (Some(seen.held), intact)
         });
         slot.held = held;
+        slot.looked(watched, intact);
         if intact {
             return Ok(None);
         }
-        slot.restored.took_place(Instant::now());
         self.objects.dress(reports, policy, slot).await?;
         self.objects.fill(reports, policy, slot, status).await?;
+        slot.mended();
         self.counters.written();
         Ok(None)
     }

@@ -18,6 +18,8 @@ pub(super) struct Slot {
     /// How often it was restored.
     pub(super) restored: Damper,
     looked: Option<String>,
+    /// Whether a restoration has begun and not come to its end: it goes on whatever the watch shows.
+    torn: bool,
     not_before: Instant,
     pause: Duration,
 }
@@ -36,6 +38,7 @@ impl Default for Slot {
             held: None,
             restored: Damper::default(),
             looked: None,
+            torn: false,
             not_before: Instant::now(),
             pause: Duration::ZERO,
         }
@@ -80,12 +83,19 @@ impl Slot {
     /// has not caught up yet. One look at the live object tells.
     pub(super) fn is_touched(&self, watched: Option<&str>) -> bool {
         let held = self.held.as_ref().map(|held| held.version.as_str());
-        held != watched && self.looked.as_deref() != Some(watched.unwrap_or_default())
+        self.torn || held != watched && self.looked.as_deref() != Some(watched.unwrap_or_default())
     }
 
-    /// The live object was looked at while the watch showed this version.
-    pub(super) fn looked(&mut self, watched: Option<&str>) {
+    /// The live object was looked at while the watch showed this version; it is as it should be, or has to be restored.
+    pub(super) fn looked(&mut self, watched: Option<&str>, intact: bool) {
         self.looked = Some(watched.unwrap_or_default().to_owned());
+        self.torn = !intact;
+    }
+
+    /// The object was restored.
+    pub(super) fn mended(&mut self) {
+        self.torn = false;
+        self.restored.took_place(Instant::now());
     }
 }
 
@@ -171,15 +181,27 @@ mod tests {
         let mut slot = Slot::holding(held("7"));
         assert!(!slot.is_touched(Some("7")));
         assert!(slot.is_touched(Some("6")), "the watch lags, or somebody wrote");
-        slot.looked(Some("6"));
+        slot.looked(Some("6"), true);
         assert!(!slot.is_touched(Some("6")), "looked at already");
         assert!(slot.is_touched(Some("8")));
-        slot.looked(None);
+        slot.looked(None, true);
         assert!(
             !slot.is_touched(None),
             "a kind that is not watched is looked at once"
         );
         slot.written(held("9"));
         assert!(slot.is_touched(None));
+    }
+
+    #[test]
+    fn a_restoration_that_fails_is_not_forgotten() {
+        let mut slot = Slot::default();
+        slot.looked(None, false);
+        assert!(
+            slot.is_touched(None),
+            "nothing is there, and nothing was made yet"
+        );
+        slot.mended();
+        assert!(!slot.is_touched(None));
     }
 }

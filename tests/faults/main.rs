@@ -9,5 +9,6 @@ mod kinds;
 mod matrix;
 mod outages;
 mod replicas;
+mod reports;
 mod rights;
 mod scene;
