@@ -196,11 +196,21 @@ fn the_operators_own_crds_are_deleted_and_come_back() {
         until(&scene.control_plane, "the report", |report| {
             result(report, crate::scene::CONTROL) == "Pass"
         });
-        let namespaced = ["fluxsecuritynamespacereport", "-n", "flux-system", "default"];
-        wait_for("the namespace report", CONVERGENCE, || {
-            scene.control_plane.get(&namespaced)
-        })
-        .unwrap();
+        let policy = scene
+            .control_plane
+            .get(&["fluxsecuritypolicy", "default"])
+            .unwrap();
+        for report in [
+            &["fluxsecurityreport", "default"][..],
+            &["fluxsecuritynamespacereport", "-n", "flux-system", "default"],
+        ] {
+            wait_for("a report of this policy", CONVERGENCE, || {
+                let owners = &scene.control_plane.get(report)?["metadata"]["ownerReferences"];
+                ensure!(owners[0]["uid"] == policy["metadata"]["uid"], "owned by {owners}");
+                Ok(())
+            })
+            .unwrap();
+        }
         eprintln!(
             "without {gone:?}: reports {:?} after they were back",
             back.elapsed()
