@@ -1,14 +1,16 @@
 //! Reports that cannot be written, and what others do to those that were.
 
+use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 
+use crate::controlplane::core::Options;
 use crate::controlplane::scenario::{PATIENCE, events, report, result};
 use crate::controlplane::{ControlPlane, wait_for};
-use crate::scene::{Scene, requests, wait_for_result, wait_until_quiet, writes};
+use crate::scene::{Scene, operator_kubeconfig, requests, wait_for_result, wait_until_quiet, writes};
 
 /// Fails for each reference to another namespace.
 const CONTROL: &str = "FSP-MT-012";
@@ -78,6 +80,71 @@ fn forbid_by_quota(control_plane: &ControlPlane, namespace: &str) {
     control_plane
         .kubectl(&[&patch[..], &["--type=merge", "-p", &status]].concat())
         .unwrap();
+}
+
+/// Fills etcd until it takes no more. Returns how many ConfigMaps that took.
+fn fill_etcd(control_plane: &ControlPlane) -> usize {
+    let ballast = control_plane.sandbox().folder().join("ballast");
+    fs::write(&ballast, "x".repeat(900 * 1024)).unwrap();
+    let file = format!("--from-file={}", ballast.display());
+    let fits = |number: &usize| {
+        let name = format!("ballast-{number}");
+        let made = control_plane.kubectl(&["create", "configmap", &name, &file]);
+        made.inspect_err(|error| assert!(error.to_string().contains("space exceeded"), "{error}"))
+            .is_ok()
+    };
+    (0..).take_while(fits).count()
+}
+
+/// Row 6. What can be read is read and judged; nobody can renew the lease, so nobody leads.
+#[test]
+#[ignore = "slow: make test-faults"]
+fn nothing_is_written_while_etcd_is_out_of_space() {
+    let small = Options {
+        etcd: vec!["--quota-backend-bytes=25165824".to_owned()],
+        ..Options::default()
+    };
+    let scene = Scene::start(ControlPlane::start_with(&small).unwrap(), |control_plane| {
+        control_plane.apply(&team("team-a")).unwrap();
+        operator_kubeconfig(control_plane, &control_plane.url())
+    });
+    let control_plane = &scene.control_plane;
+    wait_for_team_report(control_plane, "team-a", PATIENCE);
+    let before = report(control_plane).unwrap();
+    let count = fill_etcd(control_plane);
+    // Only deletions get through.
+    control_plane
+        .kubectl(&["delete", "kustomization", "-n", "team-a", "apps"])
+        .unwrap();
+    let kept = "flux_security_objects{kind=\"Kustomization\"}";
+    wait_for("the deletion to be seen", PATIENCE, || {
+        ensure!(scene.operator.metric(kept)? == Some(0.0), "it is not");
+        Ok(())
+    })
+    .unwrap();
+    let asked = requests(control_plane, "fluxsecurity.dev");
+    wait_for("the lease to run out", PATIENCE, || {
+        ensure!(
+            scene.operator.metric("flux_security_leader")? == Some(0.0),
+            "it leads"
+        );
+        Ok(())
+    })
+    .unwrap();
+    sleep(REFUSED);
+    let asked = requests(control_plane, "fluxsecurity.dev") - asked;
+    assert!(asked <= 20, "{asked} requests for want of space");
+    assert_eq!(report(control_plane).unwrap(), before);
+    assert_eq!(scene.operator.get("/readyz").unwrap().0, 200);
+
+    let ballast: Vec<String> = (0..count).map(|number| format!("ballast-{number}")).collect();
+    let mut delete = vec!["delete", "configmap"];
+    delete.extend(ballast.iter().map(String::as_str));
+    control_plane.kubectl(&delete).unwrap();
+    control_plane.make_space().unwrap();
+    let made = Instant::now();
+    wait_for_result(control_plane, CONTROL, "NotApplicable", PAUSE);
+    scene.conclude(&[6], made);
 }
 
 /// Row 36. The others are written at once.
