@@ -242,9 +242,10 @@ pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
 }
 
 /// How many writes of reports the operator has counted.
-pub(crate) fn writes(operator: &Operator, outcome: &str) -> f64 {
+pub(crate) fn writes(operator: &Operator, outcome: &str) -> u64 {
     let series = format!("flux_security_report_writes_total{{outcome=\"{outcome}\"}}");
-    operator.metric(&series).unwrap().unwrap_or_default()
+    let count = operator.metric(&series).unwrap().unwrap_or_default();
+    count.to_string().parse().unwrap()
 }
 
 /// How often the operator has asked for something under this path.
