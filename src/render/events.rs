@@ -442,10 +442,7 @@ mod tests {
         let before = report(&posture, None, at(1));
         posture.findings[0].finding.resource.api_version = "apps/v2".to_owned();
         let after = report(&posture, Some(&before), at(2));
-        assert_eq!(
-            transitions("default", "uid", Some(&before), &after, &posture),
-            []
-        );
+        assert_eq!(transitions("default", "uid", Some(&before), &after, &posture), []);
     }
 
     #[test]
