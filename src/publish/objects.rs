@@ -204,7 +204,8 @@ impl Objects {
         Ok(())
     }
 
-    /// Writes what a report says. A report that somebody else changed or deleted meanwhile is looked at, and written once more: what it says is ours, whatever else was done to it.
+    /// Writes what a report says. A report that somebody else changed or deleted meanwhile is looked at, and written
+    /// once more: what it says is ours, whatever else was done to it.
     pub(super) async fn fill<K: Report>(
         &self,
         reports: &Api<K>,

@@ -288,6 +288,7 @@ fn another_served_version_is_watched_instead() {
 
 /// Row 29. Stored in one version and asked for in another: every list needs the webhook, which nobody answers.
 #[test]
+#[ignore = "slow: make test-faults"]
 fn a_dead_conversion_webhook_blinds_its_kind_only() {
     let conversion = |definition: &Value, conversion: Value| {
         let mut definition = definition.clone();
