@@ -28,7 +28,7 @@ use crate::render::{events, report};
 pub use counters::Counters;
 pub use freshness::Freshness;
 use lease::Leadership;
-use objects::{Objects, PublishError, Report};
+use objects::{Objects, PublishError, Report, Seen};
 use slot::Slot;
 
 /// How long the first audit waits for the slowest kind; what is missing then is Unknown.
@@ -266,7 +266,9 @@ impl Writer {
         let report = self.objects.see(&self.objects.reports(), policy).await?;
         if let Some(seen) = report {
             known.report = seen.status;
-            known.slots.insert(String::new(), Slot::holding(seen.held));
+            known
+                .slots
+                .insert(String::new(), Slot::holding(seen.held, seen.is_ours));
         }
         let namespaces = posture
             .published
@@ -281,7 +283,9 @@ impl Writer {
             known
                 .namespaces
                 .insert(namespace.clone(), seen.status.unwrap_or_default());
-            known.slots.insert(namespace.clone(), Slot::holding(seen.held));
+            known
+                .slots
+                .insert(namespace.clone(), Slot::holding(seen.held, seen.is_ours));
         }
         known.loaded = true;
         Ok(None)
@@ -314,7 +318,7 @@ impl Writer {
                 self.counters
                     .transitions(&policy.name, known.report.as_ref(), &next);
                 known.report = Some(next);
-                Ok(None)
+                Ok(slot.unfinished())
             };
             self.attend(&mut slot, progress, policy, "", work).await;
         }
@@ -379,7 +383,7 @@ impl Writer {
                     self.objects.fill(&reports, policy, slot, &status).await?;
                     self.counters.written();
                     known.namespaces.insert(namespace.clone(), status);
-                    Ok(None)
+                    Ok(slot.unfinished())
                 };
                 self.attend(&mut slot, progress, policy, &namespace, work).await;
             }
@@ -396,24 +400,30 @@ impl Writer {
         watched: Option<&str>,
         status: &K::Status,
     ) -> Result<Option<Instant>, PublishError> {
-        if let Some(later) = slot.restored.rests(Instant::now()) {
+        if let Some(later) = slot.restorations.rests(Instant::now()) {
             return Ok(Some(later));
         }
         let seen = self.objects.see(reports, policy).await?;
-        slot.looked(watched);
-        let (held, intact) = seen.map_or((None, false), |seen| {
-            let intact = seen.is_ours && seen.status.as_ref() == Some(status);
-            (Some(seen.held), intact)
-        });
+        let is_intact = |seen: &Seen<K::Status>| seen.is_ours && seen.status.as_ref() == Some(status);
+        let intact = seen.as_ref().is_some_and(is_intact);
+        let (held, live) = seen.map_or((None, None), |seen| (Some(seen.held), seen.status));
+        let foreign = live.filter(|_| slot.has_foreign());
         slot.held = held;
+        slot.looked(watched, intact);
         if intact {
             return Ok(None);
         }
-        slot.restored.took_place(Instant::now());
-        self.objects.dress(reports, policy, slot).await?;
-        self.objects.fill(reports, policy, slot, status).await?;
+        if let Some(foreign) = foreign {
+            self.objects
+                .erase(reports, policy, slot, &foreign, status)
+                .await?;
+        } else {
+            self.objects.dress(reports, policy, slot).await?;
+            self.objects.fill(reports, policy, slot, status).await?;
+        }
+        slot.restored();
         self.counters.written();
-        Ok(None)
+        Ok(slot.unfinished())
     }
 
     async fn publish_status(&self, policy: &PolicyPosture, known: &mut Published, progress: &mut Progress) {

@@ -214,14 +214,42 @@ impl Objects {
         status: &K::Status,
     ) -> Result<(), PublishError> {
         self.hold(reports, policy, slot).await?;
-        let first = self.patch_status(reports, &policy.name, slot, status).await;
-        if !first.as_ref().is_err_and(PublishError::is_overtaken) {
-            return first;
+        let mut written = self.patch_status(reports, &policy.name, slot, status).await;
+        if written.as_ref().is_err_and(PublishError::is_overtaken) {
+            slot.held = self.see(reports, policy).await?.map(|seen| seen.held);
+            self.hold(reports, policy, slot).await?;
+            let second = self.patch_status(reports, &policy.name, slot, status).await;
+            written = contested(second, || format!("{} {}", K::kind(&()), policy.name));
         }
-        slot.held = self.see(reports, policy).await?.map(|seen| seen.held);
-        self.hold(reports, policy, slot).await?;
-        let second = self.patch_status(reports, &policy.name, slot, status).await;
-        contested(second, || format!("{} {}", K::kind(&()), policy.name))
+        slot.said(written?.status() == Some(status));
+        Ok(())
+    }
+
+    /// Removes what others wrote into the status of a report: an apply leaves alone what it does not mention.
+    pub(super) async fn erase<K: Report>(
+        &self,
+        reports: &Api<K>,
+        policy: &PolicyPosture,
+        slot: &mut Slot,
+        live: &K::Status,
+        status: &K::Status,
+    ) -> Result<(), PublishError> {
+        let mut wanted = json!(status);
+        for (field, _) in json!(live).as_object().into_iter().flatten() {
+            if wanted.get(field).is_none() {
+                wanted[field] = Value::Null;
+            }
+        }
+        let version = slot.held.as_ref().map(|held| held.version.as_str());
+        let body = json!({"metadata": {"resourceVersion": version}, "status": wanted});
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(&body);
+        let request = reports.patch_status(&policy.name, &parameters, &patch);
+        slot.written(held(&self.write(request).await?));
+        Ok(())
     }
 
     /// Removes a report, unless it is another one by now.
@@ -262,12 +290,12 @@ impl Objects {
         let policies: Api<FluxSecurityPolicy> = Api::all(self.client.clone());
         let first = self.patch_status(&policies, &policy.name, slot, status).await;
         if !first.as_ref().is_err_and(PublishError::is_overtaken) {
-            return first;
+            return first.map(drop);
         }
         // Whoever edits the spec makes a new version too.
         self.policy(policy, slot).await?;
         let second = self.patch_status(&policies, &policy.name, slot, status).await;
-        contested(second, || format!("FluxSecurityPolicy {}", policy.name))
+        contested(second, || format!("FluxSecurityPolicy {}", policy.name)).map(drop)
     }
 
     async fn patch_status<K>(
@@ -276,7 +304,7 @@ impl Objects {
         name: &str,
         slot: &mut Slot,
         status: &impl Serialize,
-    ) -> Result<(), PublishError>
+    ) -> Result<K, PublishError>
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
@@ -288,9 +316,11 @@ impl Objects {
             "status": status,
         });
         let (parameters, patch) = (apply(), Patch::Apply(&body));
-        let request = objects.patch_status(name, &parameters, &patch);
-        slot.written(held(&self.write(request).await?));
-        Ok(())
+        let live = self
+            .write(objects.patch_status(name, &parameters, &patch))
+            .await?;
+        slot.written(held(&live));
+        Ok(live)
     }
 
     /// Sends Events. One that cannot be sent is counted and holds nothing up.
@@ -407,7 +437,7 @@ fn held(live: &impl ResourceExt) -> Held {
 }
 
 /// Says what a conflict means.
-fn contested(result: Result<(), PublishError>, object: impl FnOnce() -> String) -> Result<(), PublishError> {
+fn contested<T>(result: Result<T, PublishError>, object: impl FnOnce() -> String) -> Result<T, PublishError> {
     match result {
         Err(error) if error.is_overtaken() && !error.is_not_found() => Err(PublishError::Contested(object())),
         result => result,

@@ -9,6 +9,9 @@ use anyhow::{Context, ensure};
 use super::process::{Process, free_port};
 use super::{ControlPlane, plain, wait_for};
 
+/// The user that it is.
+pub(crate) const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
+
 /// A running `fluxsec run`.
 pub(crate) struct Operator {
     /// Its process.
@@ -28,7 +31,26 @@ impl Operator {
             "--all",
             "--timeout=30s",
         ])?;
-        Ok(())
+        Self::wait_until_it_may(control_plane)
+    }
+
+    /// The API server reads roles by a watch of its own: a moment after they were applied it may still refuse.
+    fn wait_until_it_may(control_plane: &ControlPlane) -> anyhow::Result<()> {
+        let rights = [
+            ["list", "kustomizations.kustomize.toolkit.fluxcd.io", "-A"],
+            ["patch", "fluxsecurityreports.fluxsecurity.dev", "-A"],
+            [
+                "update",
+                "leases.coordination.k8s.io/flux-security-operator",
+                "-nflux-security-system",
+            ],
+        ];
+        rights.iter().try_for_each(|right| {
+            wait_for("the operator's rights", Duration::from_secs(20), || {
+                control_plane.kubectl(&[&["auth", "can-i", "--as", USER], &right[..]].concat())
+            })
+            .map(drop)
+        })
     }
 
     /// Starts it under the token of its ServiceAccount and waits until it is ready.

@@ -10,10 +10,9 @@ use anyhow::ensure;
 use flux_security_operator::controls::{self, Judges};
 use serde_json::Value;
 
+use crate::controlplane::operator::USER;
 use crate::controlplane::{Operator, plain, wait_for};
 
-/// The user that the operator is.
-pub(crate) const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
 /// How often the metrics are looked at.
 const ROUND: Duration = Duration::from_millis(250);
 /// Reports may be written again after this time: the operator's pace of a second, less what two requests may differ in

@@ -5,7 +5,10 @@
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
 mod invariants;
+mod kinds;
 mod matrix;
 mod outages;
 mod replicas;
+mod reports;
+mod rights;
 mod scene;

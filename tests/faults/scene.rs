@@ -1,5 +1,6 @@
 //! What every test of a fault begins with, and how it ends.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -34,6 +35,14 @@ impl Scene {
     /// The operator, with a straight way to the API server.
     pub(crate) fn begin() -> Self {
         Self::start(ControlPlane::start().unwrap(), |control_plane| {
+            operator_kubeconfig(control_plane, &control_plane.url())
+        })
+    }
+
+    /// The operator on a cluster that was made different before it started.
+    pub(crate) fn begin_on(prepare: impl FnOnce(&ControlPlane)) -> Self {
+        Self::start(ControlPlane::start().unwrap(), |control_plane| {
+            prepare(control_plane);
             operator_kubeconfig(control_plane, &control_plane.url())
         })
     }
@@ -181,4 +190,72 @@ pub(crate) fn wait_until_quiet(control_plane: &ControlPlane) {
         Ok(())
     })
     .unwrap();
+}
+
+/// Waits until a kind is fully known, or is not.
+pub(crate) fn wait_for_coverage(operator: &Operator, kind: &str, synced: bool, patience: Duration) {
+    let series = format!("flux_security_kind_synced{{kind=\"{kind}\"}}");
+    let expected = f64::from(u8::from(synced));
+    wait_for(kind, patience, || {
+        let found = operator.metric(&series)?;
+        ensure!(found == Some(expected), "{series} is {found:?}");
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Waits until a resource is named as what is missing.
+pub(crate) fn wait_until_blind_to(control_plane: &ControlPlane, resource: &str, patience: Duration) -> Value {
+    wait_for("a report that names what is missing", patience, || {
+        let report = report(control_plane)?;
+        let complete = condition(&report, "Complete");
+        let message = complete["message"].as_str().unwrap_or_default();
+        ensure!(
+            complete["status"] == "False" && message.contains(resource),
+            "{complete}"
+        );
+        Ok(report)
+    })
+    .unwrap()
+}
+
+/// Every control says what an audit that saw everything said, or it is Unknown because of this resource.
+pub(crate) fn assert_blind_to(report: &Value, resource: &str, whole: &Value) {
+    let rows = report["status"]["controls"].as_array().unwrap();
+    let differs = |row: &&Value| row["result"] != result(whole, row["id"].as_str().unwrap());
+    let blind: Vec<&Value> = rows.iter().filter(differs).collect();
+    assert!(!blind.is_empty(), "no control misses {resource}");
+    for row in blind {
+        let message = row["message"].as_str().unwrap_or_default();
+        assert!(
+            row["result"] == "Unknown" && message.contains(resource),
+            "{row} for want of {resource}"
+        );
+    }
+}
+
+/// A condition of an object.
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let mut conditions = conditions.filter(|it| it["type"] == kind);
+    conditions.next().unwrap_or(&Value::Null)
+}
+
+/// How many writes of reports the operator has counted.
+pub(crate) fn writes(operator: &Operator, outcome: &str) -> u64 {
+    let series = format!("flux_security_report_writes_total{{outcome=\"{outcome}\"}}");
+    let count = operator.metric(&series).unwrap().unwrap_or_default();
+    count.to_string().parse().unwrap()
+}
+
+/// How often the operator has asked for something under this path.
+pub(crate) fn requests(control_plane: &ControlPlane, path: &str) -> usize {
+    let audited = control_plane.audit_log().unwrap();
+    let asked = audited.iter().filter(|event| {
+        event["user"]["username"] == operator::USER
+            && event["requestURI"].as_str().unwrap_or_default().contains(path)
+    });
+    // A watch is logged when it begins and when it ends.
+    let asked: BTreeSet<&str> = asked.map(|event| event["auditID"].as_str().unwrap()).collect();
+    asked.len()
 }
