@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::object::HasStatus;
@@ -14,9 +16,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Counters;
 use super::lease::Leadership;
 use super::slot::{Held, Slot};
+use super::{AT_ONCE, Counters};
 use crate::api::{
     FIELD_MANAGER, FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityPolicyStatus,
     FluxSecurityReport, GROUP, ResourceRef, VERSION,
@@ -333,26 +335,33 @@ impl Objects {
         report_uid: &str,
         counters: &Counters,
     ) -> Result<(), PublishError> {
+        let mut sending: Vec<BoxFuture<'_, Result<(), PublishError>>> = Vec::new();
         for notice in notices {
-            let mut sent = Ok(());
-            for _ in 0..ATTEMPTS {
-                sent = self.post(notice, report_uid).await;
-                if matches!(sent, Ok(()) | Err(PublishError::NotLeading)) {
-                    break;
-                }
+            sending.push(self.send(notice, report_uid, counters).boxed());
+        }
+        let sent = futures::stream::iter(sending).buffer_unordered(AT_ONCE);
+        sent.try_collect().await
+    }
+
+    async fn send(&self, notice: &Notice, report_uid: &str, counters: &Counters) -> Result<(), PublishError> {
+        let mut sent = Ok(());
+        for _ in 0..ATTEMPTS {
+            sent = self.post(notice, report_uid).await;
+            if matches!(sent, Ok(()) | Err(PublishError::NotLeading)) {
+                break;
             }
-            match sent {
-                Err(PublishError::NotLeading) => return sent,
-                Err(error) => {
-                    tracing::warn!(
-                        reason = notice.reason,
-                        "an Event was dropped: {}",
-                        sentence(&error)
-                    );
-                    counters.event(false);
-                }
-                Ok(()) => counters.event(true),
+        }
+        match sent {
+            Err(PublishError::NotLeading) => return sent,
+            Err(error) => {
+                tracing::warn!(
+                    reason = notice.reason,
+                    "an Event was dropped: {}",
+                    sentence(&error)
+                );
+                counters.event(false);
             }
+            Ok(()) => counters.event(true),
         }
         Ok(())
     }

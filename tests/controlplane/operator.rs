@@ -37,7 +37,7 @@ impl Operator {
     /// The API server reads roles by a watch of its own: a moment after they were applied it may still refuse.
     fn wait_until_it_may(control_plane: &ControlPlane) -> anyhow::Result<()> {
         let rights = [
-            ["list", "kustomizations.kustomize.toolkit.fluxcd.io", "-A"],
+            ["list", "deployments.apps", "-A"],
             ["patch", "fluxsecurityreports.fluxsecurity.dev", "-A"],
             [
                 "update",
