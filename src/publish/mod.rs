@@ -23,6 +23,7 @@ use crate::api::report::NamespaceReportStatus;
 use crate::api::{FluxSecurityPolicyStatus, FluxSecurityReport, ReportStatus};
 use crate::cluster::sentence;
 use crate::engine::{PolicyPosture, Posture};
+use crate::failpoint::failpoint;
 use crate::render::{events, report};
 pub use counters::Counters;
 pub use freshness::Freshness;
@@ -292,8 +293,11 @@ impl Writer {
                 if !changed {
                     return self.restore(&reports, policy, slot, watched, &next).await;
                 }
+                failpoint("evaluated");
                 self.tell(policy, known, slot, &reports, &next).await?;
+                failpoint("told");
                 self.objects.fill(&reports, policy, slot, &next).await?;
+                failpoint("reported");
                 self.counters.written();
                 self.counters.told(&policy.name, known.waiting.take());
                 self.counters
@@ -362,6 +366,7 @@ impl Writer {
                         return self.restore(&reports, policy, slot, watched, &status).await;
                     }
                     self.objects.fill(&reports, policy, slot, &status).await?;
+                    failpoint("namespace-reported");
                     self.counters.written();
                     known.namespaces.insert(namespace.clone(), status);
                     Ok(None)

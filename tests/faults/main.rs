@@ -4,7 +4,9 @@
 
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
+mod crashes;
 mod invariants;
 mod matrix;
 mod outages;
 mod scene;
+mod storm;

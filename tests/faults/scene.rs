@@ -1,6 +1,6 @@
 //! What every test of a fault begins with, and how it ends.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ const FLAG: &str = "--insecure-kubeconfig-exec";
 pub(crate) struct Scene {
     pub(crate) operator: Operator,
     pub(crate) control_plane: ControlPlane,
+    kubeconfig: PathBuf,
     steady: Footprint,
     watchman: Watchman,
 }
@@ -53,7 +54,7 @@ impl Scene {
     /// The operator with a kubeconfig of the test's own, on a control plane of the test's own.
     pub(crate) fn start(
         control_plane: ControlPlane,
-        kubeconfig: impl FnOnce(&ControlPlane) -> std::path::PathBuf,
+        kubeconfig: impl FnOnce(&ControlPlane) -> PathBuf,
     ) -> Self {
         let control_plane = installed_on(control_plane);
         control_plane.apply(SHARED).unwrap();
@@ -69,7 +70,16 @@ impl Scene {
             watchman: Watchman::post(&operator),
             operator,
             control_plane,
+            kubeconfig,
         }
+    }
+
+    /// Puts another operator into the place of this one, which is stopped unless it has ended, and gives it variables.
+    pub(crate) fn replace_operator(&mut self, variables: &[(&str, &str)]) {
+        self.operator.process.stop().unwrap();
+        self.operator = Operator::launch_with(&self.control_plane, &self.kubeconfig, variables).unwrap();
+        self.operator.wait_until_ready().unwrap();
+        std::mem::replace(&mut self.watchman, Watchman::post(&self.operator)).dismiss();
     }
 
     /// Turns the flag on or off: the control fails, or passes.
@@ -85,6 +95,11 @@ impl Scene {
     pub(crate) fn wait_for_drift(&self, on: bool, patience: Duration) {
         let expected = if on { "Fail" } else { "Pass" };
         wait_for_result(&self.control_plane, CONTROL, expected, patience);
+    }
+
+    /// Waits until nothing is written any more.
+    pub(crate) fn wait_until_quiet(&self) {
+        wait_until_quiet(&self.control_plane);
     }
 
     /// Drifts, waits for the report to be right, and keeps how long that took: for faults after whose end nothing has
@@ -115,7 +130,7 @@ impl Scene {
 }
 
 /// A kubeconfig with the rights of the operator, for the API server at a URL.
-pub(crate) fn operator_kubeconfig(control_plane: &ControlPlane, url: &str) -> std::path::PathBuf {
+pub(crate) fn operator_kubeconfig(control_plane: &ControlPlane, url: &str) -> PathBuf {
     let token = control_plane.service_account_token("flux-security-system", "flux-security-operator");
     control_plane
         .kubeconfig_at(url, "operator", &token.unwrap())
