@@ -221,7 +221,7 @@ impl Judgement<'_> {
                 severity,
                 ControlResult::Unknown,
                 missing.reason,
-                missing.message.clone(),
+                bounded(&missing.message),
             );
         }
         if let Some(checklist) = manual {
@@ -327,7 +327,7 @@ impl Judgement<'_> {
                 message: bounded(&defect.message),
             },
             uid: origin.uid.into(),
-            manager: origin.manager.into(),
+            manager: bounded(&origin.manager),
         }
     }
 }
@@ -343,29 +343,36 @@ fn summary_of(failed: &[FindingPosture]) -> String {
     }
 }
 
-/// Text of a cluster's users in a report: at most 256 bytes, control characters escaped.
+/// Text of a cluster's users in a report: at most 256 bytes, and nothing in it that a terminal or an editor obeys.
 #[must_use]
 pub fn bounded(text: &str) -> String {
     const MOST: usize = 256;
+    const CUT: char = '…';
     let mut bounded = String::with_capacity(text.len().min(MOST));
+    // As much as there is room for beside the sign of the cut.
+    let mut kept = 0;
     for character in text.chars() {
-        let escaped: String = match character {
-            character if is_hostile(character) => character.escape_default().collect(),
-            character => character.to_string(),
-        };
-        if bounded.len() + escaped.len() > MOST {
-            bounded.push('…');
+        if is_obeyed(character) {
+            bounded.extend(character.escape_default());
+        } else {
+            bounded.push(character);
+        }
+        if bounded.len() > MOST {
+            bounded.truncate(kept);
+            bounded.push(CUT);
             break;
         }
-        bounded.push_str(&escaped);
+        if bounded.len() + CUT.len_utf8() <= MOST {
+            kept = bounded.len();
+        }
     }
     bounded
 }
 
-/// Control characters, and those that turn the direction of text around.
-fn is_hostile(character: char) -> bool {
+/// Control characters, line breaks, and what turns the direction of text around or cannot be seen.
+fn is_obeyed(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn installations(inventory: &Inventory, plan: &Plan) -> Vec<Installation> {
