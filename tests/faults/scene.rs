@@ -17,6 +17,8 @@ use crate::matrix;
 pub(crate) const CONVERGENCE: Duration = Duration::from_secs(30);
 /// No write may follow in this time once the report is right.
 const QUIET: Duration = Duration::from_secs(3);
+/// No container is back sooner. Two processes do not know of each other's last write.
+const RESTART: Duration = Duration::from_secs(1);
 /// A control that [`Scene::drift`] fails and repairs.
 pub(crate) const CONTROL: &str = "FSP-KUST-001";
 const FLAG: &str = "--insecure-kubeconfig-exec";
@@ -77,6 +79,7 @@ impl Scene {
     /// Puts another operator into the place of this one, which is stopped unless it has ended, and gives it variables.
     pub(crate) fn replace_operator(&mut self, variables: &[(&str, &str)]) {
         self.operator.process.stop().unwrap();
+        std::thread::sleep(RESTART);
         self.operator = Operator::launch_with(&self.control_plane, &self.kubeconfig, variables).unwrap();
         self.operator.wait_until_ready().unwrap();
         std::mem::replace(&mut self.watchman, Watchman::post(&self.operator)).dismiss();
