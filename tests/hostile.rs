@@ -19,7 +19,8 @@ use k8s_openapi::jiff::Timestamp;
 use prometheus::{Encoder, TextEncoder};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::exposition::{Series, is_obeyed, series};
+use support::exposition::{Series, series};
+use support::harmless::{self, is_obeyed};
 use support::{control, deployment, engine, kind, pod, policy, posture, upsert};
 
 /// What no object of ours exceeds.
@@ -68,37 +69,13 @@ fn is_harmless(published: &Published) {
     assert!(published.report.to_string().len() <= OBJECT);
     for (namespace, status) in &published.namespaces {
         assert!(status.to_string().len() <= OBJECT, "{namespace}");
-        texts_are_harmless("", status);
+        harmless::report_is(status);
     }
-    texts_are_harmless("", &published.report);
+    harmless::report_is(&published.report);
     for note in &published.notes {
         assert!(note.len() < 1024 && !note.contains(is_obeyed), "{note:?}");
     }
-    for line in published.table.lines() {
-        assert!(!line.contains(is_obeyed), "{line:?}");
-    }
-}
-
-fn texts_are_harmless(field: &str, value: &Value) {
-    match value {
-        Value::String(text) => {
-            assert!(!text.contains(is_obeyed), "{field}: {text:?}");
-            let is_quoted = matches!(field, "observed" | "argument" | "message" | "image");
-            assert!(!is_quoted || text.len() <= 1024, "{field}: {} bytes", text.len());
-            assert!(
-                field != "observed" || text.len() <= 256,
-                "{} bytes observed",
-                text.len()
-            );
-        }
-        Value::Array(items) => items.iter().for_each(|item| texts_are_harmless(field, item)),
-        // It is the policy's author who calls the cluster so, and gets it back as it was.
-        Value::Object(fields) => fields
-            .iter()
-            .filter(|(field, _)| *field != "clusterName")
-            .for_each(|(field, value)| texts_are_harmless(field, value)),
-        _ => {}
-    }
+    harmless::lines_are(&published.table);
 }
 
 /// Objects with a text in every field that anybody reads.
@@ -209,7 +186,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     /// Row 33.
     #[test]
@@ -409,14 +386,14 @@ fn many_objects_deleted_at_once_are_one_change_and_leave_nothing() {
     let mut engine = engine(Tenancy::None);
     let empty = posture(&engine);
     let mut most = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..2 {
         engine.ingest((0..OBJECTS).map(|number| upsert(&careless("tenant", &format!("charts-{number}")))));
         most.push(resident());
         assert!(engine.ingest([Delta::Resync(repositories, Vec::new())]));
         assert_eq!(posture(&engine), empty);
         assert!(!engine.ingest([Delta::Resync(repositories, Vec::new())]));
     }
-    assert!(most[2] < most[0] * 5 / 4, "KiB at each climax: {most:?}");
+    assert!(most[1] < most[0] * 5 / 4, "KiB at each climax: {most:?}");
 }
 
 /// Memory of this process, in KiB.

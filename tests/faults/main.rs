@@ -5,6 +5,11 @@
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
 mod crashes;
+#[path = "../support/exposition.rs"]
+mod exposition;
+#[path = "../support/harmless.rs"]
+mod harmless;
+mod hostile;
 mod invariants;
 mod matrix;
 mod outages;

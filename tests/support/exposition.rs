@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::str::Chars;
 
+use super::harmless::is_obeyed;
+
 /// One series of a scrape.
 #[derive(Debug)]
 pub(crate) struct Series {
@@ -103,10 +105,4 @@ fn quoted(rest: &mut Peekable<Chars<'_>>) -> Result<String, &'static str> {
             character => value.push(character),
         }
     }
-}
-
-/// Whether a terminal or an editor obeys a character instead of showing it.
-pub(crate) fn is_obeyed(character: char) -> bool {
-    let turns_text = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character.is_control() || turns_text || matches!(character, '\u{2028}' | '\u{2029}')
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod exposition;
+pub(crate) mod harmless;
 
 use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
 use flux_security_operator::controls;
