@@ -1,9 +1,16 @@
 //! `$(NAME)` in `command` and `args`, as the kubelet expands it
 //! (Kubernetes `third_party/forked/golang/expansion` and `pkg/kubelet/kubelet_pods.go`).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::flux::container::{Container, EnvSource};
+
+/// Bytes that the references of one container are replaced by at most: thirty variables that are each twice the one
+/// before would be a gigabyte, and no controller needs more than a few names.
+const MOST: usize = 64 * 1024;
+/// Bytes of a reason that is told with where it comes from.
+const LONGEST_REASON: usize = 256;
 
 /// A text of which a tail may be unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +42,8 @@ impl Text {
 pub(super) struct Environment<'a> {
     variables: BTreeMap<&'a str, Text>,
     has_env_from: bool,
+    /// How many bytes references may still be replaced by.
+    room: Cell<usize>,
 }
 
 impl<'a> Environment<'a> {
@@ -43,6 +52,7 @@ impl<'a> Environment<'a> {
         let mut environment = Self {
             variables: BTreeMap::new(),
             has_env_from: container.has_env_from,
+            room: Cell::new(MOST),
         };
         for variable in &container.env {
             let text = match &variable.source {
@@ -76,12 +86,15 @@ impl<'a> Environment<'a> {
             };
             rest = after;
             let value = self.value(name);
+            let Some(room) = self.room.get().checked_sub(value.known.len()) else {
+                let unread = Some(format!("its references stand for more than {MOST} bytes"));
+                return Text { known, unread };
+            };
+            self.room.set(room);
             known.push_str(&value.known);
             if let Some(why) = value.unread {
-                return Text {
-                    known,
-                    unread: Some(format!("$({name}) comes from {why}")),
-                };
+                let unread = Some(with_origin(name, why));
+                return Text { known, unread };
             }
         }
         known.push_str(rest);
@@ -126,6 +139,14 @@ impl<'a> Environment<'a> {
                 .any(|part| name.contains(part));
         of_service.then(|| "a Service's variables, perhaps".to_owned())
     }
+}
+
+/// Why a reference is not known. Of a long chain of references only the end is told.
+fn with_origin(name: &str, why: String) -> String {
+    if why.len() > LONGEST_REASON {
+        return why;
+    }
+    format!("$({name}) comes from {why}")
 }
 
 fn field(path: &str, pod_namespace: &str, pod_name: Option<&str>) -> Text {
