@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::controls::{CATALOGUE, Control, Outcome, Parameters, Verdict};
+use crate::controls::{CATALOGUE, Control, Defect, Outcome, Parameters, Verdict};
 use crate::inventory::{
     Changed, Delta, Inventory, Missing, ObjectKey, SubjectKey, TenancyRules, View, namespaces,
 };
@@ -20,6 +20,9 @@ use cells::Cells;
 use dirty::Dirty;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
+
+/// Defects that are told of one subject.
+const MOST_DEFECTS: usize = 50;
 
 /// The incremental evaluator.
 pub struct Engine {
@@ -228,11 +231,27 @@ fn judge(inventory: &Inventory, control: &'static Control, unit: &UnitId, key: &
         Ok(Some(Ok(Outcome::Fail(defects)))) if defects.is_empty() => {
             internal(control, key, "fails for no reason")
         }
+        Ok(Some(Ok(Outcome::Fail(defects)))) => Verdict::Judged(Outcome::Fail(summed_up(defects))),
         Ok(Some(Ok(outcome))) => Verdict::Judged(outcome),
         Ok(Some(Err(missing))) => Verdict::Unknown(missing),
         Ok(None) => internal(control, key, "did not find its subject"),
         Err(_) => internal(control, key, "panicked"),
     }
+}
+
+/// The first defects of a subject; the last of them stands for the rest. An object with a list of references may have
+/// tens of thousands, each as large as a finding.
+fn summed_up(mut defects: Vec<Defect>) -> Vec<Defect> {
+    if defects.len() <= MOST_DEFECTS {
+        return defects;
+    }
+    let rest = defects.len() - MOST_DEFECTS + 1;
+    defects.truncate(MOST_DEFECTS);
+    defects.shrink_to_fit();
+    if let Some(last) = defects.last_mut() {
+        last.message = format!("one of {rest} more: {}", last.message);
+    }
+    defects
 }
 
 fn internal(control: &Control, key: &SubjectKey, what: &str) -> Verdict {
