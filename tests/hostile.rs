@@ -298,6 +298,76 @@ fn sum(metrics: &[Series], family: &str) -> f64 {
         .sum()
 }
 
+/// Row 32. Each variable is twice the one before: two to the power of 24 in the end.
+#[test]
+fn variables_that_multiply_are_not_followed() {
+    let mut laughs = vec![json!({"name": "V0", "value": "ha"})];
+    laughs.extend((1..=24).map(|number| {
+        let before = number - 1;
+        json!({"name": format!("V{number}"), "value": format!("$(V{before})$(V{before})")})
+    }));
+    let mut multiplied = deployment("helm-controller", "1.6.3", &["--default-service-account=$(V24)"]);
+    multiplied["spec"]["template"]["spec"]["containers"][0]["env"] = json!(laughs);
+    let before = resident();
+    let mut engine = engine(Tenancy::Shared);
+    engine.ingest([upsert(&multiplied)]);
+    let it = control(&posture(&engine), "FSP-MT-007");
+    assert_eq!(
+        (it.result, it.reason.as_str()),
+        (Unknown, "ArgumentNotReadable"),
+        "{}",
+        it.message
+    );
+    assert!(
+        resident() < before + 16 * 1024,
+        "{} KiB more",
+        resident() - before
+    );
+}
+
+/// Row 32. A chain of references to what is not known.
+#[test]
+fn reasons_do_not_grow_with_the_chain_that_they_come_from() {
+    let origin = json!({"name": "V0", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}});
+    let mut chain = vec![origin];
+    chain.extend(
+        (1..5000).map(|number| json!({"name": format!("V{number}"), "value": format!("$(V{})", number - 1)})),
+    );
+    let mut chained = deployment(
+        "helm-controller",
+        "1.6.3",
+        &["--default-service-account=$(V4999)"],
+    );
+    chained["spec"]["template"]["spec"]["containers"][0]["env"] = json!(chain);
+    let before = resident();
+    let mut engine = engine(Tenancy::Shared);
+    engine.ingest([upsert(&chained)]);
+    assert_eq!(control(&posture(&engine), "FSP-MT-007").result, Unknown);
+    assert!(
+        resident() < before + 16 * 1024,
+        "{} KiB more",
+        resident() - before
+    );
+}
+
+/// Row 32. One object cannot fill reports, metrics and memory with what is wrong with it.
+#[test]
+fn endless_defects_of_one_object_are_summed_up() {
+    let resources: Vec<Value> = (0..20_000)
+        .map(|number| json!({"kind": "A", "name": "a", "namespace": format!("n{number}")}))
+        .collect();
+    let spec = json!({"type": "github", "resources": resources});
+    let mut engine = engine(Tenancy::Shared);
+    engine.ingest([upsert(&object("Receiver", "tenant", "endless", &spec))]);
+    let it = control(&posture(&engine), "FSX-NOT-004");
+    assert_eq!((it.result, it.findings), (Fail, 50));
+    let findings = posture(&engine).findings;
+    let of_the_rest = findings
+        .iter()
+        .filter(|it| it.finding.message.starts_with("one of 19951 more: "));
+    assert_eq!(of_the_rest.count(), 1);
+}
+
 /// Row 34.
 #[test]
 fn findings_in_ten_thousand_namespaces_are_a_thousand_series() {
