@@ -159,3 +159,62 @@ fn field(path: &str, pod_namespace: &str, pod_name: Option<&str>) -> Text {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flux::container::EnvVar;
+
+    fn container(variables: impl Iterator<Item = (String, EnvSource)>) -> Container {
+        Container {
+            env: variables.map(|(name, source)| EnvVar { name, source }).collect(),
+            ..Container::default()
+        }
+    }
+
+    #[test]
+    fn references_stand_for_so_much_text_and_no_more() {
+        let twice = |number: u32| {
+            let value = match number.checked_sub(1) {
+                None => "x".to_owned(),
+                Some(before) => format!("$(V{before})$(V{before})"),
+            };
+            (format!("V{number}"), EnvSource::Literal(value))
+        };
+        let few = container((0..=10).map(twice));
+        assert_eq!(
+            Environment::of(&few, "", None).expand("$(V10)").known.len(),
+            1 << 10
+        );
+        let many = container((0..40).map(twice));
+        let environment = Environment::of(&many, "", None);
+        let laughs = environment.expand("$(V39)");
+        assert!(
+            laughs
+                .unread
+                .is_some_and(|why| why.contains("more than 65536 bytes"))
+        );
+        let all: usize = environment.variables.values().map(|text| text.known.len()).sum();
+        assert!(all <= MOST + 40, "{all} bytes");
+    }
+
+    #[test]
+    fn the_reason_does_not_grow_with_a_chain_of_references() {
+        let link = |number: u32| {
+            let source = match number.checked_sub(1) {
+                None => EnvSource::Unread("Secret a/b".to_owned()),
+                Some(before) => EnvSource::Literal(format!("$(V{before})")),
+            };
+            (format!("V{number}"), source)
+        };
+        let container = container((0..1000).map(link));
+        let environment = Environment::of(&container, "", None);
+        let near = environment.expand("$(V1)").unread.unwrap();
+        assert_eq!(near, "$(V1) comes from $(V0) comes from Secret a/b");
+        let far = environment.expand("$(V999)").unread.unwrap();
+        assert!(
+            far.ends_with("comes from Secret a/b") && far.len() < LONGEST_REASON * 2,
+            "{far}"
+        );
+    }
+}
