@@ -12,7 +12,7 @@ test: ## run every test
 	$(CARGO) test --locked
 
 test-faults: ## the faults that take minutes
-	$(CARGO) test --locked --test failover -- --ignored --nocapture
+	$(CARGO) test --locked --test faults -- --ignored
 
 lint: ## formatting, clippy, and cargo-deny where it is installed
 	$(CARGO) fmt --check

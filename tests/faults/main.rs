@@ -13,5 +13,6 @@ mod hostile;
 mod invariants;
 mod matrix;
 mod outages;
+mod replicas;
 mod scene;
 mod storm;
