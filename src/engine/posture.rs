@@ -381,11 +381,7 @@ pub fn bounded(text: &str) -> String {
     // As much as there is room for beside the sign of the cut.
     let mut kept = 0;
     for character in text.chars() {
-        if is_obeyed(character) {
-            bounded.extend(character.escape_default());
-        } else {
-            bounded.push(character);
-        }
+        show(character, &mut bounded);
         if bounded.len() > MOST {
             bounded.truncate(kept);
             bounded.push(CUT);
@@ -396,6 +392,22 @@ pub fn bounded(text: &str) -> String {
         }
     }
     bounded
+}
+
+/// Text of somebody else in a log: nothing in it that a terminal or an editor obeys.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    text.chars().for_each(|character| show(character, &mut escaped));
+    escaped
+}
+
+fn show(character: char, shown: &mut String) {
+    if is_obeyed(character) {
+        shown.extend(character.escape_default());
+    } else {
+        shown.push(character);
+    }
 }
 
 /// Control characters, line breaks, and what turns the direction of text around or cannot be seen.
