@@ -1,6 +1,7 @@
 //! Input that is made to hurt, taken in by the engine: without a cluster, and fast. `tests/faults` has the same on a
 //! real API server.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unnecessary_wraps, reason = "a judge may lack evidence")]
 
 mod support;
 
@@ -32,7 +33,6 @@ struct Published {
     report: Value,
     namespaces: BTreeMap<String, Value>,
     notes: Vec<String>,
-    metrics: Vec<Series>,
     table: String,
 }
 
@@ -53,7 +53,6 @@ fn publish(engine: &Engine) -> Published {
             .map(|(name, status)| (name, serde_json::to_value(status).unwrap()))
             .collect(),
         notes: notices.into_iter().map(|notice| notice.note).collect(),
-        metrics: scrape(engine),
     }
 }
 
@@ -196,6 +195,8 @@ proptest! {
             engine.pin("test", named(&text));
             engine.ingest(objects(&text).iter().map(upsert));
             is_harmless(&publish(&engine));
+            // Its parser refuses what a scraper would.
+            scrape(&engine);
         }
     }
 }

@@ -277,7 +277,7 @@ fn terminated_in_a_storm_it_ends_in_time_and_gives_the_lease_back() {
     let mut scene = Scene::begin();
     let mut ended = Instant::now();
     for round in 0..4 {
-        let storm = Storm::begin(&scene.control_plane, "--insecure-kubeconfig-exec", STORM);
+        let storm = Storm::begin(&scene.control_plane, STORM);
         std::thread::sleep(Duration::from_millis(1500 + round * 130));
         scene.operator.process.signal(Signal::TERM).unwrap();
         let told_to_stop = Instant::now();

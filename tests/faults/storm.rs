@@ -11,8 +11,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 
 use crate::controlplane::ControlPlane;
+use crate::scene::FLAG;
 
-/// Turns an argument of kustomize-controller on and off until it is ended.
+/// Turns [`FLAG`] on and off until it is ended.
 pub(crate) struct Storm {
     end: Sender<()>,
     changes: JoinHandle<u32>,
@@ -20,7 +21,7 @@ pub(crate) struct Storm {
 
 impl Storm {
     /// Begins, with this time between two changes.
-    pub(crate) fn begin(control_plane: &ControlPlane, flag: &'static str, pause: Duration) -> Self {
+    pub(crate) fn begin(control_plane: &ControlPlane, pause: Duration) -> Self {
         let kubeconfig = control_plane.admin().to_owned();
         let (end, ended) = mpsc::channel();
         let changes = std::thread::spawn(move || {
@@ -28,7 +29,7 @@ impl Storm {
                 .enable_all()
                 .build()
                 .unwrap();
-            let switch = runtime.block_on(Switch::new(&kubeconfig, flag));
+            let switch = runtime.block_on(Switch::new(&kubeconfig));
             let mut changes = 0;
             while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 changes += 1;
@@ -47,18 +48,16 @@ impl Storm {
     }
 }
 
-/// The argument, by a client of its own: `kubectl` takes too long for a storm.
+/// The flag, by a client of its own: `kubectl` takes too long for a storm.
 struct Switch {
     deployments: Api<Deployment>,
-    flag: &'static str,
 }
 
 impl Switch {
-    async fn new(kubeconfig: &Path, flag: &'static str) -> Self {
+    async fn new(kubeconfig: &Path) -> Self {
         let client = client(kubeconfig).await;
         Self {
             deployments: Api::namespaced(client, "flux-system"),
-            flag,
         }
     }
 
@@ -66,8 +65,8 @@ impl Switch {
         let mut deployment = self.deployments.get("kustomize-controller").await.unwrap();
         let pod = deployment.spec.template.spec.as_mut().unwrap();
         let arguments = pod.containers[0].args.get_or_insert_default();
-        arguments.retain(|argument| !argument.starts_with(self.flag));
-        arguments.push(format!("{}={on}", self.flag));
+        arguments.retain(|argument| !argument.starts_with(FLAG));
+        arguments.push(format!("{FLAG}={on}"));
         let parameters = PostParams::default();
         let name = "kustomize-controller";
         self.deployments
