@@ -6,6 +6,7 @@
 mod counters;
 mod freshness;
 pub mod lease;
+mod live;
 mod objects;
 mod slot;
 
@@ -29,6 +30,7 @@ use crate::render::{events, report};
 pub use counters::Counters;
 pub use freshness::Freshness;
 use lease::Leadership;
+use live::Live;
 use objects::{Objects, PublishError, Report};
 use slot::Slot;
 
@@ -331,7 +333,7 @@ impl Writer {
         policy: &PolicyPosture,
         known: &Published,
         slot: &mut Slot,
-        reports: &Api<FluxSecurityReport>,
+        reports: &Api<Live<FluxSecurityReport>>,
         next: &ReportStatus,
     ) -> Result<(), PublishError> {
         if !policy.policy.spec.outputs.events {
