@@ -136,6 +136,18 @@ fn drift_into(cue: &str, row: u32, left_behind: impl FnOnce(&ControlPlane, &BTre
     scene.replace_operator(&[]);
     let ended = Instant::now();
     scene.wait_for_drift(true, CONVERGENCE);
+    wait_for("the namespace's report", CONVERGENCE, || {
+        let report = ["fluxsecuritynamespacereport", "-n", "flux-system", "default"];
+        let findings = scene.control_plane.get(&report)?["status"]["findings"].clone();
+        let tells = findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|finding| finding["control"] == CONTROL);
+        ensure!(tells, "it says {findings}");
+        Ok(())
+    })
+    .unwrap();
     wait_for("the Events", CONVERGENCE, || {
         let told = told_since(&scene.control_plane, &before);
         ensure!(told == TRANSITION, "told {told:?}");

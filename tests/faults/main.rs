@@ -16,3 +16,4 @@ mod outages;
 mod replicas;
 mod scene;
 mod storm;
+mod upgrades;
