@@ -28,6 +28,18 @@ metadata:
   name: tenant
 ";
 
+/// As many findings as a policy may ask for: more than an object of ours has room for.
+const AS_MANY_AS_FIT: &str = "
+apiVersion: fluxsecurity.dev/v1alpha1
+kind: FluxSecurityPolicy
+metadata:
+  name: default
+spec:
+  tenancy: Shared
+  report:
+    maxFindings: 1000
+";
+
 /// A scene with a tenant.
 fn with_tenant() -> Scene {
     let scene = Scene::begin();
@@ -439,6 +451,7 @@ fn hostile_strings_are_escaped_wherever_they_are_shown() {
     let mut scene = with_tenant();
     scene.replace_operator(&[("FLUXSEC_LOG", "flux_security_operator=debug,kube=debug")]);
     let control_plane = &scene.control_plane;
+    control_plane.apply(AS_MANY_AS_FIT).unwrap();
     let mut accepted = BTreeMap::new();
     for (number, text) in texts().iter().enumerate() {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": hostile_objects(number, text)});
@@ -541,17 +554,6 @@ fn long_names(control_plane: &ControlPlane) {
         .unwrap();
 }
 
-/// As many findings as a policy may ask for: more than an object of ours has room for.
-const AS_MANY_AS_FIT: &str = "
-apiVersion: fluxsecurity.dev/v1alpha1
-kind: FluxSecurityPolicy
-metadata:
-  name: default
-spec:
-  tenancy: Shared
-  report:
-    maxFindings: 1000
-";
 const REPOSITORIES: u32 = 2500;
 /// Each is fetched over plain HTTP, and gives its credential away.
 const FINDINGS: u32 = REPOSITORIES * 2;
