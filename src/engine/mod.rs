@@ -21,7 +21,7 @@ use dirty::Dirty;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
 
-/// Defects that are told of one subject.
+/// Defects that are told of one object.
 const MOST_DEFECTS: usize = 50;
 
 /// The incremental evaluator.
@@ -239,19 +239,28 @@ fn judge(inventory: &Inventory, control: &'static Control, unit: &UnitId, key: &
     }
 }
 
-/// The first defects of a subject; the last of them stands for the rest. An object with a list of references may have
+/// The first defects of each object; the last of them stands for the rest. An object with a list of references may have
 /// tens of thousands, each as large as a finding.
-fn summed_up(mut defects: Vec<Defect>) -> Vec<Defect> {
+fn summed_up(defects: Vec<Defect>) -> Vec<Defect> {
     if defects.len() <= MOST_DEFECTS {
         return defects;
     }
-    let rest = defects.len() - MOST_DEFECTS + 1;
-    defects.truncate(MOST_DEFECTS);
-    defects.shrink_to_fit();
-    if let Some(last) = defects.last_mut() {
-        last.message = format!("one of {rest} more: {}", last.message);
+    let mut kept: Vec<Defect> = Vec::new();
+    // Of each object how many there are, and the place of the last that is kept.
+    let mut objects: BTreeMap<Option<SubjectKey>, (usize, usize)> = BTreeMap::new();
+    for defect in defects {
+        let (found, last) = objects.entry(defect.about.clone()).or_default();
+        *found += 1;
+        if *found <= MOST_DEFECTS {
+            *last = kept.len();
+            kept.push(defect);
+        }
     }
-    defects
+    for (found, last) in objects.into_values().filter(|(found, _)| *found > MOST_DEFECTS) {
+        let rest = found - MOST_DEFECTS + 1;
+        kept[last].message = format!("one of {rest} more: {}", kept[last].message);
+    }
+    kept
 }
 
 fn internal(control: &Control, key: &SubjectKey, what: &str) -> Verdict {

@@ -345,7 +345,7 @@ impl Judgement<'_> {
                 severity,
                 control: self.item.control.id.to_owned(),
                 // The cluster is no object: the policy stands for it.
-                resource: resource.unwrap_or_else(|| policy_reference(self.policy)),
+                resource: resource.map_or_else(|| policy_reference(self.policy), named_harmlessly),
                 location: Location {
                     container: defect.container.clone(),
                     argument: bounded(&defect.argument),
@@ -358,6 +358,14 @@ impl Judgement<'_> {
             uid: origin.uid.into(),
             manager: bounded(&origin.manager),
         }
+    }
+}
+
+/// Roles and bindings may be called anything, at any length.
+fn named_harmlessly(resource: ResourceRef) -> ResourceRef {
+    ResourceRef {
+        name: bounded(&resource.name),
+        ..resource
     }
 }
 
