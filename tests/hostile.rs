@@ -116,6 +116,7 @@ fn objects(text: &str) -> Vec<Value> {
     let mut objects: Vec<Value> = kinds.iter().map(|kind| object(kind, "a", &spec)).collect();
     objects.extend(kinds.iter().map(|kind| object(kind, "unreadable", &json!(text))));
     objects.extend(workloads(text));
+    objects.extend(rights(text));
     objects
 }
 
@@ -124,6 +125,42 @@ fn metadata(name: &str, text: &str) -> Value {
         "name": name, "namespace": "tenant", "generation": 2, "uid": text, "annotations": {"a": text},
         "managedFields": [{"manager": text, "time": "2026-01-01T00:00:00Z"}],
     })
+}
+
+/// Roles and bindings, whose names may be any text, too.
+fn rights(text: &str) -> Vec<Value> {
+    let everything = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+    let odd = json!([{"apiGroups": [text], "resources": [text], "verbs": ["create", text], "resourceNames": [text]}]);
+    let subjects = json!([
+        {"kind": "ServiceAccount", "name": "helm-controller", "namespace": "flux-system"},
+        {"kind": "ServiceAccount", "name": "source-controller", "namespace": "flux-system"},
+        {"kind": "ServiceAccount", "name": text, "namespace": "tenant"},
+        {"kind": "User", "name": text}, {"kind": "Group", "name": text},
+    ]);
+    let role = json!({"kind": "ClusterRole", "name": text});
+    let named = |kind: &str, namespace: &str| json!({"kind": kind, "metadata": {"name": text, "namespace": namespace, "uid": text}});
+    let mut all = Vec::new();
+    for (rules, name) in [(&everything, text), (&odd, "odd")] {
+        let mut role = named("ClusterRole", "");
+        role["metadata"]["name"] = json!(name);
+        role["metadata"]["labels"] = json!({"rbac.authorization.k8s.io/aggregate-to-view": "true"});
+        role["rules"] = rules.clone();
+        all.push(role);
+    }
+    for (kind, namespace) in [
+        ("ClusterRoleBinding", ""),
+        ("RoleBinding", "flux-system"),
+        ("RoleBinding", "tenant"),
+    ] {
+        let mut binding = named(kind, namespace);
+        binding["roleRef"] = role.clone();
+        binding["subjects"] = subjects.clone();
+        all.push(binding);
+    }
+    let mut account = named("ServiceAccount", "tenant");
+    account["metadata"]["name"] = json!(text);
+    all.push(account);
+    all
 }
 
 /// Controllers that are started with a text.

@@ -21,6 +21,7 @@ use crate::storm::{Storm, client};
 
 /// What no object of ours exceeds.
 const OBJECT: usize = 256 * 1024;
+const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 const TENANT: &str = "
 apiVersion: v1
 kind: Namespace
@@ -280,11 +281,17 @@ fn huge_objects_take_no_memory_for_good() {
         .kubectl_with(&["create", "-f", "-"], &annotated.to_string())
         .unwrap();
 
+    // Only the size of a request bounds the name of a binding.
+    let binding = binding(&"n".repeat(300 * 1024)).to_string();
+    post(control_plane, BINDINGS, &binding).unwrap();
+
     // By the watch first, then by a list.
+    row_with(control_plane, "FSX-RBAC-001", 1);
     row_with(control_plane, "FSP-MT-010", 11);
     row_with(control_plane, "FSX-SRC-005", 1);
     scene.replace_operator(&[]);
     row_with(&scene.control_plane, "FSP-MT-010", 11);
+    assert!(report(&scene.control_plane).unwrap().to_string().len() <= OBJECT);
     scene.drift_and_conclude(32);
 }
 
@@ -414,10 +421,23 @@ fn hostile_objects(number: usize, text: &str) -> Vec<Value> {
         .map(|(group, version, kind, spec)| object(group, version, kind, &format!("hostile-{number}"), spec))
         .collect();
     objects.push(controller(number, text));
+    objects.push(binding(text));
     for object in &mut objects {
         object["metadata"]["annotations"] = json!({"a": text});
     }
     objects
+}
+
+/// Everything for a controller and somebody else, in a binding that is called any text: their names are not checked.
+fn binding(name: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [
+            {"kind": "ServiceAccount", "name": "helm-controller", "namespace": "flux-system"},
+            {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name},
+        ],
+    })
 }
 
 /// A controller that is started with a text.
@@ -472,6 +492,7 @@ fn hostile_strings_are_escaped_wherever_they_are_shown() {
         "receivers",
         "imagerepositories",
         "deployments",
+        "clusterrolebindings",
     ] {
         let list = control_plane.get(&[kind, "-n", "tenant"]).unwrap();
         accepted.insert(kind, list["items"].as_array().unwrap().len());
