@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::controlplane::scenario::{PATIENCE, events, report, set_args, until};
-use crate::controlplane::{ControlPlane, wait_for};
-use crate::scene::{CONTROL, CONVERGENCE, Scene};
+use crate::controlplane::{ControlPlane, Operator, wait_for};
+use crate::scene::{CONTROL, CONVERGENCE, Scene, operator_kubeconfig};
 use crate::storm::Storm;
 
 /// Nothing but a critical failure is against this policy.
@@ -280,6 +280,37 @@ fn holder(control_plane: &ControlPlane) -> String {
         .as_str()
         .unwrap_or_default()
         .to_owned()
+}
+
+/// Row 47. Again and again.
+#[test]
+#[ignore = "slow: make test-faults"]
+fn of_replicas_that_start_at_once_one_leads() {
+    let mut scene = Scene::begin();
+    let kubeconfig = operator_kubeconfig(&scene.control_plane, &scene.control_plane.url());
+    for _ in 0..10 {
+        scene.operator.process.stop().unwrap();
+        let mut replicas = [(); 3].map(|()| Operator::launch(&scene.control_plane, &kubeconfig).unwrap());
+        replicas
+            .iter_mut()
+            .for_each(|replica| replica.wait_until_ready().unwrap());
+        let leaders = || replicas.iter().filter(|replica| leads(replica)).count();
+        wait_for("a leader", CONVERGENCE, || {
+            ensure!(leaders() > 0, "nobody leads");
+            Ok(())
+        })
+        .unwrap();
+        for _ in 0..20 {
+            assert_eq!(leaders(), 1);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    scene.replace_operator(&[]);
+    scene.drift_and_conclude(47);
+}
+
+fn leads(replica: &Operator) -> bool {
+    replica.metric("flux_security_leader").unwrap() == Some(1.0)
 }
 
 /// Row 51. Every time at another moment of the storm.
