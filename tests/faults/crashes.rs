@@ -291,9 +291,9 @@ fn of_replicas_that_start_at_once_one_leads() {
     for _ in 0..10 {
         scene.operator.process.stop().unwrap();
         let mut replicas = [(); 3].map(|()| Operator::launch(&scene.control_plane, &kubeconfig).unwrap());
-        replicas
-            .iter_mut()
-            .for_each(|replica| replica.wait_until_ready().unwrap());
+        for replica in &mut replicas {
+            replica.wait_until_ready().unwrap();
+        }
         let leaders = || replicas.iter().filter(|replica| leads(replica)).count();
         wait_for("a leader", CONVERGENCE, || {
             ensure!(leaders() > 0, "nobody leads");
