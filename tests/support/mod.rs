@@ -15,6 +15,13 @@ use flux_security_operator::kinds::own::PolicyRow;
 use flux_security_operator::kinds::{KindId, Meta};
 use serde_json::{Value, json};
 
+/// Whether a control judges how a controller was started, not what it is.
+pub(crate) fn reads_command_lines(control: &controls::Control) -> bool {
+    let of_images = ["FSX-VER-", "FSX-IMG-"];
+    matches!(control.judges, controls::Judges::Controllers { .. })
+        && !of_images.iter().any(|prefix| control.id.starts_with(prefix))
+}
+
 /// The fact that an object exists.
 pub(crate) fn upsert(object: &Value) -> Delta {
     let kind = kind_of(object);
