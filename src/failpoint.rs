@@ -20,6 +20,6 @@ pub(crate) fn failpoint(name: &str) {
     }
 }
 
-/// See above.
+/// Nothing, in release builds.
 #[cfg(not(debug_assertions))]
 pub(crate) const fn failpoint(_name: &str) {}
