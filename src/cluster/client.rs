@@ -3,8 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Response;
+use http::header::RETRY_AFTER;
+use kube::client::{ClientBuilder, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use tower::BoxError;
+use tower::util::ThenLayer;
+
+/// The longest `Retry-After` that is honoured: what is known grows stale meanwhile, and nobody is told.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Why there is no connection. Each message names what to do.
 #[derive(Debug, thiserror::Error)]
@@ -77,12 +85,36 @@ fn authority(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<PathBuf> 
 
 /// A client, and the address of its API server.
 ///
+/// It repeats nothing by itself. kube's own repetitions would hide for minutes that the server fails: what depends on
+/// the answer would not be known to be stale, and the pauses between them would outlast the fault.
+///
 /// # Errors
 /// The configuration cannot be turned into a client.
-pub fn connect(config: Config) -> Result<(Client, String), ConnectError> {
+pub fn connect(mut config: Config) -> Result<(Client, String), ConnectError> {
     let url = config.cluster_url.to_string();
-    let client = Client::try_from(config).map_err(ConnectError::Client)?;
+    config.default_retry = false;
+    let builder = ClientBuilder::try_from(config).map_err(ConnectError::Client)?;
+    let client = builder.with_layer(&ThenLayer::new(in_its_time)).build();
     Ok((client, url))
+}
+
+/// An answer that says when to come again is handed over then: whoever asks again does so no earlier.
+async fn in_its_time(
+    answer: Result<Response<Box<DynBody>>, BoxError>,
+) -> Result<Response<Box<DynBody>>, BoxError> {
+    if let Some(wait) = answer.as_ref().ok().and_then(wait) {
+        tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+    }
+    answer
+}
+
+/// The time after which to come again. A date, which the header may hold too, is no time that an API server gives.
+fn wait<B>(answer: &Response<B>) -> Option<Duration> {
+    if answer.status().is_success() {
+        return None;
+    }
+    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    seconds.parse().ok().map(Duration::from_secs)
 }
 
 /// Asks the API server for its version: one request that needs no permission.
@@ -124,5 +156,17 @@ mod tests {
         assert_eq!(authority(&kubeconfig, None), Some("/ca.crt".into()));
         assert_eq!(authority(&kubeconfig, Some("data")), None, "data comes first");
         assert_eq!(authority(&kubeconfig, Some("gone")), None);
+    }
+
+    #[test]
+    fn an_answer_says_when_to_come_again_unless_it_is_the_answer() {
+        let answer = |status: u16, after: &str| {
+            let answer = Response::builder().status(status).header(RETRY_AFTER, after);
+            wait(&answer.body(()).unwrap())
+        };
+        assert_eq!(answer(429, "5"), Some(Duration::from_secs(5)));
+        assert_eq!(answer(503, "1"), Some(Duration::from_secs(1)));
+        assert_eq!(answer(429, "soon"), None);
+        assert_eq!(answer(200, "5"), None);
     }
 }

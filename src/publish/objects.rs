@@ -32,6 +32,8 @@ const POLICY: &str = "fluxsecurity.dev/policy";
 const REQUEST: Duration = Duration::from_secs(10);
 /// Attempts to send an Event before it is dropped and counted.
 const ATTEMPTS: usize = 3;
+/// Pause between them.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why something was not written.
 #[derive(Debug, thiserror::Error)]
@@ -304,12 +306,13 @@ impl Objects {
         counters: &Counters,
     ) -> Result<(), PublishError> {
         for notice in notices {
-            let mut sent = Ok(());
-            for _ in 0..ATTEMPTS {
-                sent = self.post(notice, report_uid).await;
+            let mut sent = self.post(notice, report_uid).await;
+            for _ in 1..ATTEMPTS {
                 if matches!(sent, Ok(()) | Err(PublishError::NotLeading)) {
                     break;
                 }
+                tokio::time::sleep(PAUSE).await;
+                sent = self.post(notice, report_uid).await;
             }
             match sent {
                 Err(PublishError::NotLeading) => return sent,
