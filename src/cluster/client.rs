@@ -9,7 +9,10 @@ use kube::client::{ClientBuilder, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tower::BoxError;
+use tower::layer::layer_fn;
 use tower::util::ThenLayer;
+
+use super::pace::Paced;
 
 /// The longest `Retry-After` that is honoured: what is known grows stale meanwhile, and nobody is told.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -94,7 +97,10 @@ pub fn connect(mut config: Config) -> Result<(Client, String), ConnectError> {
     let url = config.cluster_url.to_string();
     config.default_retry = false;
     let builder = ClientBuilder::try_from(config).map_err(ConnectError::Client)?;
-    let client = builder.with_layer(&ThenLayer::new(in_its_time)).build();
+    let client = builder
+        .with_layer(&ThenLayer::new(in_its_time))
+        .with_layer(&layer_fn(Paced::new))
+        .build();
     Ok((client, url))
 }
 
