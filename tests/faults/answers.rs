@@ -14,7 +14,7 @@ use crate::controlplane::proxy::{Entry, Proxy, Requests, Rule};
 use crate::controlplane::scenario::{report, result};
 use crate::controlplane::wire::{Mode, Wire};
 use crate::controlplane::{ControlPlane, Operator, wait_for};
-use crate::invariants::USER;
+use crate::controlplane::operator::USER;
 use crate::scene::{CONTROL, CONVERGENCE, Scene, wait_until_quiet, wait_until_right};
 
 /// How long what is measured a minute is measured.
