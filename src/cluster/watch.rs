@@ -43,8 +43,8 @@ pub(super) struct KindWatch {
 
 /// Why a watch ended.
 enum Ended {
-    /// The kind is not served any more.
-    NotFound,
+    /// The kind is not served.
+    Absent,
     /// It has to be found and listed again: the version to go on from is forgotten.
     Again,
     /// It fails, and what is known cannot be trusted any more.
@@ -61,7 +61,7 @@ impl KindWatch {
             let mut changes = self.crd_changes.subscribe();
             let ended = match resolve(&self.client, &self.entry().descriptor).await {
                 Ok(Served::As(resource)) => self.watch(&resource, &mut trouble).await,
-                Ok(Served::Absent) => Ended::NotFound,
+                Ok(Served::Absent) => Ended::Absent,
                 Ok(Served::OnlyAs(versions)) => Ended::Blind(Coverage::NotServed { versions }),
                 Err(error) => {
                     let ended = self.judge(&error, code_of(&error), &mut trouble).await;
@@ -72,10 +72,7 @@ impl KindWatch {
             let coverage = match ended {
                 Ended::Closed => return,
                 Ended::Again => continue,
-                Ended::NotFound if self.entry().descriptor.custom => Coverage::Absent,
-                Ended::NotFound => Coverage::Failing {
-                    error: "not found".to_owned(),
-                },
+                Ended::Absent => Coverage::Absent,
                 Ended::Blind(coverage) => coverage,
             };
             trouble.synced = false;
@@ -149,9 +146,6 @@ impl KindWatch {
         code: Option<u16>,
         trouble: &mut Trouble,
     ) -> Option<Ended> {
-        if code == Some(404) {
-            return Some(Ended::NotFound);
-        }
         let error = bounded(&sentence(error));
         tracing::debug!(kind = self.kind.name(), %error, "watch failed");
         let distrusted = trouble.failed(code, Instant::now());
@@ -162,7 +156,8 @@ impl KindWatch {
             return Some(Ended::Blind(Coverage::Failing { error }));
         }
         self.rest(trouble).await;
-        (code == Some(410)).then_some(Ended::Again)
+        // One version that is not found says nothing of the others: discovery tells whether the kind is gone.
+        matches!(code, Some(404 | 410)).then_some(Ended::Again)
     }
 
     /// Pauses before the next attempt, at most until another watch finds the server back.
