@@ -28,6 +28,8 @@ use crate::kinds::{Entry, KindId, Meta, id_of};
 const WATCH_SECONDS: u32 = 180;
 /// How often an absent kind is looked for when no event of a CustomResourceDefinition says so.
 const ABSENT_POLL: Duration = Duration::from_mins(1);
+/// First pause after such an event; the next ones double.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
 
 /// The watch of one kind.
 pub(super) struct KindWatch {
@@ -57,6 +59,7 @@ impl KindWatch {
     /// Watches until nobody listens any more.
     pub(super) async fn run(self) {
         let mut trouble = Trouble::none(Instant::now());
+        let mut next_look = ABSENT_POLL;
         loop {
             let mut changes = self.crd_changes.subscribe();
             let ended = match resolve(&self.client, &self.entry().descriptor).await {
@@ -81,10 +84,7 @@ impl KindWatch {
                 return;
             }
             if is_answered {
-                // The CustomResourceDefinition of an absent kind announces it, twice: when it is made and when it is
-                // established. The kind may be served a moment later.
-                let _ = tokio::time::timeout(ABSENT_POLL, changes.changed()).await;
-                tokio::time::sleep(Duration::from_millis(250)).await;
+                next_look = wait_for_definition(&mut changes, next_look).await;
             } else {
                 self.rest(&mut trouble).await;
             }
@@ -255,6 +255,18 @@ impl KindWatch {
             })
             .await
             .is_ok()
+    }
+}
+
+/// Waits until an absent kind is worth another look; tells how long to wait for the one after that. The kind's
+/// CustomResourceDefinition announces it, but it is served a moment later, or on a busy server some seconds.
+async fn wait_for_definition(changes: &mut signal::Receiver<u64>, next_look: Duration) -> Duration {
+    match tokio::time::timeout(next_look, changes.changed()).await {
+        Ok(_) => {
+            tokio::time::sleep(FIRST_LOOK).await;
+            FIRST_LOOK
+        }
+        Err(_) => (next_look * 2).min(ABSENT_POLL),
     }
 }
 
