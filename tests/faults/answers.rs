@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::json;
 
+use crate::controlplane::operator::USER;
 use crate::controlplane::proxy::{Entry, Proxy, Requests, Rule};
 use crate::controlplane::scenario::{report, result};
 use crate::controlplane::wire::{Mode, Wire};
 use crate::controlplane::{ControlPlane, Operator, wait_for};
-use crate::controlplane::operator::USER;
 use crate::scene::{CONTROL, CONVERGENCE, Scene, wait_until_quiet, wait_until_right};
 
 /// How long what is measured a minute is measured.
@@ -138,6 +138,8 @@ fn a_stale_api_server_answers() {
     scene.drift(true);
     scene.wait_for_drift(true, SOON);
 
+    assert!(!knows_of_the_drift(&scene.control_plane, &url), "it is not stale");
+
     // Writes and the lease go to the server that is not stale: nothing but what is read holds the report.
     let led = proxy.lead(Requests::on_all_but("leases").reads(), &scene.control_plane, &url);
     proxy.cut();
@@ -147,7 +149,17 @@ fn a_stale_api_server_answers() {
     wait_until_applied(&proxy.lay(Requests::on_all_but("leases").expire()));
     proxy.lift();
     proxy.lead(Requests::on_all_but("leases").reads(), &scene.control_plane, &url);
+    let again = Instant::now();
     stays_failed(&scene, Duration::from_secs(30));
+    let listed = proxy.since(again);
+    let listed = listed
+        .iter()
+        .filter(|it| it.asked.verb == "list" && it.code == 200);
+    assert_eq!(
+        listed.count(),
+        0,
+        "who lists wants the newest, which it does not have"
+    );
     let start = Instant::now();
     proxy.lift();
     proxy.cut();
@@ -395,6 +407,15 @@ fn stays_failed(scene: &Scene, time: Duration) {
         assert!(matches!(found.as_str(), "Fail" | "Unknown"), "{found}");
         sleep(Duration::from_millis(250));
     }
+}
+
+/// Whether the flag is on in what an API server has at hand. Who names no version gets the newest one, or nothing.
+fn knows_of_the_drift(control_plane: &ControlPlane, url: &str) -> bool {
+    let path = "/apis/apps/v1/namespaces/flux-system/deployments/kustomize-controller?resourceVersion=0";
+    let known = control_plane
+        .kubectl(&["get", "--server", url, "--raw", path])
+        .unwrap();
+    known.contains("insecure-kubeconfig-exec=true")
 }
 
 /// Drifts there and back; tells how often the report was written.
