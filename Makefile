@@ -12,7 +12,7 @@ test: ## run every test
 	$(CARGO) test --locked
 
 test-faults: ## the faults that take minutes
-	$(CARGO) test --locked --test failover -- --ignored --nocapture
+	$(CARGO) test --locked --test faults -- --ignored
 
 bench: ## what it costs, beside what it could cost at best (docs/performance.md)
 	$(CARGO) bench --locked --bench cost -- $(ARGS)

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CLEAN, FINDINGS};
 use crate::api::{ControlResult, FluxSecurityPolicy, FluxSecurityReport, Severity, Tenancy};
 use crate::app::Loop;
-use crate::cluster::{self, client};
+use crate::cluster::{self, Contact, client};
 use crate::engine::{Engine, PolicyPosture, Posture};
 use crate::kinds::own::PolicyRow;
 use crate::publish::Freshness;
@@ -149,7 +149,7 @@ impl Audit {
 async fn observe_once(client: &kube::Client, policy: &(String, PolicyRow)) -> anyhow::Result<Arc<Posture>> {
     let registry = Registry::new();
     let stop = CancellationToken::new();
-    let (_watches, observations) = cluster::observe(client, &registry, &stop)?;
+    let (_watches, observations) = cluster::observe(client, &registry, &Contact::default(), &stop)?;
     let mut engine = Engine::default();
     engine.pin(&policy.0, policy.1.clone());
     let (engine, postures) = Loop::new(engine, observations, Freshness::default(), &registry)?;

@@ -15,7 +15,7 @@ use super::CLEAN;
 use crate::api::{INSTALL_NAMESPACE, LEASE};
 use crate::app::Loop;
 use crate::cluster::client::{self, ConnectError};
-use crate::cluster::{self, sentence};
+use crate::cluster::{self, Contact, sentence};
 use crate::engine::Engine;
 use crate::publish::lease::{self, Elector, Timing};
 use crate::publish::{Counters, Freshness, Publisher};
@@ -53,7 +53,8 @@ impl Run {
         };
 
         let registry = Registry::new();
-        let (mut watches, observations) = cluster::observe(&client, &registry, &stop)?;
+        let contact = Contact::default();
+        let (mut watches, observations) = cluster::observe(&client, &registry, &contact, &stop)?;
         serve::register_process(&registry)?;
         let freshness = Freshness::default();
         let (engine, postures) = Loop::new(Engine::default(), observations, freshness.clone(), &registry)?;
@@ -67,7 +68,7 @@ impl Run {
         );
         let leadership = elector.leadership();
         let state = serve::ServeState::new(postures.clone(), registry, leadership.clone());
-        let publisher = Publisher::new(client, counters, freshness, leadership);
+        let publisher = Publisher::new(client, counters, freshness, contact, leadership);
 
         let mut shells = JoinSet::new();
         shells.spawn(engine.run());
@@ -102,11 +103,12 @@ async fn wait_for_cluster(context: Option<&str>, stop: &CancellationToken) -> Op
     while !stop.is_cancelled() {
         let problem = match stop.run_until_cancelled(reach(context)).await? {
             Ok(reached) => return Some(reached),
-            Err(problem) => sentence(&problem),
+            Err(problem) => problem,
         };
-        if problem != said {
-            tracing::warn!("{problem}; trying again every 2 s");
-            said = problem;
+        // The causes of one problem may vary from attempt to attempt.
+        if problem.to_string() != said {
+            tracing::warn!("{}; trying again every 2 s", sentence(&problem));
+            said = problem.to_string();
         }
         stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(2)))
             .await;

@@ -2,8 +2,10 @@
 //! blinds that kind only.
 
 pub mod client;
+mod contact;
 pub mod discovery;
 pub mod slim;
+mod trouble;
 pub mod watch;
 
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::sync::{Semaphore, mpsc, watch as signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+pub use contact::Contact;
 
 use crate::inventory::Delta;
 use crate::kinds::KindId;
@@ -38,6 +42,7 @@ const PARALLEL_LISTS: usize = 4;
 pub fn observe(
     client: &Client,
     registry: &Registry,
+    contact: &Contact,
     stop: &CancellationToken,
 ) -> Result<(JoinSet<()>, mpsc::Receiver<Observation>), prometheus::Error> {
     let restarts = IntCounterVec::new(
@@ -60,6 +65,7 @@ pub fn observe(
             send: send.clone(),
             crd_changes: crd_changes.clone(),
             lists: lists.clone(),
+            contact: contact.clone(),
             restarts: restarts.with_label_values(&[kind.name()]),
         };
         let stop = stop.clone();

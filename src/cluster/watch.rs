@@ -8,26 +8,24 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use prometheus::IntCounter;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
+use tokio::time::Instant;
 
+use super::contact::Contact;
 use super::discovery::{Served, resolve};
 use super::slim::{Observed, Slim};
+use super::trouble::{Trouble, is_refusal};
 use super::{Observation, sentence};
 use crate::engine::posture::bounded;
 use crate::inventory::{Coverage, Delta, ObjectKey};
 use crate::kinds::{Entry, KindId, Meta, id_of};
 
-/// Errors in a row after which a watch counts as failing and is built anew.
-const PATIENCE: u32 = 3;
 /// A connection that is silent for longer is dead: kube asks the server to end each watch before that.
 const WATCH_SECONDS: u32 = 180;
-/// First and last pause between attempts.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How often an absent kind is looked for when no event of a CustomResourceDefinition says so.
 const ABSENT_POLL: Duration = Duration::from_mins(1);
 
@@ -39,6 +37,7 @@ pub(super) struct KindWatch {
     /// Grows with every change of a CustomResourceDefinition.
     pub(super) crd_changes: Arc<signal::Sender<u64>>,
     pub(super) lists: Arc<Semaphore>,
+    pub(super) contact: Contact,
     pub(super) restarts: IntCounter,
 }
 
@@ -46,8 +45,10 @@ pub(super) struct KindWatch {
 enum Ended {
     /// The kind is not served any more.
     NotFound,
-    /// It fails; try again later.
-    Failed(String),
+    /// It has to be found and listed again: the version to go on from is forgotten.
+    Again,
+    /// It fails, and what is known cannot be trusted any more.
+    Blind(Coverage),
     /// Nobody listens any more.
     Closed,
 }
@@ -55,38 +56,41 @@ enum Ended {
 impl KindWatch {
     /// Watches until nobody listens any more.
     pub(super) async fn run(self) {
-        let mut pause = PAUSE.0;
+        let mut trouble = Trouble::none(Instant::now());
         loop {
             let mut changes = self.crd_changes.subscribe();
-            let coverage = match resolve(&self.client, &self.entry().descriptor).await {
-                Ok(Served::As(resource)) => match self.watch(&resource, &mut pause).await {
-                    Ended::Closed => return,
-                    Ended::NotFound if self.entry().descriptor.custom => Coverage::Absent,
-                    Ended::NotFound => Coverage::Failing {
-                        error: "not found".to_owned(),
-                    },
-                    Ended::Failed(error) => Coverage::Failing { error },
-                },
-                Ok(Served::Absent) => Coverage::Absent,
-                Ok(Served::OnlyAs(versions)) => Coverage::NotServed { versions },
-                Err(error) => Coverage::Failing {
-                    error: bounded(&sentence(&error)),
-                },
+            let ended = match resolve(&self.client, &self.entry().descriptor).await {
+                Ok(Served::As(resource)) => self.watch(&resource, &mut trouble).await,
+                Ok(Served::Absent) => Ended::NotFound,
+                Ok(Served::OnlyAs(versions)) => Ended::Blind(Coverage::NotServed { versions }),
+                Err(error) => {
+                    let ended = self.judge(&error, code_of(&error), &mut trouble).await;
+                    ended.unwrap_or(Ended::Again)
+                }
             };
-            let failing = matches!(coverage, Coverage::Failing { .. });
+            self.restarts.inc();
+            let coverage = match ended {
+                Ended::Closed => return,
+                Ended::Again => continue,
+                Ended::NotFound if self.entry().descriptor.custom => Coverage::Absent,
+                Ended::NotFound => Coverage::Failing {
+                    error: "not found".to_owned(),
+                },
+                Ended::Blind(coverage) => coverage,
+            };
+            trouble.synced = false;
+            let is_answered = matches!(coverage, Coverage::Absent | Coverage::NotServed { .. });
             if !self.tell(Delta::Coverage(self.kind, coverage)).await {
                 return;
             }
-            self.restarts.inc();
-            if failing {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE.1);
-                continue;
+            if is_answered {
+                // The CustomResourceDefinition of an absent kind announces it, twice: when it is made and when it is
+                // established. The kind may be served a moment later.
+                let _ = tokio::time::timeout(ABSENT_POLL, changes.changed()).await;
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            } else {
+                self.rest(&mut trouble).await;
             }
-            // The CustomResourceDefinition of an absent kind announces it, twice: when it is made and when it is
-            // established. The kind may be served a moment later.
-            let _ = tokio::time::timeout(ABSENT_POLL, changes.changed()).await;
-            tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
 
@@ -94,16 +98,16 @@ impl KindWatch {
         self.kind.entry()
     }
 
-    async fn watch(&self, resource: &ApiResource, pause: &mut Duration) -> Ended {
+    async fn watch(&self, resource: &ApiResource, trouble: &mut Trouble) -> Ended {
         if self.entry().descriptor.metadata_only {
             let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(self.client.clone(), resource);
-            return self.stream(api, pause).await;
+            return self.stream(api, trouble).await;
         }
         let api: Api<Slim> = Api::all_with(self.client.clone(), resource);
-        self.stream(api, pause).await
+        self.stream(api, trouble).await
     }
 
-    async fn stream<K>(&self, api: Api<K>, pause: &mut Duration) -> Ended
+    async fn stream<K>(&self, api: Api<K>, trouble: &mut Trouble) -> Ended
     where
         K: Resource + Observed + Clone + DeserializeOwned + Debug + Send + 'static,
     {
@@ -111,47 +115,65 @@ impl KindWatch {
             .page_size(self.entry().descriptor.page_size)
             .timeout(WATCH_SECONDS);
         let mut permit = self.lists.clone().acquire_owned().await.ok();
-        let mut events = pin!(watcher(api, config).default_backoff());
+        let mut events = pin!(watcher(api, config));
         let mut known = Known::default();
-        let mut errors = 0;
         loop {
             match events.try_next().await {
                 Ok(Some(event)) => {
                     // The start of a list says nothing yet about how it ends.
-                    if !matches!(event, Event::Init | Event::InitApply(_)) {
-                        errors = 0;
-                        *pause = PAUSE.0;
+                    if !matches!(event, Event::Init | Event::InitApply(_)) && trouble.over() {
+                        self.contact.restored();
                     }
+                    trouble.synced |= matches!(event, Event::InitDone);
                     if !self.take(event, &mut known, &mut permit).await {
                         return Ended::Closed;
                     }
                 }
-                Ok(None) => return Ended::Failed("the watch ended".to_owned()),
+                Ok(None) => return Ended::Again,
                 Err(error) => {
                     permit = None;
-                    errors += 1;
-                    match self.judge(&error, errors).await {
-                        Some(ended) => return ended,
-                        None => self.restarts.inc(),
+                    if let Some(ended) = self.judge(&error, status_code(&error), trouble).await {
+                        return ended;
                     }
+                    self.restarts.inc();
                 }
             }
         }
     }
 
-    /// What an error means: most are bridged by the stream itself, which lists again after a pause.
-    async fn judge(&self, error: &watcher::Error, errors: u32) -> Option<Ended> {
-        match status_code(error) {
-            Some(404) => return Some(Ended::NotFound),
-            Some(401 | 403) => {
-                tracing::debug!(kind = self.kind.name(), "forbidden");
-                let told = self.tell(Delta::Coverage(self.kind, Coverage::Forbidden)).await;
-                return (!told).then_some(Ended::Closed);
-            }
-            _ => {}
+    /// What a failure means, after a pause. Most are bridged by the stream itself, which goes on from where it was or
+    /// lists again: then there is nothing to tell.
+    async fn judge(
+        &self,
+        error: &(dyn std::error::Error + Sync),
+        code: Option<u16>,
+        trouble: &mut Trouble,
+    ) -> Option<Ended> {
+        if code == Some(404) {
+            return Some(Ended::NotFound);
         }
-        tracing::debug!(kind = self.kind.name(), errors, error = %bounded(&sentence(error)), "watch failed");
-        (errors >= PATIENCE).then(|| Ended::Failed(bounded(&sentence(error))))
+        let error = bounded(&sentence(error));
+        tracing::debug!(kind = self.kind.name(), %error, "watch failed");
+        let distrusted = trouble.failed(code, Instant::now());
+        if distrusted && is_refusal(code) {
+            return Some(Ended::Blind(Coverage::Forbidden));
+        }
+        if distrusted {
+            return Some(Ended::Blind(Coverage::Failing { error }));
+        }
+        self.rest(trouble).await;
+        (code == Some(410)).then_some(Ended::Again)
+    }
+
+    /// Pauses before the next attempt, at most until another watch finds the server back.
+    async fn rest(&self, trouble: &mut Trouble) {
+        let pause = trouble.next_pause(Instant::now());
+        if trouble.waits_for_contact() {
+            let _ = tokio::time::timeout(pause, self.contact.is_restored()).await;
+        } else {
+            tokio::time::sleep(pause).await;
+        }
+        trouble.tries_again(Instant::now());
     }
 
     async fn take<K>(
@@ -234,7 +256,7 @@ impl KindWatch {
         self.send
             .send(Observation {
                 delta,
-                seen: tokio::time::Instant::now(),
+                seen: Instant::now(),
             })
             .await
             .is_ok()
@@ -252,15 +274,20 @@ fn key_of(namespace: Option<&str>, name: Option<&str>) -> ObjectKey {
     ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
+/// What the API server answered, when it answered.
 fn status_code(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => match error {
-            kube::Error::Api(status) => Some(status.code),
-            _ => None,
-        },
+        | watcher::Error::WatchFailed(error) => code_of(error),
         watcher::Error::WatchError(status) => Some(status.code),
         watcher::Error::NoResourceVersion => None,
+    }
+}
+
+fn code_of(error: &kube::Error) -> Option<u16> {
+    match error {
+        kube::Error::Api(status) => Some(status.code),
+        _ => None,
     }
 }

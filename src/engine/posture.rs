@@ -28,6 +28,34 @@ pub struct Posture {
     pub policies_known: bool,
     /// Whether every kind has been listed, or has failed to be.
     pub settled: bool,
+    /// How much of the cluster is seen.
+    pub sight: Sight,
+}
+
+/// How much of the cluster is seen, as far as that depends on the API server's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// No watch fails. A kind that is forbidden or absent is an answer, too.
+    Whole,
+    /// Some watches fail.
+    Partial,
+    /// Some fail and none delivers: the server is away, and so is everything that could be said about the cluster.
+    None,
+}
+
+impl Sight {
+    fn of(kinds: &[KindPosture]) -> Self {
+        let fails = |kind: &KindPosture| matches!(kind.coverage, Coverage::Failing { .. });
+        if !kinds.iter().any(fails) {
+            return Self::Whole;
+        }
+        let delivers = |kind: &KindPosture| kind.coverage == Coverage::Synced;
+        if kinds.iter().any(delivers) {
+            Self::Partial
+        } else {
+            Self::None
+        }
+    }
 }
 
 /// How well one kind is seen.
@@ -134,10 +162,11 @@ impl Posture {
         let settled = kinds.iter().all(|kind| kind.coverage.is_settled());
         Self {
             policies,
-            kinds,
             published,
             policies_known,
             settled,
+            sight: Sight::of(&kinds),
+            kinds,
         }
     }
 }

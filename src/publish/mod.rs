@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::report::NamespaceReportStatus;
 use crate::api::{FluxSecurityPolicyStatus, FluxSecurityReport, ReportStatus};
-use crate::cluster::sentence;
+use crate::cluster::{Contact, sentence};
+use crate::engine::posture::Sight;
 use crate::engine::{PolicyPosture, Posture};
 use crate::render::{events, report};
 pub use counters::Counters;
@@ -32,6 +33,8 @@ use slot::Slot;
 
 /// How long the first audit waits for the slowest kind; what is missing then is Unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the watches may take to catch up after the API server was away. Until then the gaps are ours, and no news.
+const CATCH_UP: Duration = Duration::from_secs(10);
 /// When to look again although nothing is known to be due.
 const IDLE: Duration = Duration::from_hours(1);
 
@@ -40,6 +43,7 @@ pub struct Publisher {
     writer: Writer,
     freshness: Freshness,
     policies: BTreeMap<String, Published>,
+    contact: Contact,
     leadership: watch::Receiver<Leadership>,
 }
 
@@ -109,6 +113,7 @@ impl Publisher {
         client: Client,
         counters: Counters,
         freshness: Freshness,
+        contact: Contact,
         leadership: watch::Receiver<Leadership>,
     ) -> Self {
         let objects = Objects::new(client, leadership.clone());
@@ -116,6 +121,7 @@ impl Publisher {
             writer: Writer { objects, counters },
             freshness,
             policies: BTreeMap::new(),
+            contact,
             leadership,
         }
     }
@@ -136,7 +142,7 @@ impl Publisher {
                 self.policies.clear();
                 self.writer.counters.stand_by();
                 Instant::now() + IDLE
-            } else if posture.policies_known && listed {
+            } else if posture.policies_known && listed && self.is_caught_up(&posture) {
                 self.publish(&posture).await
             } else {
                 Instant::now() + slot::PACE
@@ -147,6 +153,15 @@ impl Publisher {
                 changed = postures.changed() => if changed.is_err() { return },
                 () = turned(&mut self.leadership, leads) => {}
             }
+        }
+    }
+
+    /// Whether gaps in the posture are those of the cluster, and not of an API server that is away or just came back.
+    fn is_caught_up(&self, posture: &Posture) -> bool {
+        match posture.sight {
+            Sight::Whole => true,
+            Sight::Partial => self.contact.last_restored().elapsed() >= CATCH_UP,
+            Sight::None => false,
         }
     }
 

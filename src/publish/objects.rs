@@ -162,10 +162,28 @@ impl Objects {
         slot: &mut Slot,
     ) -> Result<String, PublishError> {
         if slot.held.is_none() {
-            self.dress(reports, policy, slot).await?;
+            self.make(reports, policy, slot).await?;
         }
         let held = slot.held.as_ref();
         Ok(held.map(|held| held.uid.clone()).unwrap_or_default())
+    }
+
+    /// Makes a report. One that is there although the watch has not shown it yet is taken as it is.
+    async fn make<K: Report>(
+        &self,
+        reports: &Api<K>,
+        policy: &PolicyPosture,
+        slot: &mut Slot,
+    ) -> Result<(), PublishError> {
+        let Err(error) = self.dress(reports, policy, slot).await else {
+            return Ok(());
+        };
+        if !error.is_refusal() {
+            return Err(error);
+        }
+        let seen = self.see(reports, policy).await?.ok_or(error)?;
+        slot.held = Some(seen.held);
+        Ok(())
     }
 
     /// Gives a report its labels and its owner; makes it when there is none.

@@ -311,6 +311,7 @@ mod tests {
             published: BTreeMap::new(),
             policies_known: true,
             settled: true,
+            sight: crate::engine::posture::Sight::Whole,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const ON_THE_WAY: usize = 256;
 pub(crate) enum Mode {
     /// Everything passes.
     Through,
-    /// Everything is swallowed, connections stay open: a load balancer that has forgotten them.
+    /// Everything is swallowed and connections stay open, those that exist for ever: a load balancer forgot them.
     BlackHole,
     /// Connections are reset, new ones too.
     Refuse,
@@ -157,16 +157,23 @@ impl Line {
             return near.set_zero_linger().unwrap();
         };
         let (_, _) = (near.set_nodelay(true), far.set_nodelay(true));
-        let mut mode = self.mode.clone();
+        let (mut refuses, mut forgets) = (self.mode.clone(), self.mode.clone());
+        let forgotten = AtomicBool::new(false);
+        let forget = async {
+            let _ = forgets.wait_for(|mode| *mode == Mode::BlackHole).await;
+            forgotten.store(true, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        };
         let ended_well = {
             let (near_read, near_write) = near.split();
             let (far_read, far_write) = far.split();
             let (asked, answered) = (&self.traffic.asked, &self.traffic.answered);
             tokio::select! {
-                ended_well = pump(near_read, far_write, &self.mode, asked, false) => ended_well,
-                ended_well = pump(far_read, near_write, &self.mode, answered, true) => ended_well,
+                ended_well = pump(near_read, far_write, &self.mode, &forgotten, asked, false) => ended_well,
+                ended_well = pump(far_read, near_write, &self.mode, &forgotten, answered, true) => ended_well,
                 _ = self.resets.changed() => false,
-                _ = mode.wait_for(|mode| *mode == Mode::Refuse) => false,
+                _ = refuses.wait_for(|mode| *mode == Mode::Refuse) => false,
+                () = forget => false,
             }
         };
         if !ended_well {
@@ -180,6 +187,7 @@ async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mode: &watch::Receiver<Mode>,
+    forgotten: &AtomicBool,
     count: &AtomicU64,
     is_answer: bool,
 ) -> bool {
@@ -193,10 +201,12 @@ async fn pump(
                 Err(_) => return false,
                 Ok(length) => length,
             };
+            if forgotten.load(Ordering::Relaxed) {
+                continue;
+            }
             passed += length as u64;
             let now = *mode.borrow();
             let latency = match now {
-                Mode::BlackHole => continue,
                 Mode::CutAfter(most) if is_answer && passed > most => return false,
                 Mode::Slow { latency, .. } => latency,
                 _ => Duration::ZERO,
@@ -216,7 +226,7 @@ async fn pump(
                 sleep(Duration::from_secs(1) * length / bytes_per_second).await;
             }
             // What is on its way when the wire goes dead does not arrive.
-            if now == Mode::BlackHole {
+            if forgotten.load(Ordering::Relaxed) {
                 continue;
             }
             if to.write_all(&chunk).await.is_err() {

@@ -174,6 +174,11 @@ fn ours(audit_log: &[Value]) -> impl Iterator<Item = &Value> {
     audit_log.iter().filter(|event| event["user"]["username"] == USER)
 }
 
+/// How many requests of this verb the operator has made.
+pub(crate) fn requests(audit_log: &[Value], verb: &str) -> usize {
+    ours(audit_log).filter(|event| event["verb"] == verb).count()
+}
+
 fn resource(event: &Value) -> (&str, &str) {
     let part = |field: &str| event["objectRef"][field].as_str().unwrap_or_default();
     (part("apiGroup"), part("resource"))
@@ -215,6 +220,27 @@ pub(crate) fn reports_are_written_once_a_second(audit_log: &[Value]) {
                 !(0.0..PACE).contains(&gap),
                 "{report} was written again after {gap:.2} s"
             );
+        }
+    }
+}
+
+/// I5: whoever writes a report holds the lease: the last one to have written the lease is the same replica. Replicas
+/// are told apart by the credentials that they were started with.
+pub(crate) fn writers_hold_the_lease(audit_log: &[Value]) {
+    let mut holder = "nobody";
+    let accepted = |event: &&Value| matches!(event["responseStatus"]["code"].as_u64(), Some(200 | 201));
+    for event in ours(audit_log).filter(accepted) {
+        if !matches!(
+            event["verb"].as_str(),
+            Some("create" | "patch" | "update" | "delete")
+        ) {
+            continue;
+        }
+        let writer = event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0].as_str();
+        match resource(event) {
+            (_, "leases") => holder = writer.unwrap(),
+            ("fluxsecurity.dev", _) => assert_eq!(writer, Some(holder), "does not hold the lease: {event}"),
+            _ => {}
         }
     }
 }

@@ -7,4 +7,5 @@ mod controlplane;
 mod invariants;
 mod matrix;
 mod outages;
+mod replicas;
 mod scene;

@@ -19,7 +19,8 @@ pub(crate) const CONVERGENCE: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(3);
 /// A control that [`Scene::drift`] fails and repairs.
 pub(crate) const CONTROL: &str = "FSP-KUST-001";
-const FLAG: &str = "--insecure-kubeconfig-exec";
+/// The flag that does it.
+pub(crate) const FLAG: &str = "--insecure-kubeconfig-exec";
 
 /// A control plane with Flux, and the operator behind a first report.
 pub(crate) struct Scene {
