@@ -120,7 +120,7 @@ async fn list_version(lister: &Client, descriptor: &Descriptor, version: &str) -
         group => format!("/apis/{group}/{version}/{plural}"),
     };
     let accept = if descriptor.metadata_only {
-        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=1"
+        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=1,application/json"
     } else {
         "application/json"
     };
