@@ -7,7 +7,7 @@ mod support;
 use controlplane::flux;
 use flux_security_operator::api::Tenancy;
 use flux_security_operator::kinds::KindId;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{engine, posture, upsert};
 
 /// The objects of a plain `flux install` whose kind is watched.
@@ -19,7 +19,15 @@ fn installed() -> Vec<Value> {
         let kind = object["kind"].as_str().unwrap_or_default();
         KindId::all().any(|it| it.name() == kind)
     };
-    objects.filter(watched).collect()
+    objects.filter(watched).chain([cluster_admin()]).collect()
+}
+
+/// What every API server makes by itself, and Flux's manifests refer to.
+fn cluster_admin() -> Value {
+    json!({
+        "kind": "ClusterRole", "metadata": {"name": "cluster-admin"},
+        "rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+    })
 }
 
 #[test]

@@ -64,7 +64,40 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
     });
-    prop_oneof![3 => flux, 1 => other, 3 => applier()]
+    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access()]
+}
+
+/// Roles and bindings, of those whom the controls of rights speak of.
+fn access() -> impl Strategy<Value = Value> {
+    let namespace = prop_oneof![Just("tenant"), Just("flux-system")];
+    let subject = prop_oneof![
+        Just(json!({"kind": "ServiceAccount", "name": "deployer", "namespace": "tenant"})),
+        Just(json!({"kind": "ServiceAccount", "name": "tenant", "namespace": "tenant"})),
+        Just(json!({"kind": "ServiceAccount", "name": "kustomize-controller", "namespace": "flux-system"})),
+        Just(json!({"kind": "Group", "name": "system:serviceaccounts:tenant"})),
+        Just(json!({"kind": "Group", "name": "system:authenticated"})),
+        Just(json!({"kind": "User", "name": "jane"})),
+    ];
+    let rule = prop_oneof![
+        Just(json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})),
+        Just(json!({"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]})),
+        Just(json!({"verbs": ["create"], "apiGroups": ["kustomize.toolkit.fluxcd.io"], "resources": ["*"]})),
+        Just(json!({"verbs": ["create"], "apiGroups": [""], "resources": ["serviceaccounts/token"]})),
+    ];
+    let named = |number: u8| format!("role-{}", number % 3);
+    (0..12_u8, namespace, subject, rule).prop_map(move |(number, namespace, subject, rule)| {
+        match number % 3 {
+            0 => json!({"kind": "ClusterRole", "metadata": {"name": named(number / 3)}, "rules": [rule]}),
+            1 => json!({
+                "kind": "RoleBinding", "metadata": {"name": "b", "namespace": namespace},
+                "roleRef": {"kind": "ClusterRole", "name": named(number / 3)}, "subjects": [subject],
+            }),
+            _ => json!({
+                "kind": "ClusterRoleBinding", "metadata": {"name": format!("b{number}")},
+                "roleRef": {"kind": "ClusterRole", "name": named(number / 3)}, "subjects": [subject],
+            }),
+        }
+    })
 }
 
 /// Kustomizations and what their verdicts depend on: accounts and labels of their namespace, and controllers.
@@ -92,6 +125,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("Receiver"),
         Just("Namespace"),
         Just("ServiceAccount"),
+        Just("ClusterRole"),
+        Just("RoleBinding"),
         Just("Kustomization"),
         Just("GitRepository")
     ];
@@ -168,6 +203,42 @@ fn one_change_costs_what_it_touches() {
         engine.evaluations() - before
     };
     assert_eq!(evaluations_for_one_change(1), evaluations_for_one_change(200));
+}
+
+/// A binding concerns those whom it names.
+#[test]
+fn one_changed_binding_costs_whom_it_names() {
+    let kustomization = |namespace: &str| {
+        json!({
+            "kind": "Kustomization", "metadata": {"name": "k", "namespace": namespace},
+            "spec": {"serviceAccountName": "deployer"},
+        })
+    };
+    let binding = |namespace: &str, role: &str| {
+        json!({
+            "kind": "RoleBinding", "metadata": {"name": "b", "namespace": namespace},
+            "roleRef": {"kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": namespace}],
+        })
+    };
+    let evaluations_for_one_change = |others: usize| {
+        let mut engine = engine(Tenancy::Shared);
+        engine.ingest((0..others).flat_map(|number| {
+            let namespace = format!("n{number}");
+            [
+                upsert(&kustomization(&namespace)),
+                upsert(&binding(&namespace, "edit")),
+            ]
+        }));
+        engine.ingest([
+            upsert(&kustomization("tenant")),
+            upsert(&binding("tenant", "edit")),
+        ]);
+        let before = engine.evaluations();
+        engine.ingest([upsert(&binding("tenant", "admin"))]);
+        engine.evaluations() - before
+    };
+    assert_eq!(evaluations_for_one_change(1), evaluations_for_one_change(300));
 }
 
 /// Of an object with neighbours in its own and in other namespaces.

@@ -124,6 +124,9 @@ fn meaning(info: &str) -> Result<(ControlResult, Tenancy), String> {
     Ok((result, tenancy))
 }
 
+/// Kinds of examples whose objects are in no namespace.
+const CLUSTER_SCOPED: [&str; 3] = ["Namespace", "ClusterRole", "ClusterRoleBinding"];
+
 /// An example that no API server would serve teaches nothing.
 fn is_served(object: &Value) -> Result<(), String> {
     let text = |pointer: &str| {
@@ -145,7 +148,8 @@ fn is_served(object: &Value) -> Result<(), String> {
     if !served {
         return Err(format!("{kind} of {api_version} is not watched"));
     }
-    let without_namespace = kind != "Namespace" && text("/metadata/namespace").is_empty();
+    let is_cluster_scoped = CLUSTER_SCOPED.contains(&kind);
+    let without_namespace = !is_cluster_scoped && text("/metadata/namespace").is_empty();
     if text("/metadata/name").is_empty() || without_namespace {
         return Err(format!("{kind} without name or namespace"));
     }

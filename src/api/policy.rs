@@ -120,6 +120,37 @@ pub struct Platform {
         inner(length(min = 1, max = 63), regex(pattern = r"^[-a-z0-9*]+$"))
     )]
     pub namespaces: Vec<String>,
+    /// Users, groups and ServiceAccounts of those who run the cluster, beside the ServiceAccounts of platform namespaces
+    /// and the users and groups of Kubernetes itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub subjects: Vec<PlatformSubject>,
+}
+
+/// Somebody who runs the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformSubject {
+    /// What the name is one of.
+    pub kind: SubjectKind,
+    /// Name; `*` stands for any text.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Namespace of a ServiceAccount; `*` stands for any text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+}
+
+/// Kinds of subjects in role bindings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum SubjectKind {
+    /// A user.
+    User,
+    /// A group.
+    Group,
+    /// A ServiceAccount.
+    ServiceAccount,
 }
 
 /// Who the tenants are: every namespace that is not the platform's, unless the selector says otherwise.
@@ -225,6 +256,7 @@ impl Default for Platform {
     fn default() -> Self {
         Self {
             namespaces: default_platform_namespaces(),
+            subjects: Vec::new(),
         }
     }
 }

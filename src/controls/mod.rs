@@ -4,12 +4,16 @@
 mod address;
 mod cfg;
 pub mod control;
+mod ded;
 pub mod flag;
 mod helm;
 pub mod judges;
 mod kust;
+mod lockdown;
 mod mt;
 mod notify;
+mod power;
+mod rbac;
 mod sec;
 mod sources;
 mod ten;
@@ -27,6 +31,7 @@ pub const DOCUMENT: &str = "https://fluxcd.io/flux/security/best-practices/";
 
 /// Every control, ordered by id.
 pub static CATALOGUE: &[&Control] = &[
+    &ded::tenant_rights::CONTROL,
     &helm::insecure_kubeconfig_exec::CONTROL,
     &helm::insecure_kubeconfig_tls::CONTROL,
     &kust::insecure_kubeconfig_exec::CONTROL,
@@ -40,6 +45,7 @@ pub static CATALOGUE: &[&Control] = &[
     &mt::cross_namespace_source_watcher::CONTROL,
     &mt::default_service_account_helm::CONTROL,
     &mt::default_service_account_kustomize::CONTROL,
+    &mt::default_account_rights::CONTROL,
     &mt::applier_account::CONTROL,
     &mt::root_account::CONTROL,
     &mt::cross_namespace_references::CONTROL,
@@ -63,12 +69,19 @@ pub static CATALOGUE: &[&Control] = &[
     &cfg::digest_algorithm::CONTROL,
     &notify::receiver_authentication::CONTROL,
     &notify::broad_receivers::CONTROL,
+    &rbac::cluster_admins::CONTROL,
+    &rbac::reconcilers::CONTROL,
+    &rbac::token_creation::CONTROL,
+    &rbac::aggregated_roles::CONTROL,
+    &rbac::flux_namespace::CONTROL,
     &sources::git_signatures::CONTROL,
     &sources::oci_signatures::CONTROL,
     &sources::keyless_identities::CONTROL,
     &sources::encrypted_transport::CONTROL,
     &sources::oci_certificates::CONTROL,
     &sources::pass_credentials::CONTROL,
+    &ten::applier_rights::CONTROL,
+    &ten::platform_appliers::CONTROL,
     &ten::image_access::CONTROL,
     &ten::drift_detection::CONTROL,
 ];

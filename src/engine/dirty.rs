@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::controls::Control;
-use crate::inventory::{Changed, Reach, Read, SubjectKey, controller_kinds, namespaces};
+use crate::inventory::access::{ACCOUNTS, AUTHENTICATED};
+use crate::inventory::{Changed, Reach, Read, SubjectKey, access_kinds, controller_kinds, namespaces};
+use crate::kinds::rbac::Principal;
 
 use super::cells::Cells;
 
@@ -66,7 +68,7 @@ fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
             .judges
             .judges_controller(key.component)
             .then(|| SubjectKey::Controller(key.clone())),
-        Changed::Coverage(_) => None,
+        Changed::Coverage(_) | Changed::Access(_) => None,
     }
 }
 
@@ -94,7 +96,25 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
         {
             Some(Touched::Cluster)
         }
+        (Read::Access(reach), Changed::Access(principal)) => whose(*reach, principal),
+        (Read::Access(_), Changed::Coverage(kind)) if access_kinds().contains(kind) => Some(Touched::Cluster),
         _ => None,
+    }
+}
+
+/// Whom the rights of a principal concern: the accounts of its namespace, those of all, or only who looks at everybody.
+fn whose(reach: Reach, principal: &Principal) -> Option<Touched<'_>> {
+    if reach == Reach::Cluster {
+        return Some(Touched::Cluster);
+    }
+    match principal {
+        Principal::Account { namespace, .. } => Some(Touched::Namespace(namespace)),
+        Principal::User(_) => None,
+        Principal::Group(name) if **name == *AUTHENTICATED || **name == *ACCOUNTS => Some(Touched::Cluster),
+        Principal::Group(name) => {
+            let namespace = name.strip_prefix(ACCOUNTS)?.strip_prefix(':')?;
+            Some(Touched::Namespace(namespace))
+        }
     }
 }
 

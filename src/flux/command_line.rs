@@ -22,7 +22,7 @@ use parse::{Assignment, End};
 use program::Place;
 
 /// The gate that workload identity flags depend on until its retirement (fluxcd/pkg `auth/feature_gates.go`).
-const WORKLOAD_IDENTITY_GATE: &str = "ObjectLevelWorkloadIdentity";
+pub(crate) const WORKLOAD_IDENTITY_GATE: &str = "ObjectLevelWorkloadIdentity";
 
 /// Everything that decides a controller's settings.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! Everything that is known of the cluster: one table a kind, its coverage, and the instances of Flux controllers
 //! that follow from them. One writer, no locks, no clock.
 
+pub mod access;
 pub mod coverage;
 pub mod delta;
 pub mod instances;
@@ -13,8 +14,10 @@ pub mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::ResourceRef;
+use crate::kinds::rbac::{self, Principal};
 use crate::kinds::{self, Kind, KindId};
 
+pub use access::{Access, Ask, Grant};
 pub use coverage::{Coverage, Missing};
 pub use delta::Delta;
 pub use instances::{Instance, InstanceKey};
@@ -33,12 +36,15 @@ pub enum Changed {
     Coverage(KindId),
     /// An instance of a Flux controller.
     Instance(InstanceKey),
+    /// What somebody may do.
+    Access(Principal),
 }
 
 /// The tables, their coverage, and what follows from them.
 pub struct Inventory {
     kinds: Vec<KindState>,
     instances: BTreeMap<InstanceKey, Instance>,
+    access: access::Index,
 }
 
 struct KindState {
@@ -57,6 +63,7 @@ impl Default for Inventory {
         Self {
             kinds: kinds::CATALOG.iter().map(state).collect(),
             instances: BTreeMap::new(),
+            access: access::Index::default(),
         }
     }
 }
@@ -69,6 +76,7 @@ impl Inventory {
             self.apply_one(delta, &mut changed);
         }
         self.derive_instances(&mut changed);
+        self.derive_access(&mut changed);
         changed
     }
 
@@ -165,6 +173,44 @@ impl Inventory {
                 self.instances.insert(key.clone(), instance);
                 changed.insert(Changed::Instance(key));
             }
+        }
+    }
+
+    /// Whose rights changed with the roles and bindings.
+    fn derive_access(&mut self, changed: &mut BTreeSet<Changed>) {
+        let [role, cluster_role, binding, cluster_binding] = access_kinds();
+        let mut touched = BTreeSet::new();
+        let mut index = std::mem::take(&mut self.access);
+        for change in changed.iter() {
+            match change {
+                Changed::Object(kind, key) if *kind == binding => {
+                    index.binding(key, self.table::<rbac::RoleBinding>().get(key), &mut touched);
+                }
+                Changed::Object(kind, key) if *kind == cluster_binding => {
+                    index.binding(
+                        key,
+                        self.table::<rbac::ClusterRoleBinding>().get(key),
+                        &mut touched,
+                    );
+                }
+                Changed::Object(kind, key) if *kind == role || *kind == cluster_role => {
+                    index.role(key, &mut touched);
+                }
+                _ => {}
+            }
+        }
+        self.access = index;
+        changed.extend(touched.into_iter().map(Changed::Access));
+    }
+
+    /// Roles and bindings.
+    pub(crate) fn access(&self) -> Access<'_> {
+        Access {
+            index: &self.access,
+            roles: self.table::<rbac::Role>(),
+            cluster_roles: self.table::<rbac::ClusterRole>(),
+            bindings: self.table::<rbac::RoleBinding>(),
+            cluster_bindings: self.table::<rbac::ClusterRoleBinding>(),
         }
     }
 
@@ -296,6 +342,16 @@ pub(crate) fn controller_kinds() -> [KindId; 3] {
         kinds::id_of::<kinds::workload::Deployment>(),
         kinds::id_of::<kinds::workload::StatefulSet>(),
         kinds::id_of::<kinds::pod::Pod>(),
+    ]
+}
+
+/// The kinds that say who may do what: roles, cluster roles, and the bindings of both.
+pub(crate) fn access_kinds() -> [KindId; 4] {
+    [
+        kinds::id_of::<rbac::Role>(),
+        kinds::id_of::<rbac::ClusterRole>(),
+        kinds::id_of::<rbac::RoleBinding>(),
+        kinds::id_of::<rbac::ClusterRoleBinding>(),
     ]
 }
 

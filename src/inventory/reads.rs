@@ -21,6 +21,8 @@ pub enum Read {
     Controllers(&'static [Component]),
     /// Whom namespaces belong to: the platform or a tenant.
     Owners(Reach),
+    /// Who may do what: the ServiceAccounts of the subject's namespace, or everybody.
+    Access(Reach),
 }
 
 /// Something that a view was asked for.
@@ -32,6 +34,8 @@ pub enum Evidence {
     Controllers(Component),
     /// Whom namespaces belong to.
     Owners(Reach),
+    /// Who may do what.
+    Access(Reach),
 }
 
 impl Read {
@@ -55,7 +59,9 @@ impl Read {
                 declared() == *kind && reach <= far
             }
             (Self::Controllers(declared), Evidence::Controllers(component)) => declared.contains(component),
-            (Self::Owners(far), Evidence::Owners(reach)) => reach <= far,
+            (Self::Owners(far), Evidence::Owners(reach)) | (Self::Access(far), Evidence::Access(reach)) => {
+                reach <= far
+            }
             _ => false,
         }
     }

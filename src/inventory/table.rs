@@ -57,6 +57,12 @@ impl<R> Table<R> {
         self.rows.get(key)
     }
 
+    /// The row of an object, with the key that it is kept under.
+    #[must_use]
+    pub(super) fn get_entry(&self, key: &ObjectKey) -> Option<(&ObjectKey, &R)> {
+        self.rows.get_key_value(key)
+    }
+
     /// Every row.
     pub fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &R)> {
         self.rows.iter()

@@ -2,19 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use super::access::{ACCOUNTS, AUTHENTICATED};
 use super::coverage::Missing;
 use super::view::complete;
 use super::{Inventory, ObjectKey, controllers_are_complete};
 use crate::api::FluxSecurityPolicySpec;
+use crate::api::policy::{PlatformSubject, SubjectKind};
 use crate::flux::detect::Certainty;
 use crate::kinds::id_of;
 use crate::kinds::namespace::Namespace;
+use crate::kinds::rbac::Principal;
 
 /// How a policy tells platform from tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TenancyRules {
     /// Names of platform namespaces; `*` stands for any text. Flux's own namespaces belong to the platform always.
     platform: Vec<String>,
+    /// Who runs the cluster.
+    subjects: Vec<PlatformSubject>,
     /// Labels that a tenant's namespace must have; empty: every other namespace is a tenant's.
     tenant_labels: BTreeMap<String, String>,
     /// The label whose value names the tenant.
@@ -38,6 +43,7 @@ impl TenancyRules {
     pub fn new(spec: &FluxSecurityPolicySpec) -> Self {
         Self {
             platform: spec.platform.namespaces.clone(),
+            subjects: spec.platform.subjects.clone(),
             tenant_labels: spec.tenants.namespace_selector.match_labels.clone(),
             tenant_label: spec.tenants.label.clone(),
         }
@@ -61,6 +67,46 @@ impl TenancyRules {
         }
         let tenant = label(&self.tenant_label).map_or(namespace, String::as_str);
         Ok(Owner::Tenant(tenant.to_owned()))
+    }
+}
+
+/// Users and groups of Kubernetes itself; but these groups hold everybody.
+const KUBERNETES: &str = "system:";
+const EVERYBODY: [&str; 3] = [AUTHENTICATED, "system:unauthenticated", ACCOUNTS];
+/// The group that kubeadm gives its administrators.
+const KUBEADM: &str = "kubeadm:cluster-admins";
+
+impl TenancyRules {
+    /// Whether somebody runs the cluster.
+    ///
+    /// # Errors
+    /// It is a ServiceAccount, and whom its namespace belongs to cannot be seen.
+    pub(super) fn is_platform(&self, inventory: &Inventory, principal: &Principal) -> Result<bool, Missing> {
+        if self.subjects.iter().any(|subject| is_meant(subject, principal)) {
+            return Ok(true);
+        }
+        match principal {
+            Principal::Account { namespace, .. } => Ok(self.owner(inventory, namespace)? == Owner::Platform),
+            Principal::User(name) => Ok(name.starts_with(KUBERNETES)),
+            Principal::Group(name) => match name.strip_prefix("system:serviceaccounts:") {
+                Some(namespace) => Ok(self.owner(inventory, namespace)? == Owner::Platform),
+                None => {
+                    Ok(**name == *KUBEADM || name.starts_with(KUBERNETES) && !EVERYBODY.contains(&&**name))
+                }
+            },
+        }
+    }
+}
+
+fn is_meant(subject: &PlatformSubject, principal: &Principal) -> bool {
+    match (subject.kind, principal) {
+        (SubjectKind::User, Principal::User(name)) | (SubjectKind::Group, Principal::Group(name)) => {
+            matches(&subject.name, name)
+        }
+        (SubjectKind::ServiceAccount, Principal::Account { namespace, name }) => {
+            matches(&subject.namespace, namespace) && matches(&subject.name, name)
+        }
+        _ => false,
     }
 }
 

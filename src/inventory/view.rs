@@ -3,12 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use super::access::{Access, Grant};
 use super::coverage::{Coverage, Missing};
 use super::reads::{Evidence, Reach};
 use super::tenancy::{Owner, TenancyRules};
-use super::{Instance, InstanceKey, Inventory, ObjectKey, SubjectKey, Table, controllers_are_complete};
+use super::{
+    Instance, InstanceKey, Inventory, ObjectKey, SubjectKey, Table, access_kinds, controllers_are_complete,
+};
 use crate::flux::Component;
 use crate::kinds::namespace::{Namespace, NamespaceRow};
+use crate::kinds::rbac::Principal;
 use crate::kinds::{self, Kind, KindId};
 
 /// Read-only access for one judgement. It writes down what was read, so that a control that reads what it did not
@@ -137,6 +141,29 @@ impl<'a> View<'a> {
         self.controllers(component)
     }
 
+    /// What a ServiceAccount of the subject's own namespace is given.
+    ///
+    /// # Errors
+    /// Roles or bindings cannot all be seen.
+    pub fn rights(&self, account: &str) -> Result<impl Iterator<Item = Grant<'a>> + use<'a>, Missing> {
+        self.record(Evidence::Access(Reach::Namespace));
+        access_is_complete(self.inventory)?;
+        Ok(self
+            .inventory
+            .access()
+            .of_account(self.subject.namespace(), account))
+    }
+
+    /// Who may do what, everywhere.
+    ///
+    /// # Errors
+    /// Roles or bindings cannot all be seen.
+    pub fn access(&self) -> Result<Access<'a>, Missing> {
+        self.record(Evidence::Access(Reach::Cluster));
+        access_is_complete(self.inventory)?;
+        Ok(self.inventory.access())
+    }
+
     /// Whom a namespace belongs to, by the policy's rules.
     ///
     /// # Errors
@@ -148,6 +175,15 @@ impl<'a> View<'a> {
         self.rules.owner(self.inventory, namespace)
     }
 
+    /// Whether somebody runs the cluster, by the policy's rules.
+    ///
+    /// # Errors
+    /// Controllers or namespaces cannot all be seen.
+    pub fn is_platform(&self, principal: &Principal) -> Result<bool, Missing> {
+        self.record(Evidence::Owners(Reach::Cluster));
+        self.rules.is_platform(self.inventory, principal)
+    }
+
     /// What was asked for so far.
     #[must_use]
     pub fn reads(&self) -> Vec<Evidence> {
@@ -157,6 +193,13 @@ impl<'a> View<'a> {
     fn record(&self, evidence: Evidence) {
         self.read.borrow_mut().insert(evidence);
     }
+}
+
+/// Fails unless every role and every binding can be seen.
+fn access_is_complete(inventory: &Inventory) -> Result<(), Missing> {
+    access_kinds()
+        .into_iter()
+        .try_for_each(|kind| complete(inventory, kind))
 }
 
 /// Fails unless the table of a kind is complete and every object of it could be read.

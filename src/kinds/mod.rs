@@ -12,6 +12,7 @@ pub mod meta;
 pub mod namespace;
 pub mod own;
 pub mod pod;
+pub mod rbac;
 pub mod workload;
 
 use std::any::Any;
@@ -143,6 +144,10 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<identity::ServiceAccount>(),
     Entry::of::<namespace::Namespace>(),
     Entry::of::<crd::CustomResourceDefinition>(),
+    Entry::of::<rbac::Role>(),
+    Entry::of::<rbac::ClusterRole>(),
+    Entry::of::<rbac::RoleBinding>(),
+    Entry::of::<rbac::ClusterRoleBinding>(),
     Entry::of::<flux_objects::GitRepository>(),
     Entry::of::<flux_objects::OciRepository>(),
     Entry::of::<flux_objects::HelmRepository>(),

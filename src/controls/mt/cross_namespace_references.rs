@@ -2,7 +2,7 @@
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
-use super::lockdown;
+use super::super::lockdown;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::{Missing, Owner, Reach, Read, View};

@@ -8,7 +8,7 @@ pub(super) mod cross_namespace_kustomize;
 pub(super) mod cross_namespace_notification;
 pub(super) mod cross_namespace_references;
 pub(super) mod cross_namespace_source_watcher;
+pub(super) mod default_account_rights;
 pub(super) mod default_service_account_helm;
 pub(super) mod default_service_account_kustomize;
-mod lockdown;
 pub(super) mod root_account;

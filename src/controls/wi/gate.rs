@@ -5,12 +5,9 @@ use super::super::flag::{self, Objection};
 use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::flux::command_line::{Evaluation, ExitCause, Setting, Startup};
+use crate::flux::command_line::{Evaluation, ExitCause, Setting, Startup, WORKLOAD_IDENTITY_GATE};
 use crate::inventory::Missing;
 use crate::inventory::instances::Launch;
-
-/// The gate that workload identity of objects was behind until 1.10 (RFC-0010).
-const WORKLOAD_IDENTITY: &str = "ObjectLevelWorkloadIdentity";
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-WI-008",
@@ -37,7 +34,7 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    let unneeded = |launch: &Launch| launch.evaluation.gate(WORKLOAD_IDENTITY) == Setting::Unsupported;
+    let unneeded = |launch: &Launch| launch.evaluation.gate(WORKLOAD_IDENTITY_GATE) == Setting::Unsupported;
     if subject.instance.launches.iter().all(unneeded) {
         return Ok(Outcome::NotApplicable(
             "this version needs no feature gate".into(),
@@ -53,7 +50,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             let objection = Objection {
                 argument: last_argument(&launch.evaluation, flag),
                 observed: cause.to_string(),
-                expected: format!("--feature-gates={WORKLOAD_IDENTITY}=true"),
+                expected: format!("--feature-gates={WORKLOAD_IDENTITY_GATE}=true"),
             };
             return Ok(Outcome::fail(flag::defect(subject, launch, objection, &[])));
         }
@@ -77,7 +74,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
 
 /// An account and its gate decide together; where the gate is not surely on, neither may be guessed.
 fn is_certain(component: Component, evaluation: &Evaluation) -> Result<(), Missing> {
-    let gate = match evaluation.gate(WORKLOAD_IDENTITY) {
+    let gate = match evaluation.gate(WORKLOAD_IDENTITY_GATE) {
         Setting::Known { value: true, .. } | Setting::Unsupported => return Ok(()),
         Setting::Known { .. } => None,
         Setting::Unknown(reason) => Some(reason),
@@ -87,7 +84,7 @@ fn is_certain(component: Component, evaluation: &Evaluation) -> Result<(), Missi
             Setting::Unknown(reason) => Some(format!("--{flag}: {reason}")),
             Setting::Known { value, .. } if !value.is_empty() => gate
                 .as_ref()
-                .map(|reason| format!("feature gate {WORKLOAD_IDENTITY}: {reason}")),
+                .map(|reason| format!("feature gate {WORKLOAD_IDENTITY_GATE}: {reason}")),
             Setting::Known { .. } | Setting::Unsupported => None,
         };
         if let Some(message) = unread {

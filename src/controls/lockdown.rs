@@ -1,9 +1,12 @@
 //! Whether the lock-down flags that an object depends on are in force.
 
-use super::super::control::{Outcome, Parameters};
-use super::super::flag;
-use super::super::judges::Subject;
+use std::collections::BTreeSet;
+
+use super::control::{Outcome, Parameters};
+use super::flag;
+use super::judges::Subject;
 use crate::flux::Component;
+use crate::flux::command_line::Setting;
 use crate::inventory::{Missing, View};
 
 /// Whether every controller of this type has a default service account; `None`: there is no such controller.
@@ -11,6 +14,27 @@ pub(super) fn has_default_account(view: &View<'_>, component: Component) -> Resu
     everywhere(view, component, |subject| {
         flag::must_be_set(subject, "default-service-account")
     })
+}
+
+/// The names of the default accounts of the controllers of this type; none where a controller has none.
+pub(super) fn default_accounts(view: &View<'_>, component: Component) -> Result<BTreeSet<String>, Missing> {
+    let mut accounts = BTreeSet::new();
+    for (key, instance) in view.accepted_controllers(component)? {
+        for launch in &instance.launches {
+            match launch.evaluation.text("default-service-account") {
+                Setting::Known { value, .. } if value.is_empty() || value.starts_with('-') => {}
+                Setting::Known { value, .. } => {
+                    accounts.insert(value.to_owned());
+                }
+                Setting::Unsupported => {}
+                Setting::Unknown(reason) => {
+                    let message = format!("{key}: --default-service-account: {reason}");
+                    return Err(Missing::new("ArgumentNotReadable", message));
+                }
+            }
+        }
+    }
+    Ok(accounts)
 }
 
 /// Whether every controller of this type refuses other namespaces; `None`: there is no such controller.

@@ -1,0 +1,66 @@
+//! FSP-MT-009: The default service account may do nothing.
+
+use super::super::control::{Control, Defect, Outcome, Severities};
+use super::super::judges::{Judges, NamespaceSubject};
+use super::super::lockdown;
+use super::super::power::Power;
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::inventory::{Missing, Owner, Reach, Read};
+use crate::kinds::flux_objects::{HelmRelease, Kustomization};
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSP-MT-009",
+    title: "The default service account may do nothing",
+    chapter: "Shared Cluster Multi-tenancy: Lock-down",
+    severity: Severities::shared(Severity::Critical),
+    rationale: "Whoever applies without naming an account gets the default one. It is there to be refused: any right that it has is a right of everybody who forgets the field.",
+    audit: "The rights of the account that --default-service-account names, in each tenant's namespace with a Kustomization or a HelmRelease, by its own name and by the groups that every ServiceAccount is in. Fails for each binding that gives more than the questions about oneself that everybody may ask. What a webhook authorizer grants (EKS access entries, GKE IAM) is not in RBAC and not seen.",
+    remediation: "Name an account that nobody binds, or remove the bindings.",
+    reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
+    reads: &[
+        Read::Owners(Reach::Namespace),
+        Read::Controllers(&[Component::Kustomize, Component::Helm]),
+        Read::namespace::<Kustomization>(),
+        Read::namespace::<HelmRelease>(),
+        Read::Access(Reach::Namespace),
+    ],
+    parameters: &[],
+    judges: Judges::Namespaces(judge),
+};
+
+fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
+    let view = subject.view;
+    if !matches!(view.owner(subject.name)?, Owner::Tenant(_)) {
+        return Ok(Outcome::not_applicable("the namespace is no tenant's"));
+    }
+    let mut accounts = std::collections::BTreeSet::new();
+    if view.siblings::<Kustomization>()?.next().is_some() {
+        accounts.extend(lockdown::default_accounts(view, Component::Kustomize)?);
+    }
+    if view.siblings::<HelmRelease>()?.next().is_some() {
+        accounts.extend(lockdown::default_accounts(view, Component::Helm)?);
+    }
+    if accounts.is_empty() {
+        return Ok(Outcome::not_applicable(
+            "nothing is applied there by a default account",
+        ));
+    }
+    let mut defects = Vec::new();
+    for account in &accounts {
+        for grant in view.rights(account)? {
+            let Some(power) = Power::of(&grant) else { continue };
+            defects.push(Defect {
+                observed: format!("ServiceAccount {account} {power}, by {grant}"),
+                expected: "no binding".to_owned(),
+                message: format!(
+                    "the default account {account} {power} in namespace {}, by {grant}",
+                    subject.name
+                ),
+                severity: (power == Power::Reading).then_some(Severity::Low),
+                ..Defect::default()
+            });
+        }
+    }
+    Ok(Outcome::from_defects(defects))
+}

@@ -1,0 +1,244 @@
+//! Controls that judge objects, namespaces and the cluster: each fails, passes, does not know, and falls into no known trap.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod beyond;
+mod secrets;
+mod sources;
+mod tenants;
+
+use flux_security_operator::api::ControlResult::{Fail, Manual, NotApplicable, Pass, Unknown};
+use flux_security_operator::api::{ControlResult, Severity, Tenancy};
+use flux_security_operator::controls::{CATALOGUE, Control, Judges, find};
+use flux_security_operator::inventory::{Coverage, Delta};
+use serde_json::{Value, json};
+use support::{audit, control, deployment, engine, posture, undeclared_reads, upsert};
+
+/// Control, what is shown (a trap by its control's id), objects, result.
+type Case = (&'static str, &'static str, Vec<Value>, ControlResult);
+
+#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
+fn object(kind: &str, spec: Value) -> Value {
+    json!({"kind": kind, "metadata": {"name": "app", "namespace": "tenant", "generation": 2}, "spec": spec})
+}
+
+fn with_status(kind: &str, spec: Value, conditions: &[(&str, &str, &str, &str, i64)]) -> Value {
+    let condition = |(kind, status, reason, message, generation): &(&str, &str, &str, &str, i64)| json!({"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": generation});
+    let conditions: Vec<Value> = conditions.iter().map(condition).collect();
+    let mut object = object(kind, spec);
+    object["status"] = json!({"conditions": conditions});
+    object
+}
+
+fn applied(spec: Value, entries: &[&str]) -> Value {
+    let entries: Vec<Value> = entries.iter().map(|id| json!({"id": id, "v": "v1"})).collect();
+    let mut object = object("Kustomization", spec);
+    object["status"] = json!({"inventory": {"entries": entries}});
+    object
+}
+
+fn in_namespace(mut object: Value, namespace: &str) -> Value {
+    object["metadata"]["namespace"] = json!(namespace);
+    object
+}
+
+fn account(name: &str, namespace: &str) -> Value {
+    json!({"kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}})
+}
+
+fn kustomize(args: &[&str]) -> Value {
+    deployment("kustomize-controller", "1.9.4", args)
+}
+
+/// A controller whose default account comes from a Secret.
+fn secret_default() -> Value {
+    let mut controller = kustomize(&["--default-service-account=$(ACCOUNT)"]);
+    let env = controller["spec"]["template"]["spec"]["containers"][0]["env"]
+        .as_array_mut()
+        .unwrap();
+    env.push(json!({"name": "ACCOUNT", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}));
+    controller
+}
+
+const READY: (&str, &str, &str, &str, i64) = ("Ready", "True", "Succeeded", "", 2);
+const VERIFIED: (&str, &str, &str, &str, i64) = ("SourceVerified", "True", "Succeeded", "", 2);
+const REFUSED: (&str, &str, &str, &str, i64) = ("SourceVerified", "False", "VerificationError", "", 2);
+
+/// Every family has its file.
+fn cases() -> Vec<Case> {
+    let families = [
+        access::cases,
+        beyond::cases,
+        secrets::cases,
+        sources::cases,
+        tenants::cases,
+    ];
+    families.iter().flat_map(|cases| cases()).collect()
+}
+
+/// The tenancy that calls for a control.
+fn tenancy(id: &str) -> Tenancy {
+    let severity = find(id).unwrap().severity;
+    let calls = |tenancy: &Tenancy| severity.under(*tenancy).is_some();
+    let mut all = [Tenancy::Shared, Tenancy::Dedicated, Tenancy::None].into_iter();
+    all.find(calls).unwrap()
+}
+
+#[test]
+fn every_case_has_its_result() {
+    for (id, shown, objects, expected) in cases() {
+        let judged = audit(id, tenancy(id), &objects);
+        assert_eq!(judged.result, expected, "{id} {shown}: {}", judged.message);
+    }
+}
+
+#[test]
+fn every_control_has_a_failing_and_a_passing_case() {
+    let judging_objects = |control: &&&Control| !matches!(control.judges, Judges::Controllers { .. });
+    let by_machine = |control: &&&Control| !NOT_FROM_HERE.contains(&control.id);
+    for control in CATALOGUE.iter().filter(judging_objects).filter(by_machine) {
+        for wanted in [Fail, Pass] {
+            let found = cases()
+                .iter()
+                .any(|(id, .., result)| *id == control.id && *result == wanted);
+            assert!(found, "{} has no case with result {wanted}", control.id);
+        }
+    }
+}
+
+#[test]
+fn a_kind_that_may_not_be_listed_is_unknown_never_pass() {
+    for (judged, kinds) in controls() {
+        for kind in kinds {
+            let mut engine = engine(tenancy(judged.id));
+            engine.ingest([Delta::Coverage(kind, Coverage::Forbidden)]);
+            assert_eq!(
+                control(&posture(&engine), judged.id).result,
+                Unknown,
+                "{} {}",
+                judged.id,
+                kind.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_does_not_exist_is_not_applicable() {
+    for (judged, kinds) in controls() {
+        let mut engine = engine(tenancy(judged.id));
+        let reason = |engine: &_| {
+            let judged = control(&posture(engine), judged.id);
+            (judged.result, judged.reason)
+        };
+        assert_eq!(
+            reason(&engine),
+            (NotApplicable, "NoneExists".to_owned()),
+            "{}",
+            judged.id
+        );
+        engine.ingest(
+            kinds
+                .into_iter()
+                .map(|kind| Delta::Coverage(kind, Coverage::Absent)),
+        );
+        assert_eq!(
+            reason(&engine),
+            (NotApplicable, "NotInstalled".to_owned()),
+            "{}",
+            judged.id
+        );
+    }
+}
+
+/// Controls that nothing in a cluster can prove to be met.
+const NOT_FROM_HERE: [&str; 2] = ["FSP-SEC-003", "FSP-SEC-004"];
+
+/// A control that reads what it did not declare would not be evaluated again when that changes.
+#[test]
+fn controls_read_only_what_they_declare() {
+    for (id, shown, objects, _) in cases() {
+        let mut engine = engine(tenancy(id));
+        engine.ingest(objects.iter().map(upsert));
+        let undeclared = undeclared_reads(id, engine.inventory());
+        assert!(
+            undeclared.is_empty(),
+            "{id} {shown} reads {undeclared:?} and does not say so"
+        );
+    }
+}
+
+#[test]
+fn what_is_judged_later_is_judged_the_same() {
+    for (id, shown, objects, expected) in cases() {
+        let mut engine = engine(tenancy(id));
+        for object in &objects {
+            engine.ingest([upsert(object)]);
+        }
+        assert_eq!(control(&posture(&engine), id).result, expected, "{id} {shown}");
+    }
+}
+
+#[test]
+fn severities_follow_the_situation() {
+    let severity = |id: &str, objects: &[Value]| audit(id, Tenancy::Shared, objects).severity;
+    let git = |url: &str, secret: Value| [object("GitRepository", json!({"url": url, "secretRef": secret}))];
+    let secret = json!({"name": "s"});
+    assert_eq!(
+        severity("FSX-SRC-005", &git("http://x.example/a", json!(null))),
+        Severity::High
+    );
+    assert_eq!(
+        severity("FSX-SRC-005", &git("http://x.example/a", secret.clone())),
+        Severity::Critical
+    );
+    assert_eq!(
+        severity("FSX-SRC-005", &git("http://me:pw@x.example/a", json!(null))),
+        Severity::Critical
+    );
+    assert_eq!(
+        severity("FSX-SRC-005", &git("http://git.svc/a", secret)),
+        Severity::Low
+    );
+    let unset = object("Kustomization", json!({}));
+    assert_eq!(
+        severity("FSP-MT-010", &[unset.clone(), kustomize(&[])]),
+        Severity::Critical
+    );
+    let locked = kustomize(&["--default-service-account=none"]);
+    assert_eq!(severity("FSP-MT-010", &[unset, locked]), Severity::Medium);
+    let foreign = object(
+        "Kustomization",
+        json!({"sourceRef": {"name": "a", "namespace": "other"}}),
+    );
+    assert_eq!(
+        severity("FSP-MT-012", &[foreign.clone(), kustomize(&[])]),
+        Severity::High
+    );
+    let refusing = kustomize(&["--no-cross-namespace-refs"]);
+    assert_eq!(severity("FSP-MT-012", &[foreign, refusing]), Severity::Info);
+}
+
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    let mut engine = engine(Tenancy::Shared);
+    engine.ingest([upsert(&object(
+        "GitRepository",
+        json!({"url": "http://me:hunter2@x.example/a"}),
+    ))]);
+    let whole = format!("{:?}", posture(&engine).findings);
+    assert!(
+        whole.contains("FSX-SRC-005") && !whole.contains("hunter2"),
+        "{whole}"
+    );
+}
+
+fn controls() -> impl Iterator<Item = (&'static Control, Vec<flux_security_operator::kinds::KindId>)> {
+    CATALOGUE.iter().filter_map(|control| match control.judges {
+        Judges::Objects(kinds) => Some((*control, kinds.iter().map(|judges| judges.kind()).collect())),
+        _ => None,
+    })
+}
