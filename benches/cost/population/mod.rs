@@ -2,7 +2,7 @@
 //! wrong with them.
 //!
 //! Of a hundred Flux objects 40 are Kustomizations, 25 HelmReleases, 12 GitRepositories, 8 OCIRepositories, 6
-//! HelmRepositories and HelmCharts, and 9 others. Ten of them make a tenant: a namespace with an account and a pod.
+//! HelmRepositories and HelmCharts, and 9 others. Ten of them make a tenant: a namespace with an account, its role, and a pod.
 //! Every tenth object breaks one to three controls; [`Population::planted`] is the answer to what an audit has to find.
 
 mod objects;
@@ -116,25 +116,41 @@ impl Population {
     fn tenant(&mut self, tenant: usize) {
         let namespace = tenant_name(tenant);
         let core = |plural: &str| format!("/api/v1/namespaces/{namespace}/{plural}");
-        let [body, account] = objects::tenant(&namespace);
-        self.objects.push(Object {
-            phase: Phase::Namespaces,
-            collection: "/api/v1/namespaces".to_owned(),
-            body,
-            status: None,
-        });
-        self.objects.push(Object {
-            phase: Phase::Accounts,
-            collection: core("serviceaccounts"),
-            body: account,
-            status: None,
-        });
-        self.objects.push(Object {
-            phase: Phase::Rest,
-            collection: core("pods"),
-            body: objects::pod(&namespace),
-            status: Some(status::pod()),
-        });
+        let rbac = |plural: &str| core(plural).replace("/api/v1", "/apis/rbac.authorization.k8s.io/v1");
+        let mut push = |phase: Phase, collection: String, body: Value, status: Option<Value>| {
+            self.objects.push(Object {
+                phase,
+                collection,
+                body,
+                status,
+            });
+        };
+        let namespaces = "/api/v1/namespaces".to_owned();
+        push(
+            Phase::Namespaces,
+            namespaces,
+            objects::namespace(&namespace),
+            None,
+        );
+        push(
+            Phase::Accounts,
+            core("serviceaccounts"),
+            objects::account(&namespace),
+            None,
+        );
+        push(Phase::Rest, rbac("roles"), objects::role(&namespace), None);
+        push(
+            Phase::Rest,
+            rbac("rolebindings"),
+            objects::binding(&namespace),
+            None,
+        );
+        push(
+            Phase::Rest,
+            core("pods"),
+            objects::pod(&namespace),
+            Some(status::pod()),
+        );
     }
 
     fn flux_object(&mut self, index: usize) {

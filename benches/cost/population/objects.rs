@@ -330,19 +330,47 @@ fn receiver(open: bool, all: bool) -> Value {
     })
 }
 
-/// A tenant's namespace and its account.
-pub(super) fn tenant(namespace: &str) -> [Value; 2] {
-    let labels = json!({"toolkit.fluxcd.io/tenant": namespace});
-    [
-        json!({
-            "apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": namespace, "labels": labels},
-        }),
-        json!({
-            "apiVersion": "v1", "kind": "ServiceAccount",
-            "metadata": {"name": "applier", "namespace": namespace, "labels": labels},
-        }),
-    ]
+/// A tenant's namespace.
+pub(super) fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels(name)}})
+}
+
+/// The account that a tenant's objects are applied as.
+pub(super) fn account(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "applier", "namespace": namespace, "labels": labels(namespace)},
+    })
+}
+
+/// What the account may do.
+pub(super) fn role(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "applier", "namespace": namespace, "labels": labels(namespace)},
+        "rules": [
+            {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["*"]},
+            {"apiGroups": [""], "resources": ["services", "configmaps"], "verbs": ["*"]},
+            {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["*"]},
+        ],
+    })
+}
+
+/// Gives the account its role.
+pub(super) fn binding(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "applier", "namespace": namespace, "labels": labels(namespace)},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "applier"},
+        "subjects": [{"kind": "ServiceAccount", "name": "applier", "namespace": namespace}],
+    })
+}
+
+fn labels(tenant: &str) -> Value {
+    json!({"toolkit.fluxcd.io/tenant": tenant})
 }
 
 /// A pod of a tenant: none of Flux's.
