@@ -33,7 +33,7 @@ const TALKATIVE: [&str; 2] = [
 
 /// Measures an operator that listens.
 pub(crate) async fn measure(stage: &Stage, ledger: &mut Ledger) -> anyhow::Result<()> {
-    ledger.begin(RUN, stage.size);
+    ledger.begin(RUN, stage.size)?;
     let wire = Wire::lay(&stage.control_plane.url())?;
     let kubeconfig = stage
         .control_plane

@@ -30,7 +30,7 @@ const AT_ONCE: usize = 4;
 
 /// Measures starts.
 pub(crate) async fn measure(stage: &Stage, ledger: &mut Ledger) -> anyhow::Result<()> {
-    ledger.begin(RUN, stage.size);
+    ledger.begin(RUN, stage.size)?;
     // The API server fills its caches.
     list_everything(stage).await?;
     for repetition in 1..=REPETITIONS {

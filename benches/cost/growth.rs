@@ -15,7 +15,7 @@ pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
     let Some((largest, second)) = largest_two(&memory) else {
         return Ok(());
     };
-    ledger.begin(RUN, largest);
+    ledger.forget(RUN, largest);
     let mut page = ledger.page(RUN, largest, 1);
     if let Some(slope) = exponent(&time) {
         page.note("exponent of time to the report", slope, "");

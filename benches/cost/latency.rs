@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use kube::Client;
 use serde_json::{Value, json};
 
 use super::controlplane::Operator;
@@ -50,7 +51,7 @@ const RHYTHMS: [Rhythm; 2] = [
 
 /// Measures changes.
 pub(crate) async fn measure(stage: &Stage, ledger: &mut Ledger) -> anyhow::Result<()> {
-    ledger.begin(RUN, stage.size);
+    ledger.begin(RUN, stage.size)?;
     stage.forget_reports().await?;
     let kubeconfig = stage.control_plane.kubeconfig("operator", &stage.token)?;
     let mut operator = Operator::launch(&stage.control_plane, &kubeconfig)?;
@@ -108,37 +109,50 @@ impl Flips {
         }
     }
 
+    /// Makes the changes when they are due, also when earlier ones are still under way.
     async fn make(&mut self, stage: &Stage, rhythm: &Rhythm, base: i64) -> anyhow::Result<Vec<Change>> {
-        let mut changes = Vec::new();
+        let mut under_way = Vec::new();
         let (mut due, mut failing) = (Instant::now() + Duration::from_millis(200), base);
         for turn in 0..rhythm.changes {
             tokio::time::sleep_until(due.into()).await;
-            let fails = (self.next / self.objects.len()).is_multiple_of(2);
-            let (namespace, name) = self.objects[self.next % self.objects.len()].clone();
-            self.next += 1;
+            let (namespace, name, fails) = self.next();
             failing += if fails { 1 } else { -1 };
-            let account = if fails { Value::Null } else { json!("applier") };
-            let path = KUSTOMIZATIONS.replace(
-                "/kustomizations",
-                &format!("/namespaces/{namespace}/kustomizations/{name}"),
-            );
-            let object = merge(
-                &stage.admin,
-                &path,
-                &json!({"spec": {"serviceAccountName": account}}),
-            )
-            .await?;
-            changes.push(Change {
+            let change = Change {
                 namespace,
                 name,
                 fails,
                 due,
-                generation: generation(&object),
+                generation: 0,
                 failing,
-            });
+            };
+            under_way.push(tokio::spawn(change.make(stage.admin.clone())));
             due += rhythm.pause + Duration::from_secs(1) * (turn * 7 % 13 * rhythm.jitter) / (13 * 13);
         }
+        let mut changes = Vec::new();
+        for change in under_way {
+            changes.push(change.await??);
+        }
         Ok(changes)
+    }
+
+    /// The next object to flip, and whether it fails then.
+    fn next(&mut self) -> (String, String, bool) {
+        let (round, position) = (self.next / self.objects.len(), self.next % self.objects.len());
+        self.next += 1;
+        let (namespace, name) = self.objects[position].clone();
+        (namespace, name, round.is_multiple_of(2))
+    }
+}
+
+impl Change {
+    async fn make(mut self, admin: Client) -> anyhow::Result<Self> {
+        let Self { namespace, name, .. } = &self;
+        let object = format!("/namespaces/{namespace}/kustomizations/{name}");
+        let path = KUSTOMIZATIONS.replace("/kustomizations", &object);
+        let account = if self.fails { Value::Null } else { json!("applier") };
+        let patch = json!({"spec": {"serviceAccountName": account}});
+        self.generation = generation(&merge(&admin, &path, &patch).await?);
+        Ok(self)
     }
 }
 

@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::controlplane::{flux, programs};
 use super::stage::{target, write};
+
+/// The machine's load average before a run.
+pub(crate) const LOAD: &str = "load before";
 
 /// A figure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,8 +85,17 @@ impl Ledger {
         })
     }
 
+    /// Makes room for a run, and notes how busy the machine was before it.
+    pub(crate) fn begin(&mut self, run: &'static str, size: usize) -> anyhow::Result<()> {
+        self.forget(run, size);
+        let load = fs::read_to_string("/proc/loadavg")?;
+        let load: f64 = load.split(' ').next().context("an empty loadavg")?.parse()?;
+        self.page(run, size, 0).note(LOAD, load, "");
+        Ok(())
+    }
+
     /// Forgets what a run said, because it is made again.
-    pub(crate) fn begin(&mut self, run: &str, size: usize) {
+    pub(crate) fn forget(&mut self, run: &str, size: usize) {
         self.figures
             .retain(|figure| figure.run != run || figure.size != size);
     }

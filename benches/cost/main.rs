@@ -26,7 +26,7 @@ use stage::Stage;
 
 #[derive(Parser)]
 struct Arguments {
-    /// How many Flux objects there are; latency and chatter are measured with the most.
+    /// How many Flux objects there are. Chatter is measured with the most, latency with a tenth of that too.
     #[arg(long, value_delimiter = ',', default_value = "0,100,1000,10000")]
     sizes: Vec<usize>,
     /// What is measured.
@@ -60,21 +60,25 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let mut ledger = Ledger::open()?;
-    let asked = |run: Run| arguments.runs.contains(&run);
     let most = arguments.sizes.iter().copied().max().unwrap_or_default();
     for size in arguments.sizes.iter().copied() {
-        if size != most && !asked(Run::ColdStart) {
+        let is_wanted = |run: &Run| match run {
+            Run::ColdStart => true,
+            // A tenth of the largest as well: what grows with the size is seen in the difference.
+            Run::Latency => size * 10 >= most,
+            Run::Chatter => size == most,
+        };
+        let runs: Vec<Run> = arguments.runs.iter().copied().filter(is_wanted).collect();
+        if runs.is_empty() {
             continue;
         }
         let stage = Stage::start(size).await?;
-        if asked(Run::ColdStart) {
-            cold_start::measure(&stage, &mut ledger).await?;
-        }
-        if asked(Run::Latency) && size == most {
-            latency::measure(&stage, &mut ledger).await?;
-        }
-        if asked(Run::Chatter) && size == most {
-            chatter::measure(&stage, &mut ledger).await?;
+        for run in runs {
+            match run {
+                Run::ColdStart => cold_start::measure(&stage, &mut ledger).await?,
+                Run::Latency => latency::measure(&stage, &mut ledger).await?,
+                Run::Chatter => chatter::measure(&stage, &mut ledger).await?,
+            }
         }
     }
     growth::measure(&mut ledger)?;

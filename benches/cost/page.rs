@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::growth::median;
-use super::ledger::{Figure, Ledger, shown};
+use super::ledger::{Figure, LOAD, Ledger, shown};
 use super::{chatter, cold_start, growth, latency};
 
 /// What the page says before its tables.
@@ -13,10 +13,9 @@ const HEAD: &str = include_str!("head.md");
 
 /// A figure that the page shows.
 struct Row {
-    run: &'static str,
+    metric: &'static str,
     /// Of these sizes only; of all when empty.
     sizes: &'static [usize],
-    metric: &'static str,
     aim: Aim,
 }
 
@@ -34,161 +33,101 @@ enum Aim {
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-const fn row(run: &'static str, sizes: &'static [usize], metric: &'static str, aim: Aim) -> Row {
-    Row {
-        run,
-        sizes,
-        metric,
-        aim,
+/// Every row of the page, in order.
+const SECTIONS: [(&str, &[Row]); 4] = [
+    (
+        latency::RUN,
+        &[
+            told(LOAD),
+            at_most("single changes: change to report, p50", 0.015),
+            at_most("single changes: change to report, p99", 0.1),
+            at_most("single changes: change to report, lost", 0.0),
+            at_most("single changes: change to namespace report, p50", 0.015),
+            at_most("single changes: change to namespace report, p99", 0.1),
+            at_most("single changes: change to namespace report, lost", 0.0),
+            told("20 changes a second: change to report, p50"),
+            at_most("20 changes a second: change to report, p99", 1.1),
+            at_most("20 changes a second: change to report, lost", 0.0),
+            at_most("20 changes a second: change to namespace report, p50", 0.015),
+            at_most("20 changes a second: change to namespace report, p99", 0.1),
+            at_most("20 changes a second: change to namespace report, lost", 0.0),
+            told("20 changes a second: writes of the report"),
+            told("20 changes a second: writes of namespace reports"),
+        ],
+    ),
+    (
+        cold_start::RUN,
+        &[
+            told(LOAD),
+            told("time to the report").of(&[0]),
+            times_floor("time to the report", 1.5).of(&[100, 1000, 10_000]),
+            told("time to the last namespace report"),
+            times_floor("bytes received", 1.1),
+            at_most("steady memory", 16.0 * MIB).of(&[0, 100, 1000]),
+            at_most("steady memory", 24.0 * MIB).of(&[10_000]),
+            times_floor("peak memory", 1.3),
+            at_least("precision", 1.0),
+            at_least("recall", 1.0),
+            told("requests: list"),
+            told("requests: watch"),
+            told("requests: get"),
+            told("requests: create"),
+            told("requests: patch"),
+        ],
+    ),
+    (
+        growth::RUN,
+        &[
+            at_most("exponent of time to the report", 1.05),
+            at_most("exponent of time above an empty cluster's", 1.05),
+            at_most("exponent of memory above an empty cluster's", 1.05),
+            at_most("memory of a further object", 600.0),
+        ],
+    ),
+    (
+        chatter::RUN,
+        &[
+            told(LOAD),
+            told("status updates"),
+            times_floor("processor time", 2.0),
+            told("processor time of an update"),
+            at_most("share of a core", 0.3),
+            times_floor("bytes received", 1.1),
+            at_most("writes of reports", 0.0),
+            at_most("Events", 0.0),
+        ],
+    ),
+];
+
+impl Row {
+    const fn new(metric: &'static str, aim: Aim) -> Self {
+        Self {
+            metric,
+            sizes: &[],
+            aim,
+        }
+    }
+
+    const fn of(self, sizes: &'static [usize]) -> Self {
+        Self { sizes, ..self }
     }
 }
 
-/// Every row of the page, in order.
-const ROWS: [Row; 38] = [
-    row(
-        latency::RUN,
-        &[],
-        "single changes: change to report, p50",
-        Aim::AtMost(0.015),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "single changes: change to report, p99",
-        Aim::AtMost(0.1),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "single changes: change to report, lost",
-        Aim::AtMost(0.0),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "single changes: change to namespace report, p50",
-        Aim::AtMost(0.015),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "single changes: change to namespace report, p99",
-        Aim::AtMost(0.1),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "single changes: change to namespace report, lost",
-        Aim::AtMost(0.0),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "20 changes a second: change to report, p50",
-        Aim::None,
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "20 changes a second: change to report, p99",
-        Aim::AtMost(1.1),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "20 changes a second: change to report, lost",
-        Aim::AtMost(0.0),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "20 changes a second: change to namespace report, p50",
-        Aim::AtMost(0.015),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "20 changes a second: change to namespace report, p99",
-        Aim::AtMost(0.1),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "20 changes a second: change to namespace report, lost",
-        Aim::AtMost(0.0),
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "20 changes a second: writes of the report",
-        Aim::None,
-    ),
-    row(
-        latency::RUN,
-        &[],
-        "20 changes a second: writes of namespace reports",
-        Aim::None,
-    ),
-    row(cold_start::RUN, &[0], "time to the report", Aim::None),
-    row(
-        cold_start::RUN,
-        &[100, 1000, 10_000],
-        "time to the report",
-        Aim::TimesFloor(1.5),
-    ),
-    row(
-        cold_start::RUN,
-        &[],
-        "time to the last namespace report",
-        Aim::None,
-    ),
-    row(cold_start::RUN, &[], "bytes received", Aim::TimesFloor(1.1)),
-    row(
-        cold_start::RUN,
-        &[0, 100, 1000],
-        "steady memory",
-        Aim::AtMost(16.0 * MIB),
-    ),
-    row(
-        cold_start::RUN,
-        &[10_000],
-        "steady memory",
-        Aim::AtMost(24.0 * MIB),
-    ),
-    row(cold_start::RUN, &[], "peak memory", Aim::TimesFloor(1.3)),
-    row(cold_start::RUN, &[], "precision", Aim::AtLeast(1.0)),
-    row(cold_start::RUN, &[], "recall", Aim::AtLeast(1.0)),
-    row(cold_start::RUN, &[], "requests: list", Aim::None),
-    row(cold_start::RUN, &[], "requests: watch", Aim::None),
-    row(cold_start::RUN, &[], "requests: get", Aim::None),
-    row(cold_start::RUN, &[], "requests: create", Aim::None),
-    row(cold_start::RUN, &[], "requests: patch", Aim::None),
-    row(
-        growth::RUN,
-        &[],
-        "exponent of time to the report",
-        Aim::AtMost(1.05),
-    ),
-    row(
-        growth::RUN,
-        &[],
-        "exponent of time above an empty cluster's",
-        Aim::AtMost(1.05),
-    ),
-    row(
-        growth::RUN,
-        &[],
-        "exponent of memory above an empty cluster's",
-        Aim::AtMost(1.05),
-    ),
-    row(growth::RUN, &[], "memory of a further object", Aim::AtMost(600.0)),
-    row(chatter::RUN, &[], "status updates", Aim::None),
-    row(chatter::RUN, &[], "processor time", Aim::TimesFloor(2.0)),
-    row(chatter::RUN, &[], "share of a core", Aim::AtMost(0.3)),
-    row(chatter::RUN, &[], "bytes received", Aim::TimesFloor(1.1)),
-    row(chatter::RUN, &[], "writes of reports", Aim::AtMost(0.0)),
-    row(chatter::RUN, &[], "Events", Aim::AtMost(0.0)),
-];
+const fn told(metric: &'static str) -> Row {
+    Row::new(metric, Aim::None)
+}
+
+const fn at_most(metric: &'static str, most: f64) -> Row {
+    Row::new(metric, Aim::AtMost(most))
+}
+
+const fn at_least(metric: &'static str, least: f64) -> Row {
+    Row::new(metric, Aim::AtLeast(least))
+}
+
+const fn times_floor(metric: &'static str, times: f64) -> Row {
+    Row::new(metric, Aim::TimesFloor(times))
+}
 
 /// Writes the page.
 pub(crate) fn write(ledger: &Ledger) -> anyhow::Result<()> {
@@ -208,22 +147,28 @@ fn page(ledger: &Ledger) -> anyhow::Result<String> {
         "| Run | Flux objects | Figure | Median | Least – most | Floor | Ratio | Aim | |"
     )?;
     writeln!(text, "|---|--:|---|--:|--:|--:|--:|--:|---|")?;
-    for row in &ROWS {
-        let mut sizes: BTreeMap<usize, Vec<&Figure>> = BTreeMap::new();
-        let figures = ledger.figures().iter();
-        for figure in figures.filter(|figure| figure.run == row.run && figure.metric == row.metric) {
-            if row.sizes.is_empty() || row.sizes.contains(&figure.size) {
-                sizes.entry(figure.size).or_default().push(figure);
+    for (run, rows) in SECTIONS {
+        for row in rows {
+            for (size, figures) in by_size(ledger, run, row) {
+                writeln!(text, "{}", line(run, row, size, &figures))?;
             }
-        }
-        for (size, figures) in sizes {
-            writeln!(text, "{}", line(row, size, &figures))?;
         }
     }
     Ok(text)
 }
 
-fn line(row: &Row, size: usize, figures: &[&Figure]) -> String {
+fn by_size<'a>(ledger: &'a Ledger, run: &str, row: &Row) -> BTreeMap<usize, Vec<&'a Figure>> {
+    let mut sizes: BTreeMap<usize, Vec<&Figure>> = BTreeMap::new();
+    let figures = ledger.figures().iter();
+    for figure in figures.filter(|figure| figure.run == run && figure.metric == row.metric) {
+        if row.sizes.is_empty() || row.sizes.contains(&figure.size) {
+            sizes.entry(figure.size).or_default().push(figure);
+        }
+    }
+    sizes
+}
+
+fn line(run: &str, row: &Row, size: usize, figures: &[&Figure]) -> String {
     let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
     let unit = figures.first().map_or("", |figure| figure.unit.as_str());
     let value = median(values.clone());
@@ -247,8 +192,7 @@ fn line(row: &Row, size: usize, figures: &[&Figure]) -> String {
     };
     let verdict = met.map_or("", |met| if met { "met" } else { "**missed**" });
     format!(
-        "| {} | {size} | {} | {} | {spread} | {} | {} | {aim} | {verdict} |",
-        row.run,
+        "| {run} | {size} | {} | {} | {spread} | {} | {} | {aim} | {verdict} |",
         row.metric,
         shown(value, unit),
         floor.map_or(String::new(), |floor| shown(floor, unit)),
