@@ -6,6 +6,7 @@
 mod counters;
 mod freshness;
 pub mod lease;
+mod live;
 mod objects;
 mod slot;
 
@@ -26,10 +27,12 @@ use crate::api::{FluxSecurityPolicyStatus, FluxSecurityReport, ReportStatus};
 use crate::cluster::{Contact, sentence};
 use crate::engine::posture::Sight;
 use crate::engine::{PolicyPosture, Posture};
+use crate::failpoint::failpoint;
 use crate::render::{events, report};
 pub use counters::Counters;
 pub use freshness::Freshness;
 use lease::Leadership;
+use live::Live;
 use objects::{Objects, PublishError, Report, Seen};
 use slot::Slot;
 
@@ -339,8 +342,11 @@ impl Writer {
                 if !changed {
                     return self.restore(&reports, policy, slot, watched, &next).await;
                 }
+                failpoint("evaluated");
                 self.tell(policy, known, slot, &reports, &next).await?;
+                failpoint("told");
                 self.objects.fill(&reports, policy, slot, &next).await?;
+                failpoint("reported");
                 self.counters.written();
                 self.counters.told(&policy.name, known.waiting.take());
                 self.counters
@@ -359,7 +365,7 @@ impl Writer {
         policy: &PolicyPosture,
         known: &Published,
         slot: &mut Slot,
-        reports: &Api<FluxSecurityReport>,
+        reports: &Api<Live<FluxSecurityReport>>,
         next: &ReportStatus,
     ) -> Result<(), PublishError> {
         if !policy.policy.spec.outputs.events {
@@ -444,6 +450,7 @@ impl Writer {
                 }
                 Task::Write(status) => {
                     self.objects.fill(&reports, policy, slot, status).await?;
+                    failpoint("namespace-reported");
                     self.counters.written();
                     slot.unfinished()
                 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::lease::Leadership;
+use super::live::Live;
 use super::slot::{Held, Slot};
 use super::{AT_ONCE, Counters};
 use crate::api::{
@@ -85,8 +86,8 @@ pub(super) trait Report:
 {
 }
 
-impl Report for FluxSecurityReport {}
-impl Report for FluxSecurityNamespaceReport {}
+impl Report for Live<FluxSecurityReport> {}
+impl Report for Live<FluxSecurityNamespaceReport> {}
 
 /// A report that is there.
 pub(super) struct Seen<S> {
@@ -107,12 +108,12 @@ impl Objects {
     }
 
     /// The report of the cluster.
-    pub(super) fn reports(&self) -> Api<FluxSecurityReport> {
+    pub(super) fn reports(&self) -> Api<Live<FluxSecurityReport>> {
         Api::all(self.client.clone())
     }
 
     /// The reports of a namespace.
-    pub(super) fn namespace_reports(&self, namespace: &str) -> Api<FluxSecurityNamespaceReport> {
+    pub(super) fn namespace_reports(&self, namespace: &str) -> Api<Live<FluxSecurityNamespaceReport>> {
         Api::namespaced(self.client.clone(), namespace)
     }
 

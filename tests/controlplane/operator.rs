@@ -63,12 +63,22 @@ impl Operator {
 
     /// Starts it with a kubeconfig and waits for nothing.
     pub(crate) fn launch(control_plane: &ControlPlane, kubeconfig: &Path) -> anyhow::Result<Self> {
+        Self::launch_with(control_plane, kubeconfig, &[])
+    }
+
+    /// The same with more variables.
+    pub(crate) fn launch_with(
+        control_plane: &ControlPlane,
+        kubeconfig: &Path,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let port = free_port()?;
         let process = control_plane.sandbox().spawn(
             "fluxsec",
             Command::new(fluxsec())
                 .args(["run", "--metrics-address", &format!("127.0.0.1:{port}")])
-                .env("KUBECONFIG", kubeconfig),
+                .env("KUBECONFIG", kubeconfig)
+                .envs(variables.iter().copied()),
         )?;
         Ok(Self { process, port })
     }

@@ -4,6 +4,12 @@
 
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
+mod crashes;
+#[path = "../support/exposition.rs"]
+mod exposition;
+#[path = "../support/harmless.rs"]
+mod harmless;
+mod hostile;
 mod invariants;
 mod kinds;
 mod matrix;
@@ -12,3 +18,5 @@ mod replicas;
 mod reports;
 mod rights;
 mod scene;
+mod storm;
+mod upgrades;

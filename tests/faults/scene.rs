@@ -1,7 +1,7 @@
 //! What every test of a fault begins with, and how it ends.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use crate::matrix;
 pub(crate) const CONVERGENCE: Duration = Duration::from_secs(30);
 /// No write may follow in this time once the report is right.
 const QUIET: Duration = Duration::from_secs(3);
+/// No container is back sooner. Two processes do not know of each other's last write.
+const RESTART: Duration = Duration::from_secs(1);
 /// A control that [`Scene::drift`] fails and repairs.
 pub(crate) const CONTROL: &str = "FSP-KUST-001";
 /// The flag that does it.
@@ -27,6 +29,7 @@ pub(crate) const FLAG: &str = "--insecure-kubeconfig-exec";
 pub(crate) struct Scene {
     pub(crate) operator: Operator,
     pub(crate) control_plane: ControlPlane,
+    kubeconfig: PathBuf,
     steady: Footprint,
     watchman: Watchman,
 }
@@ -63,7 +66,7 @@ impl Scene {
     /// The operator with a kubeconfig of the test's own, on a control plane of the test's own.
     pub(crate) fn start(
         control_plane: ControlPlane,
-        kubeconfig: impl FnOnce(&ControlPlane) -> std::path::PathBuf,
+        kubeconfig: impl FnOnce(&ControlPlane) -> PathBuf,
     ) -> Self {
         let control_plane = installed_on(control_plane);
         control_plane.apply(SHARED).unwrap();
@@ -79,7 +82,17 @@ impl Scene {
             watchman: Watchman::post(&operator),
             operator,
             control_plane,
+            kubeconfig,
         }
+    }
+
+    /// Puts another operator into the place of this one, which is stopped unless it has ended, and gives it variables.
+    pub(crate) fn replace_operator(&mut self, variables: &[(&str, &str)]) {
+        self.operator.process.stop().unwrap();
+        std::thread::sleep(RESTART);
+        self.operator = Operator::launch_with(&self.control_plane, &self.kubeconfig, variables).unwrap();
+        self.operator.wait_until_ready().unwrap();
+        std::mem::replace(&mut self.watchman, Watchman::post(&self.operator)).dismiss();
     }
 
     /// Turns the flag on or off: the control fails, or passes.
@@ -95,6 +108,11 @@ impl Scene {
     pub(crate) fn wait_for_drift(&self, on: bool, patience: Duration) {
         let expected = if on { "Fail" } else { "Pass" };
         wait_for_result(&self.control_plane, CONTROL, expected, patience);
+    }
+
+    /// Waits until nothing is written any more.
+    pub(crate) fn wait_until_quiet(&self) {
+        wait_until_quiet(&self.control_plane);
     }
 
     /// Drifts, waits for the report to be right, and keeps how long that took: for faults after whose end nothing has
@@ -125,7 +143,7 @@ impl Scene {
 }
 
 /// A kubeconfig with the rights of the operator, for the API server at a URL.
-pub(crate) fn operator_kubeconfig(control_plane: &ControlPlane, url: &str) -> std::path::PathBuf {
+pub(crate) fn operator_kubeconfig(control_plane: &ControlPlane, url: &str) -> PathBuf {
     let token = control_plane.service_account_token("flux-security-system", "flux-security-operator");
     control_plane
         .kubeconfig_at(url, "operator", &token.unwrap())

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod exposition;
+pub(crate) mod harmless;
+
 use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
 use flux_security_operator::controls;
 use flux_security_operator::engine::{ControlPosture, Engine, PolicyPosture};
