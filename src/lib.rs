@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cluster;
 pub mod controls;
 pub mod engine;
+mod failpoint;
 pub mod flux;
 pub mod inventory;
 pub mod kinds;

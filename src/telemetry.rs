@@ -1,8 +1,17 @@
 //! Logs, on standard error.
 
+use std::fmt;
 use std::io::IsTerminal;
 
+use tracing::Subscriber;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::engine::posture::escaped;
 
 /// Starts logging. An unreadable filter falls back to `info` and says so.
 ///
@@ -21,18 +30,73 @@ pub fn start(filter: &str) {
             filter = filter.add_directive(directive);
         }
     }
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours())
-        .with_writer(std::io::stderr);
     // A second start, in tests, keeps the first one's settings.
-    let _ = subscriber.try_init();
+    let _ = subscriber(filter, colours(), std::io::stderr).try_init();
     if refused {
         tracing::warn!("the log filter cannot be read; logging at info");
+    }
+}
+
+fn subscriber(
+    filter: EnvFilter,
+    colours: bool,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(writer)
+        .fmt_fields(format::debug_fn(show).delimited(" "))
+        .finish()
+}
+
+/// Texts of the API server and of what it holds stay on the line of their event.
+fn show(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = escaped(&format!("{value:?}"));
+    match field.name() {
+        "message" => writer.write_str(&value),
+        name => write!(writer, "{name}={value}"),
     }
 }
 
 /// Colours are for people at a terminal who did not opt out: <https://no-color.org>.
 pub(crate) fn colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_its_texts_are() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = subscriber(EnvFilter::new("info"), false, move || writer.clone());
+        let text = "a\nb\u{1b}[31m\u{202e}c";
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(plain = text, shown = %text, number = 7, "refused: {text}");
+        });
+        let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let (_, event) = written.split_once("telemetry::tests: ").unwrap();
+        let escaped = r"a\nb\u{1b}[31m\u{202e}c";
+        let expected = format!("refused: {escaped} plain=\"{escaped}\" shown={escaped} number=7\n");
+        assert_eq!(event, expected);
+    }
 }

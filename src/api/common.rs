@@ -153,6 +153,13 @@ pub struct ResourceRef {
 }
 
 impl ResourceRef {
+    /// What makes it this object and no other, in whatever version it is served: group, kind, namespace and name.
+    #[must_use]
+    pub fn identity(&self) -> [&str; 4] {
+        let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        [group, &self.kind, &self.namespace, &self.name]
+    }
+
     /// The namespace that the object is in, or is; empty when there is none.
     #[must_use]
     pub fn home(&self) -> &str {

@@ -17,6 +17,7 @@ use crate::app::Loop;
 use crate::cluster::client::{self, ConnectError};
 use crate::cluster::{self, Contact, sentence};
 use crate::engine::Engine;
+use crate::failpoint::failpoint;
 use crate::publish::lease::{self, Elector, Timing};
 use crate::publish::{Counters, Freshness, Publisher};
 use crate::serve;
@@ -88,6 +89,7 @@ impl Run {
         }
         anyhow::ensure!(stop.is_cancelled(), "a part of the operator ended by itself");
         tracing::info!("stopping");
+        failpoint("stopping");
         let _ = tokio::time::timeout(GRACE, async {
             while watches.join_next().await.is_some() {}
             while shells.join_next().await.is_some() {}

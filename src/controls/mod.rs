@@ -17,6 +17,7 @@ mod rbac;
 mod sec;
 mod sources;
 mod ten;
+mod ver;
 mod wi;
 
 pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Verdict};
@@ -67,6 +68,9 @@ pub static CATALOGUE: &[&Control] = &[
     &cfg::contradictions::CONTROL,
     &cfg::strict_substitution::CONTROL,
     &cfg::digest_algorithm::CONTROL,
+    &ver::registry::CONTROL,
+    &ver::digest::CONTROL,
+    &ver::moving_tag::CONTROL,
     &notify::receiver_authentication::CONTROL,
     &notify::broad_receivers::CONTROL,
     &rbac::cluster_admins::CONTROL,
@@ -84,6 +88,10 @@ pub static CATALOGUE: &[&Control] = &[
     &ten::platform_appliers::CONTROL,
     &ten::image_access::CONTROL,
     &ten::drift_detection::CONTROL,
+    &ver::known_vulnerabilities::CONTROL,
+    &ver::supported_minor::CONTROL,
+    &ver::newest_patch::CONTROL,
+    &ver::one_release::CONTROL,
 ];
 
 /// The control of this id.

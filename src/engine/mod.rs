@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::controls::{CATALOGUE, Control, Outcome, Parameters, Verdict};
+use crate::controls::{CATALOGUE, Control, Defect, Outcome, Parameters, Verdict};
 use crate::inventory::{
     Changed, Delta, Inventory, Missing, ObjectKey, SubjectKey, TenancyRules, View, namespaces,
 };
@@ -20,6 +20,9 @@ use cells::Cells;
 use dirty::Dirty;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
+
+/// Defects that are told of one object.
+const MOST_DEFECTS: usize = 50;
 
 /// The incremental evaluator.
 pub struct Engine {
@@ -228,11 +231,36 @@ fn judge(inventory: &Inventory, control: &'static Control, unit: &UnitId, key: &
         Ok(Some(Ok(Outcome::Fail(defects)))) if defects.is_empty() => {
             internal(control, key, "fails for no reason")
         }
+        Ok(Some(Ok(Outcome::Fail(defects)))) => Verdict::Judged(Outcome::Fail(summed_up(defects))),
         Ok(Some(Ok(outcome))) => Verdict::Judged(outcome),
         Ok(Some(Err(missing))) => Verdict::Unknown(missing),
         Ok(None) => internal(control, key, "did not find its subject"),
         Err(_) => internal(control, key, "panicked"),
     }
+}
+
+/// The first defects of each object; the last of them stands for the rest. An object with a list of references may have
+/// tens of thousands, each as large as a finding.
+fn summed_up(defects: Vec<Defect>) -> Vec<Defect> {
+    if defects.len() <= MOST_DEFECTS {
+        return defects;
+    }
+    let mut kept: Vec<Defect> = Vec::new();
+    // Of each object how many there are, and the place of the last that is kept.
+    let mut objects: BTreeMap<Option<SubjectKey>, (usize, usize)> = BTreeMap::new();
+    for defect in defects {
+        let (found, last) = objects.entry(defect.about.clone()).or_default();
+        *found += 1;
+        if *found <= MOST_DEFECTS {
+            *last = kept.len();
+            kept.push(defect);
+        }
+    }
+    for (found, last) in objects.into_values().filter(|(found, _)| *found > MOST_DEFECTS) {
+        let rest = found - MOST_DEFECTS + 1;
+        kept[last].message = format!("one of {rest} more: {}", kept[last].message);
+    }
+    kept
 }
 
 fn internal(control: &Control, key: &SubjectKey, what: &str) -> Verdict {

@@ -250,7 +250,7 @@ impl Judgement<'_> {
                 severity,
                 ControlResult::Unknown,
                 missing.reason,
-                missing.message.clone(),
+                bounded(&missing.message),
             );
         }
         if let Some(checklist) = manual {
@@ -345,7 +345,7 @@ impl Judgement<'_> {
                 severity,
                 control: self.item.control.id.to_owned(),
                 // The cluster is no object: the policy stands for it.
-                resource: resource.unwrap_or_else(|| policy_reference(self.policy)),
+                resource: resource.map_or_else(|| policy_reference(self.policy), named_harmlessly),
                 location: Location {
                     container: defect.container.clone(),
                     argument: bounded(&defect.argument),
@@ -356,8 +356,16 @@ impl Judgement<'_> {
                 message: bounded(&defect.message),
             },
             uid: origin.uid.into(),
-            manager: origin.manager.into(),
+            manager: bounded(&origin.manager),
         }
+    }
+}
+
+/// Roles and bindings may be called anything, at any length.
+fn named_harmlessly(resource: ResourceRef) -> ResourceRef {
+    ResourceRef {
+        name: bounded(&resource.name),
+        ..resource
     }
 }
 
@@ -372,29 +380,48 @@ fn summary_of(failed: &[FindingPosture]) -> String {
     }
 }
 
-/// Text of a cluster's users in a report: at most 256 bytes, control characters escaped.
+/// Text of a cluster's users in a report: at most 256 bytes, and nothing in it that a terminal or an editor obeys.
 #[must_use]
 pub fn bounded(text: &str) -> String {
     const MOST: usize = 256;
+    const CUT: char = '…';
     let mut bounded = String::with_capacity(text.len().min(MOST));
+    // As much as there is room for beside the sign of the cut.
+    let mut kept = 0;
     for character in text.chars() {
-        let escaped: String = match character {
-            character if is_hostile(character) => character.escape_default().collect(),
-            character => character.to_string(),
-        };
-        if bounded.len() + escaped.len() > MOST {
-            bounded.push('…');
+        show(character, &mut bounded);
+        if bounded.len() > MOST {
+            bounded.truncate(kept);
+            bounded.push(CUT);
             break;
         }
-        bounded.push_str(&escaped);
+        if bounded.len() + CUT.len_utf8() <= MOST {
+            kept = bounded.len();
+        }
     }
     bounded
 }
 
-/// Control characters, and those that turn the direction of text around.
-fn is_hostile(character: char) -> bool {
+/// Text of somebody else in a log: nothing in it that a terminal or an editor obeys.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    text.chars().for_each(|character| show(character, &mut escaped));
+    escaped
+}
+
+fn show(character: char, shown: &mut String) {
+    if is_obeyed(character) {
+        shown.extend(character.escape_default());
+    } else {
+        shown.push(character);
+    }
+}
+
+/// Control characters, line breaks, and what turns the direction of text around or cannot be seen.
+fn is_obeyed(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn installations(inventory: &Inventory, plan: &Plan) -> Vec<Installation> {

@@ -121,6 +121,16 @@ pub fn flux_minor_of(component: Component, version: &Version) -> Option<(u64, u6
     Some((release.flux.major, release.flux.minor))
 }
 
+/// The newest known patch of the minor that a controller's version is of; `None` where no patch of it was read.
+#[must_use]
+pub fn newest_patch(component: Component, version: &Version) -> Option<&'static Version> {
+    RELEASES
+        .iter()
+        .filter_map(|release| release.component(component).exact())
+        .filter(|shipped| (shipped.major, shipped.minor) == (version.major, version.minor))
+        .max()
+}
+
 /// The newest known version of a controller: a lower bound where the newest release's patch could not be
 /// read.
 #[must_use]

@@ -2,6 +2,7 @@
 //!
 //! Pure knowledge: nothing here talks to a cluster, and nothing here knows how rows are stored.
 
+pub mod advisories;
 pub mod command_line;
 pub mod component;
 pub mod container;

@@ -93,6 +93,7 @@ impl Inventory {
             }
             Delta::Remove(kind, key) => self.remove(kind, key, changed),
             Delta::Undecodable(kind, key, note) => {
+                let note = without_value(&note).to_owned();
                 let state = self.state_mut(kind);
                 if state.table.remove(&key) {
                     changed.insert(Changed::Object(kind, key.clone()));
@@ -333,6 +334,14 @@ impl Inventory {
 
     fn object_origin(&self, kind: KindId, key: &ObjectKey) -> Option<kinds::Origin> {
         kind.entry().origin(&*self.state(kind).table, key)
+    }
+}
+
+/// What a decoder says of an object, without the value that it quotes: that may be long, and it may be a secret.
+fn without_value(note: &str) -> &str {
+    match note.rfind(", expected ") {
+        Some(quoted) => &note[quoted + 2..],
+        None => note,
     }
 }
 

@@ -50,14 +50,18 @@ impl Kind for Policy {
         Ok(Some(PolicyRow {
             uid: meta.uid.clone(),
             generation: meta.generation,
-            requested_at: meta
-                .annotations
-                .get(api::REQUESTED_AT)
-                .cloned()
-                .unwrap_or_default(),
+            requested_at: requested_at(meta),
             spec: object.spec,
         }))
     }
+}
+
+/// Reports and statuses echo it: of an annotation that is made to burst them, only the beginning counts.
+fn requested_at(meta: &Meta) -> String {
+    const MOST: usize = 256;
+    let asked = meta.annotations.get(api::REQUESTED_AT);
+    let asked = asked.map(String::as_str).unwrap_or_default();
+    asked[..asked.floor_char_boundary(MOST)].to_owned()
 }
 
 impl Kind for Report {
@@ -94,4 +98,20 @@ impl Kind for NamespaceReport {
 struct PolicyWire {
     #[serde(default)]
     spec: FluxSecurityPolicySpec,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_would_burst_the_report_is_cut() {
+        let asks = |text: String| Meta {
+            annotations: [(api::REQUESTED_AT.to_owned(), text)].into(),
+            ..Meta::default()
+        };
+        assert_eq!(requested_at(&asks("é".repeat(50_000))).len(), 256);
+        assert_eq!(requested_at(&asks("2026-01-01".to_owned())), "2026-01-01");
+        assert_eq!(requested_at(&Meta::default()), "");
+    }
 }

@@ -6,6 +6,7 @@
 mod counters;
 mod freshness;
 pub mod lease;
+mod live;
 mod objects;
 mod slot;
 
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use tokio::sync::watch;
@@ -24,15 +27,19 @@ use crate::api::{FluxSecurityPolicyStatus, FluxSecurityReport, ReportStatus};
 use crate::cluster::{Contact, sentence};
 use crate::engine::posture::Sight;
 use crate::engine::{PolicyPosture, Posture};
+use crate::failpoint::failpoint;
 use crate::render::{events, report};
 pub use counters::Counters;
 pub use freshness::Freshness;
 use lease::Leadership;
-use objects::{Objects, PublishError, Report};
+use live::Live;
+use objects::{Objects, PublishError, Report, Seen};
 use slot::Slot;
 
 /// How long the first audit waits for the slowest kind; what is missing then is Unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Writes that are under way at the same time: of namespace reports, and of Events.
+const AT_ONCE: usize = 8;
 /// How long the watches may take to catch up after the API server was away. Until then the gaps are ours, and no news.
 const CATCH_UP: Duration = Duration::from_secs(10);
 /// When to look again although nothing is known to be due.
@@ -100,10 +107,31 @@ impl Progress {
         }
     }
 
-    fn wait(&mut self, until: Instant) {
+    /// Something is left to do.
+    fn go_on(&mut self, later: Option<Instant>) {
+        let Some(later) = later else { return };
         self.complete = false;
-        self.next = self.next.min(until);
+        self.next = self.next.min(later);
     }
+}
+
+/// What is to be done about a namespace report.
+enum Task {
+    /// It is written as it should be; others may have changed it.
+    Keep(NamespaceReportStatus),
+    Write(NamespaceReportStatus),
+    /// Its namespace has no findings any more.
+    Remove,
+}
+
+/// How far it came.
+struct Ended {
+    namespace: String,
+    slot: Slot,
+    /// When to go on, if there is more to do.
+    later: Option<Instant>,
+    /// What was done.
+    task: Option<Task>,
 }
 
 impl Publisher {
@@ -205,7 +233,7 @@ impl Writer {
         if !known.loaded {
             let mut slot = std::mem::take(&mut known.status);
             let load = async |slot: &mut Slot| self.load(policy, known, posture, slot).await;
-            self.attend(&mut slot, &mut progress, policy, "", load).await;
+            progress.go_on(self.attend(&mut slot, policy, "", load).await);
             known.status = slot;
         }
         if !known.loaded {
@@ -223,27 +251,29 @@ impl Writer {
         progress
     }
 
-    /// Works on one object, unless it is to be left alone for now.
+    /// Works on one object, unless it is to be left alone for now. Tells when to go on, if there is more to do.
     async fn attend(
         &self,
         slot: &mut Slot,
-        progress: &mut Progress,
         policy: &PolicyPosture,
         namespace: &str,
         work: impl AsyncFnOnce(&mut Slot) -> Result<Option<Instant>, PublishError>,
-    ) {
-        if let Some(until) = slot.rests(Instant::now()) {
-            return progress.wait(until);
+    ) -> Option<Instant> {
+        let until = slot.rests(Instant::now());
+        if until.is_some() {
+            return until;
         }
         let error = match work(slot).await {
-            Ok(None) => return slot.succeeded(),
-            Ok(Some(later)) => return progress.wait(later),
+            Ok(later) => {
+                slot.succeeded();
+                return later;
+            }
             Err(error) => error,
         };
         let pause = slot.failed(error.is_refusal());
-        progress.wait(Instant::now() + pause);
+        let later = Some(Instant::now() + pause);
         if matches!(error, PublishError::NotLeading) {
-            return;
+            return later;
         }
         self.counters.failed();
         let problem = sentence(&error);
@@ -252,6 +282,7 @@ impl Writer {
             namespace,
             "not published: {problem}; trying again in {pause:?}"
         );
+        later
     }
 
     /// Reads what an earlier process published: a restart repeats nothing.
@@ -266,7 +297,9 @@ impl Writer {
         let report = self.objects.see(&self.objects.reports(), policy).await?;
         if let Some(seen) = report {
             known.report = seen.status;
-            known.slots.insert(String::new(), Slot::holding(seen.held));
+            known
+                .slots
+                .insert(String::new(), Slot::holding(seen.held, seen.is_ours));
         }
         let namespaces = posture
             .published
@@ -281,7 +314,9 @@ impl Writer {
             known
                 .namespaces
                 .insert(namespace.clone(), seen.status.unwrap_or_default());
-            known.slots.insert(namespace.clone(), Slot::holding(seen.held));
+            known
+                .slots
+                .insert(namespace.clone(), Slot::holding(seen.held, seen.is_ours));
         }
         known.loaded = true;
         Ok(None)
@@ -307,16 +342,19 @@ impl Writer {
                 if !changed {
                     return self.restore(&reports, policy, slot, watched, &next).await;
                 }
+                failpoint("evaluated");
                 self.tell(policy, known, slot, &reports, &next).await?;
+                failpoint("told");
                 self.objects.fill(&reports, policy, slot, &next).await?;
+                failpoint("reported");
                 self.counters.written();
                 self.counters.told(&policy.name, known.waiting.take());
                 self.counters
                     .transitions(&policy.name, known.report.as_ref(), &next);
                 known.report = Some(next);
-                Ok(None)
+                Ok(slot.unfinished())
             };
-            self.attend(&mut slot, progress, policy, "", work).await;
+            progress.go_on(self.attend(&mut slot, policy, "", work).await);
         }
         known.slots.insert(String::new(), slot);
     }
@@ -327,7 +365,7 @@ impl Writer {
         policy: &PolicyPosture,
         known: &Published,
         slot: &mut Slot,
-        reports: &Api<FluxSecurityReport>,
+        reports: &Api<Live<FluxSecurityReport>>,
         next: &ReportStatus,
     ) -> Result<(), PublishError> {
         if !policy.policy.spec.outputs.events {
@@ -348,42 +386,84 @@ impl Writer {
         progress: &mut Progress,
     ) {
         let next = report::namespace_reports(policy, &known.namespaces, Timestamp::now());
-        let gone: Vec<String> = known
+        let gone = known
             .namespaces
             .keys()
-            .filter(|namespace| !next.contains_key(*namespace))
-            .cloned()
-            .collect();
-        for namespace in gone {
-            let mut slot = known.slots.remove(&namespace).unwrap_or_default();
-            let reports = self.objects.namespace_reports(&namespace);
-            let work =
-                async |slot: &mut Slot| self.objects.delete(&reports, policy, slot).await.map(|()| None);
-            self.attend(&mut slot, progress, policy, &namespace, work).await;
-            if slot.held.is_some() {
-                known.slots.insert(namespace, slot);
+            .filter(|namespace| !next.contains_key(*namespace));
+        let mut tasks: Vec<(String, Task)> =
+            gone.map(|namespace| (namespace.clone(), Task::Remove)).collect();
+        for (namespace, status) in next {
+            let task = if known.namespaces.get(&namespace) == Some(&status) {
+                Task::Keep(status)
             } else {
-                known.namespaces.remove(&namespace);
+                Task::Write(status)
+            };
+            tasks.push((namespace, task));
+        }
+        let mut begun: Vec<BoxFuture<'_, Ended>> = Vec::new();
+        for (namespace, task) in tasks {
+            let watched = watched(posture, &namespace, policy);
+            let slot = known.slots.get(&namespace);
+            if matches!(task, Task::Keep(_)) && slot.is_some_and(|slot| !slot.is_touched(watched)) {
+                continue;
+            }
+            let slot = known.slots.remove(&namespace).unwrap_or_default();
+            begun.push(self.work_on(policy, namespace, slot, watched, task).boxed());
+        }
+        let mut ended = futures::stream::iter(begun).buffer_unordered(AT_ONCE);
+        while let Some(Ended {
+            namespace,
+            slot,
+            later,
+            task,
+        }) = ended.next().await
+        {
+            progress.go_on(later);
+            match task {
+                Some(Task::Write(status)) => known.namespaces.insert(namespace.clone(), status),
+                Some(Task::Remove) => known.namespaces.remove(&namespace),
+                Some(Task::Keep(_)) | None => None,
+            };
+            if known.namespaces.contains_key(&namespace) || slot.held.is_some() || later.is_some() {
+                known.slots.insert(namespace, slot);
             }
         }
-        for (namespace, status) in next {
-            let changed = known.namespaces.get(&namespace) != Some(&status);
-            let watched = watched(posture, &namespace, policy);
-            let mut slot = known.slots.remove(&namespace).unwrap_or_default();
-            if changed || slot.is_touched(watched) {
-                let reports = self.objects.namespace_reports(&namespace);
-                let work = async |slot: &mut Slot| {
-                    if !changed {
-                        return self.restore(&reports, policy, slot, watched, &status).await;
-                    }
-                    self.objects.fill(&reports, policy, slot, &status).await?;
+    }
+
+    /// Does what is to be done about one namespace report, unless it is to be left alone for now.
+    async fn work_on(
+        &self,
+        policy: &PolicyPosture,
+        namespace: String,
+        mut slot: Slot,
+        watched: Option<&str>,
+        task: Task,
+    ) -> Ended {
+        let reports = self.objects.namespace_reports(&namespace);
+        let mut is_done = false;
+        let work = async |slot: &mut Slot| {
+            let later = match &task {
+                Task::Keep(status) => self.restore(&reports, policy, slot, watched, status).await?,
+                Task::Remove => {
+                    self.objects.delete(&reports, policy, slot).await?;
+                    None
+                }
+                Task::Write(status) => {
+                    self.objects.fill(&reports, policy, slot, status).await?;
+                    failpoint("namespace-reported");
                     self.counters.written();
-                    known.namespaces.insert(namespace.clone(), status);
-                    Ok(None)
-                };
-                self.attend(&mut slot, progress, policy, &namespace, work).await;
-            }
-            known.slots.insert(namespace, slot);
+                    slot.unfinished()
+                }
+            };
+            is_done = true;
+            Ok(later)
+        };
+        let later = self.attend(&mut slot, policy, &namespace, work).await;
+        Ended {
+            namespace,
+            slot,
+            later,
+            task: is_done.then_some(task),
         }
     }
 
@@ -396,24 +476,30 @@ impl Writer {
         watched: Option<&str>,
         status: &K::Status,
     ) -> Result<Option<Instant>, PublishError> {
-        if let Some(later) = slot.restored.rests(Instant::now()) {
+        if let Some(later) = slot.restorations.rests(Instant::now()) {
             return Ok(Some(later));
         }
         let seen = self.objects.see(reports, policy).await?;
-        slot.looked(watched);
-        let (held, intact) = seen.map_or((None, false), |seen| {
-            let intact = seen.is_ours && seen.status.as_ref() == Some(status);
-            (Some(seen.held), intact)
-        });
+        let is_intact = |seen: &Seen<K::Status>| seen.is_ours && seen.status.as_ref() == Some(status);
+        let intact = seen.as_ref().is_some_and(is_intact);
+        let (held, live) = seen.map_or((None, None), |seen| (Some(seen.held), seen.status));
+        let foreign = live.filter(|_| slot.has_foreign());
         slot.held = held;
+        slot.looked(watched, intact);
         if intact {
             return Ok(None);
         }
-        slot.restored.took_place(Instant::now());
-        self.objects.dress(reports, policy, slot).await?;
-        self.objects.fill(reports, policy, slot, status).await?;
+        if let Some(foreign) = foreign {
+            self.objects
+                .erase(reports, policy, slot, &foreign, status)
+                .await?;
+        } else {
+            self.objects.dress(reports, policy, slot).await?;
+            self.objects.fill(reports, policy, slot, status).await?;
+        }
+        slot.restored();
         self.counters.written();
-        Ok(None)
+        Ok(slot.unfinished())
     }
 
     async fn publish_status(&self, policy: &PolicyPosture, known: &mut Published, progress: &mut Progress) {
@@ -429,7 +515,7 @@ impl Writer {
             known.policy = Some(status);
             Ok(None)
         };
-        self.attend(&mut slot, progress, policy, "", work).await;
+        progress.go_on(self.attend(&mut slot, policy, "", work).await);
         known.status = slot;
     }
 }

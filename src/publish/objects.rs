@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::object::HasStatus;
@@ -14,9 +16,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Counters;
 use super::lease::Leadership;
+use super::live::Live;
 use super::slot::{Held, Slot};
+use super::{AT_ONCE, Counters};
 use crate::api::{
     FIELD_MANAGER, FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityPolicyStatus,
     FluxSecurityReport, GROUP, ResourceRef, VERSION,
@@ -83,8 +86,8 @@ pub(super) trait Report:
 {
 }
 
-impl Report for FluxSecurityReport {}
-impl Report for FluxSecurityNamespaceReport {}
+impl Report for Live<FluxSecurityReport> {}
+impl Report for Live<FluxSecurityNamespaceReport> {}
 
 /// A report that is there.
 pub(super) struct Seen<S> {
@@ -105,12 +108,12 @@ impl Objects {
     }
 
     /// The report of the cluster.
-    pub(super) fn reports(&self) -> Api<FluxSecurityReport> {
+    pub(super) fn reports(&self) -> Api<Live<FluxSecurityReport>> {
         Api::all(self.client.clone())
     }
 
     /// The reports of a namespace.
-    pub(super) fn namespace_reports(&self, namespace: &str) -> Api<FluxSecurityNamespaceReport> {
+    pub(super) fn namespace_reports(&self, namespace: &str) -> Api<Live<FluxSecurityNamespaceReport>> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
@@ -214,14 +217,42 @@ impl Objects {
         status: &K::Status,
     ) -> Result<(), PublishError> {
         self.hold(reports, policy, slot).await?;
-        let first = self.patch_status(reports, &policy.name, slot, status).await;
-        if !first.as_ref().is_err_and(PublishError::is_overtaken) {
-            return first;
+        let mut written = self.patch_status(reports, &policy.name, slot, status).await;
+        if written.as_ref().is_err_and(PublishError::is_overtaken) {
+            slot.held = self.see(reports, policy).await?.map(|seen| seen.held);
+            self.hold(reports, policy, slot).await?;
+            let second = self.patch_status(reports, &policy.name, slot, status).await;
+            written = contested(second, || format!("{} {}", K::kind(&()), policy.name));
         }
-        slot.held = self.see(reports, policy).await?.map(|seen| seen.held);
-        self.hold(reports, policy, slot).await?;
-        let second = self.patch_status(reports, &policy.name, slot, status).await;
-        contested(second, || format!("{} {}", K::kind(&()), policy.name))
+        slot.said(written?.status() == Some(status));
+        Ok(())
+    }
+
+    /// Removes what others wrote into the status of a report: an apply leaves alone what it does not mention.
+    pub(super) async fn erase<K: Report>(
+        &self,
+        reports: &Api<K>,
+        policy: &PolicyPosture,
+        slot: &mut Slot,
+        live: &K::Status,
+        status: &K::Status,
+    ) -> Result<(), PublishError> {
+        let mut wanted = json!(status);
+        for (field, _) in json!(live).as_object().into_iter().flatten() {
+            if wanted.get(field).is_none() {
+                wanted[field] = Value::Null;
+            }
+        }
+        let version = slot.held.as_ref().map(|held| held.version.as_str());
+        let body = json!({"metadata": {"resourceVersion": version}, "status": wanted});
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(&body);
+        let request = reports.patch_status(&policy.name, &parameters, &patch);
+        slot.written(held(&self.write(request).await?));
+        Ok(())
     }
 
     /// Removes a report, unless it is another one by now.
@@ -262,12 +293,12 @@ impl Objects {
         let policies: Api<FluxSecurityPolicy> = Api::all(self.client.clone());
         let first = self.patch_status(&policies, &policy.name, slot, status).await;
         if !first.as_ref().is_err_and(PublishError::is_overtaken) {
-            return first;
+            return first.map(drop);
         }
         // Whoever edits the spec makes a new version too.
         self.policy(policy, slot).await?;
         let second = self.patch_status(&policies, &policy.name, slot, status).await;
-        contested(second, || format!("FluxSecurityPolicy {}", policy.name))
+        contested(second, || format!("FluxSecurityPolicy {}", policy.name)).map(drop)
     }
 
     async fn patch_status<K>(
@@ -276,7 +307,7 @@ impl Objects {
         name: &str,
         slot: &mut Slot,
         status: &impl Serialize,
-    ) -> Result<(), PublishError>
+    ) -> Result<K, PublishError>
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
@@ -288,9 +319,11 @@ impl Objects {
             "status": status,
         });
         let (parameters, patch) = (apply(), Patch::Apply(&body));
-        let request = objects.patch_status(name, &parameters, &patch);
-        slot.written(held(&self.write(request).await?));
-        Ok(())
+        let live = self
+            .write(objects.patch_status(name, &parameters, &patch))
+            .await?;
+        slot.written(held(&live));
+        Ok(live)
     }
 
     /// Sends Events. One that cannot be sent is counted and holds nothing up.
@@ -303,26 +336,33 @@ impl Objects {
         report_uid: &str,
         counters: &Counters,
     ) -> Result<(), PublishError> {
+        let mut sending: Vec<BoxFuture<'_, Result<(), PublishError>>> = Vec::new();
         for notice in notices {
-            let mut sent = Ok(());
-            for _ in 0..ATTEMPTS {
-                sent = self.post(notice, report_uid).await;
-                if matches!(sent, Ok(()) | Err(PublishError::NotLeading)) {
-                    break;
-                }
+            sending.push(self.send(notice, report_uid, counters).boxed());
+        }
+        let sent = futures::stream::iter(sending).buffer_unordered(AT_ONCE);
+        sent.try_collect().await
+    }
+
+    async fn send(&self, notice: &Notice, report_uid: &str, counters: &Counters) -> Result<(), PublishError> {
+        let mut sent = Ok(());
+        for _ in 0..ATTEMPTS {
+            sent = self.post(notice, report_uid).await;
+            if matches!(sent, Ok(()) | Err(PublishError::NotLeading)) {
+                break;
             }
-            match sent {
-                Err(PublishError::NotLeading) => return sent,
-                Err(error) => {
-                    tracing::warn!(
-                        reason = notice.reason,
-                        "an Event was dropped: {}",
-                        sentence(&error)
-                    );
-                    counters.event(false);
-                }
-                Ok(()) => counters.event(true),
+        }
+        match sent {
+            Err(PublishError::NotLeading) => return sent,
+            Err(error) => {
+                tracing::warn!(
+                    reason = notice.reason,
+                    "an Event was dropped: {}",
+                    sentence(&error)
+                );
+                counters.event(false);
             }
+            Ok(()) => counters.event(true),
         }
         Ok(())
     }
@@ -407,7 +447,7 @@ fn held(live: &impl ResourceExt) -> Held {
 }
 
 /// Says what a conflict means.
-fn contested(result: Result<(), PublishError>, object: impl FnOnce() -> String) -> Result<(), PublishError> {
+fn contested<T>(result: Result<T, PublishError>, object: impl FnOnce() -> String) -> Result<T, PublishError> {
     match result {
         Err(error) if error.is_overtaken() && !error.is_not_found() => Err(PublishError::Contested(object())),
         result => result,

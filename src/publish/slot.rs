@@ -16,10 +16,21 @@ pub(super) struct Slot {
     /// The object as we saw it last; none while it does not exist.
     pub(super) held: Option<Held>,
     /// How often it was restored.
-    pub(super) restored: Damper,
+    pub(super) restorations: Damper,
     looked: Option<String>,
+    mend: Mend,
     not_before: Instant,
     pause: Duration,
+}
+
+/// What is left to do until an object is as it should be, whatever the watch shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mend {
+    Nothing,
+    /// To write what is ours.
+    Apply,
+    /// To remove what others wrote beside it.
+    Erase,
 }
 
 /// An object that exists.
@@ -34,8 +45,9 @@ impl Default for Slot {
     fn default() -> Self {
         Self {
             held: None,
-            restored: Damper::default(),
+            restorations: Damper::default(),
             looked: None,
+            mend: Mend::Nothing,
             not_before: Instant::now(),
             pause: Duration::ZERO,
         }
@@ -43,10 +55,11 @@ impl Default for Slot {
 }
 
 impl Slot {
-    /// The slot of an object that is there already.
-    pub(super) fn holding(held: Held) -> Self {
+    /// The slot of an object that is there already: as we left it, or with another owner or other labels.
+    pub(super) fn holding(held: Held, is_ours: bool) -> Self {
         Self {
             held: Some(held),
+            mend: if is_ours { Mend::Nothing } else { Mend::Apply },
             ..Self::default()
         }
     }
@@ -80,12 +93,39 @@ impl Slot {
     /// has not caught up yet. One look at the live object tells.
     pub(super) fn is_touched(&self, watched: Option<&str>) -> bool {
         let held = self.held.as_ref().map(|held| held.version.as_str());
-        held != watched && self.looked.as_deref() != Some(watched.unwrap_or_default())
+        self.mend != Mend::Nothing
+            || held != watched && self.looked.as_deref() != Some(watched.unwrap_or_default())
     }
 
-    /// The live object was looked at while the watch showed this version.
-    pub(super) fn looked(&mut self, watched: Option<&str>) {
+    /// The live object was looked at while the watch showed this version; it is as it should be, or has to be restored.
+    pub(super) fn looked(&mut self, watched: Option<&str>, intact: bool) {
         self.looked = Some(watched.unwrap_or_default().to_owned());
+        self.mend = if intact { Mend::Nothing } else { Mend::Apply };
+    }
+
+    /// What we say was written; others may have written beside it.
+    pub(super) const fn said(&mut self, nothing_else: bool) {
+        if !nothing_else {
+            self.mend = Mend::Erase;
+        }
+    }
+
+    /// Whether what is left to do is to remove what others wrote.
+    pub(super) fn has_foreign(&self) -> bool {
+        self.mend == Mend::Erase
+    }
+
+    /// A restoration has come to its end, or to the point where what others wrote can be removed.
+    pub(super) fn restored(&mut self) {
+        if self.mend == Mend::Apply {
+            self.mend = Mend::Nothing;
+        }
+        self.restorations.took_place(Instant::now());
+    }
+
+    /// When to go on, when something is left to do.
+    pub(super) fn unfinished(&self) -> Option<Instant> {
+        (self.mend != Mend::Nothing).then_some(self.not_before)
     }
 }
 
@@ -168,18 +208,44 @@ mod tests {
             uid: "u".to_owned(),
             version: version.to_owned(),
         };
-        let mut slot = Slot::holding(held("7"));
+        let mut slot = Slot::holding(held("7"), true);
         assert!(!slot.is_touched(Some("7")));
         assert!(slot.is_touched(Some("6")), "the watch lags, or somebody wrote");
-        slot.looked(Some("6"));
+        slot.looked(Some("6"), true);
         assert!(!slot.is_touched(Some("6")), "looked at already");
         assert!(slot.is_touched(Some("8")));
-        slot.looked(None);
+        slot.looked(None, true);
         assert!(
             !slot.is_touched(None),
             "a kind that is not watched is looked at once"
         );
         slot.written(held("9"));
         assert!(slot.is_touched(None));
+    }
+
+    #[test]
+    fn a_restoration_that_fails_is_not_forgotten() {
+        let mut slot = Slot::default();
+        slot.looked(None, false);
+        assert!(
+            slot.is_touched(None),
+            "nothing is there, and nothing was made yet"
+        );
+        slot.restored();
+        assert!(!slot.is_touched(None));
+    }
+
+    #[test]
+    fn what_others_wrote_is_removed_after_what_is_ours_was_written() {
+        let mut slot = Slot::default();
+        slot.looked(None, false);
+        slot.said(false);
+        slot.restored();
+        assert!(slot.has_foreign() && slot.unfinished().is_some());
+        slot.looked(None, false);
+        assert!(!slot.has_foreign(), "until it is found again");
+        slot.said(true);
+        slot.restored();
+        assert!(slot.unfinished().is_none());
     }
 }

@@ -271,7 +271,7 @@ impl Scene<'_> {
             .posture
             .findings
             .iter()
-            .find(|it| it.finding.resource == finding.resource);
+            .find(|it| it.finding.resource.identity() == finding.resource.identity());
         let uid = known.map(|known| known.uid.clone()).unwrap_or_default();
         self.on_object("FindingResolved", NoticeType::Normal, finding, uid, &note)
     }
@@ -307,14 +307,15 @@ impl Scene<'_> {
             .and_then(|row| row.since.as_ref());
         let since = since.map(|since| since.0.to_string()).unwrap_or_default();
         let resource = &finding.resource;
+        let [group, kind, namespace, object] = resource.identity();
         let key = [
             self.policy_uid,
             reason,
             &finding.control,
-            &resource.api_version,
-            &resource.kind,
-            &resource.namespace,
-            &resource.name,
+            group,
+            kind,
+            namespace,
+            object,
             &finding.location.container,
             &since,
             &self.last_change(),
@@ -375,8 +376,9 @@ fn subject(finding: &FindingPosture) -> Subject {
 }
 
 /// A finding is the same while control, object and container are.
-fn identity(finding: &Finding) -> (&str, &ResourceRef, &str) {
-    (&finding.control, &finding.resource, &finding.location.container)
+fn identity(finding: &Finding) -> (&str, [&str; 4], &str) {
+    let object = finding.resource.identity();
+    (&finding.control, object, &finding.location.container)
 }
 
 /// The name of an Event: 128 bits of the digest of what makes the transition.
@@ -432,6 +434,15 @@ mod tests {
         );
         let names: BTreeSet<&str> = first.iter().map(|notice| notice.name.as_str()).collect();
         assert_eq!(names.len(), first.len());
+    }
+
+    #[test]
+    fn another_served_version_is_no_news() {
+        let mut posture = failing(&["a"]);
+        let before = report(&posture, None, at(1));
+        posture.findings[0].finding.resource.api_version = "apps/v2".to_owned();
+        let after = report(&posture, Some(&before), at(2));
+        assert_eq!(transitions("default", "uid", Some(&before), &after, &posture), []);
     }
 
     #[test]

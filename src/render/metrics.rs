@@ -9,6 +9,7 @@ use prometheus::{GaugeVec, Opts, Registry};
 use super::report::{compliance, is_audited, summary};
 use crate::api::{ControlResult, Severity};
 use crate::controls::VERSION;
+use crate::engine::posture::bounded as harmless;
 use crate::engine::{PolicyPosture, Posture};
 
 /// Series of `flux_security_namespace_findings`.
@@ -91,10 +92,11 @@ fn reports(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Err
     )?;
     for policy in posture.policies.values() {
         let spec = &policy.policy.spec;
+        let cluster_name = harmless(&spec.cluster_name);
         let labels = [
             policy.name.as_str(),
             spec.tenancy.as_str(),
-            &spec.cluster_name,
+            &cluster_name,
             VERSION,
         ];
         info.get_metric_with_label_values(&labels)?.set(1.0);

@@ -259,6 +259,19 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Gives back the space of what was deleted, and lets etcd write again after it has run out of it.
+    pub(crate) fn make_space(&self) -> anyhow::Result<()> {
+        self.compact()?;
+        plain::post(self.site.etcd, "/v3/maintenance/defragment", &json!({}))?;
+        let found = plain::post(self.site.etcd, "/v3/maintenance/alarm", &json!({"action": "GET"}))?;
+        for alarm in found["alarms"].as_array().into_iter().flatten() {
+            let disarm =
+                json!({"action": "DEACTIVATE", "memberID": alarm["memberID"], "alarm": alarm["alarm"]});
+            plain::post(self.site.etcd, "/v3/maintenance/alarm", &disarm)?;
+        }
+        Ok(())
+    }
+
     /// Address of the API server.
     pub(crate) fn url(&self) -> String {
         self.site.url()

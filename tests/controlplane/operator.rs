@@ -9,6 +9,9 @@ use anyhow::{Context, ensure};
 use super::process::{Process, free_port};
 use super::{ControlPlane, plain, wait_for};
 
+/// The user that it is.
+pub(crate) const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
+
 /// A running `fluxsec run`.
 pub(crate) struct Operator {
     /// Its process.
@@ -28,7 +31,26 @@ impl Operator {
             "--all",
             "--timeout=30s",
         ])?;
-        Ok(())
+        Self::wait_until_it_may(control_plane)
+    }
+
+    /// The API server reads roles by a watch of its own: a moment after they were applied it may still refuse.
+    fn wait_until_it_may(control_plane: &ControlPlane) -> anyhow::Result<()> {
+        let rights = [
+            ["list", "deployments.apps", "-A"],
+            ["patch", "fluxsecurityreports.fluxsecurity.dev", "-A"],
+            [
+                "update",
+                "leases.coordination.k8s.io/flux-security-operator",
+                "-nflux-security-system",
+            ],
+        ];
+        rights.iter().try_for_each(|right| {
+            wait_for("the operator's rights", Duration::from_secs(20), || {
+                control_plane.kubectl(&[&["auth", "can-i", "--as", USER], &right[..]].concat())
+            })
+            .map(drop)
+        })
     }
 
     /// Starts it under the token of its ServiceAccount and waits until it is ready.
@@ -41,12 +63,22 @@ impl Operator {
 
     /// Starts it with a kubeconfig and waits for nothing.
     pub(crate) fn launch(control_plane: &ControlPlane, kubeconfig: &Path) -> anyhow::Result<Self> {
+        Self::launch_with(control_plane, kubeconfig, &[])
+    }
+
+    /// The same with more variables.
+    pub(crate) fn launch_with(
+        control_plane: &ControlPlane,
+        kubeconfig: &Path,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let port = free_port()?;
         let process = control_plane.sandbox().spawn(
             "fluxsec",
             Command::new(fluxsec())
                 .args(["run", "--metrics-address", &format!("127.0.0.1:{port}")])
-                .env("KUBECONFIG", kubeconfig),
+                .env("KUBECONFIG", kubeconfig)
+                .envs(variables.iter().copied()),
         )?;
         Ok(Self { process, port })
     }

@@ -10,10 +10,10 @@ use anyhow::ensure;
 use flux_security_operator::controls::{self, Judges};
 use serde_json::Value;
 
+use crate::controlplane::operator::USER;
 use crate::controlplane::{Operator, plain, wait_for};
+use crate::exposition::{Series, series};
 
-/// The user that the operator is.
-pub(crate) const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
 /// How often the metrics are looked at.
 const ROUND: Duration = Duration::from_millis(250);
 /// Reports may be written again after this time: the operator's pace of a second, less what two requests may differ in
@@ -23,40 +23,6 @@ const PACE: f64 = 0.9;
 const SLACK: u64 = 16 * 1024;
 /// Descriptors beyond the steady ones: connections that are being closed and made anew.
 const SPARE_DESCRIPTORS: usize = 24;
-
-/// One series of a scrape.
-struct Series {
-    name: String,
-    labels: BTreeMap<String, String>,
-    value: f64,
-}
-
-/// The series of a scrape. Panics on a line that no scraper would take.
-fn series(text: &str) -> Vec<Series> {
-    let lines = text
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.is_empty());
-    lines.map(parse).collect()
-}
-
-fn parse(line: &str) -> Series {
-    let (head, value) = line
-        .rsplit_once(' ')
-        .unwrap_or_else(|| panic!("no value: {line}"));
-    let (name, labels) = match head.split_once('{') {
-        None => (head, ""),
-        Some((name, labels)) => (name, labels.strip_suffix('}').unwrap()),
-    };
-    let pair = |pair: &str| {
-        let (label, value) = pair.split_once('=')?;
-        Some((label.to_owned(), value.trim_matches('"').to_owned()))
-    };
-    Series {
-        name: name.to_owned(),
-        labels: labels.split(',').filter_map(pair).collect(),
-        value: value.parse().unwrap_or_else(|_| panic!("no number: {line}")),
-    }
-}
 
 /// I1, in one scrape: controls that pass although a kind that they judge is not fully known.
 pub(crate) fn false_greens(scrape: &str) -> Vec<String> {

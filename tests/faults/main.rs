@@ -4,8 +4,19 @@
 
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
+mod crashes;
+#[path = "../support/exposition.rs"]
+mod exposition;
+#[path = "../support/harmless.rs"]
+mod harmless;
+mod hostile;
 mod invariants;
+mod kinds;
 mod matrix;
 mod outages;
 mod replicas;
+mod reports;
+mod rights;
 mod scene;
+mod storm;
+mod upgrades;

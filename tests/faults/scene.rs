@@ -1,6 +1,7 @@
 //! What every test of a fault begins with, and how it ends.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use crate::matrix;
 pub(crate) const CONVERGENCE: Duration = Duration::from_secs(30);
 /// No write may follow in this time once the report is right.
 const QUIET: Duration = Duration::from_secs(3);
+/// No container is back sooner. Two processes do not know of each other's last write.
+const RESTART: Duration = Duration::from_secs(1);
 /// A control that [`Scene::drift`] fails and repairs.
 pub(crate) const CONTROL: &str = "FSP-KUST-001";
 /// The flag that does it.
@@ -26,6 +29,7 @@ pub(crate) const FLAG: &str = "--insecure-kubeconfig-exec";
 pub(crate) struct Scene {
     pub(crate) operator: Operator,
     pub(crate) control_plane: ControlPlane,
+    kubeconfig: PathBuf,
     steady: Footprint,
     watchman: Watchman,
 }
@@ -34,6 +38,14 @@ impl Scene {
     /// The operator, with a straight way to the API server.
     pub(crate) fn begin() -> Self {
         Self::start(ControlPlane::start().unwrap(), |control_plane| {
+            operator_kubeconfig(control_plane, &control_plane.url())
+        })
+    }
+
+    /// The operator on a cluster that was made different before it started.
+    pub(crate) fn begin_on(prepare: impl FnOnce(&ControlPlane)) -> Self {
+        Self::start(ControlPlane::start().unwrap(), |control_plane| {
+            prepare(control_plane);
             operator_kubeconfig(control_plane, &control_plane.url())
         })
     }
@@ -54,7 +66,7 @@ impl Scene {
     /// The operator with a kubeconfig of the test's own, on a control plane of the test's own.
     pub(crate) fn start(
         control_plane: ControlPlane,
-        kubeconfig: impl FnOnce(&ControlPlane) -> std::path::PathBuf,
+        kubeconfig: impl FnOnce(&ControlPlane) -> PathBuf,
     ) -> Self {
         let control_plane = installed_on(control_plane);
         control_plane.apply(SHARED).unwrap();
@@ -70,7 +82,17 @@ impl Scene {
             watchman: Watchman::post(&operator),
             operator,
             control_plane,
+            kubeconfig,
         }
+    }
+
+    /// Puts another operator into the place of this one, which is stopped unless it has ended, and gives it variables.
+    pub(crate) fn replace_operator(&mut self, variables: &[(&str, &str)]) {
+        self.operator.process.stop().unwrap();
+        std::thread::sleep(RESTART);
+        self.operator = Operator::launch_with(&self.control_plane, &self.kubeconfig, variables).unwrap();
+        self.operator.wait_until_ready().unwrap();
+        std::mem::replace(&mut self.watchman, Watchman::post(&self.operator)).dismiss();
     }
 
     /// Turns the flag on or off: the control fails, or passes.
@@ -86,6 +108,11 @@ impl Scene {
     pub(crate) fn wait_for_drift(&self, on: bool, patience: Duration) {
         let expected = if on { "Fail" } else { "Pass" };
         wait_for_result(&self.control_plane, CONTROL, expected, patience);
+    }
+
+    /// Waits until nothing is written any more.
+    pub(crate) fn wait_until_quiet(&self) {
+        wait_until_quiet(&self.control_plane);
     }
 
     /// Drifts, waits for the report to be right, and keeps how long that took: for faults after whose end nothing has
@@ -116,7 +143,7 @@ impl Scene {
 }
 
 /// A kubeconfig with the rights of the operator, for the API server at a URL.
-pub(crate) fn operator_kubeconfig(control_plane: &ControlPlane, url: &str) -> std::path::PathBuf {
+pub(crate) fn operator_kubeconfig(control_plane: &ControlPlane, url: &str) -> PathBuf {
     let token = control_plane.service_account_token("flux-security-system", "flux-security-operator");
     control_plane
         .kubeconfig_at(url, "operator", &token.unwrap())
@@ -181,4 +208,72 @@ pub(crate) fn wait_until_quiet(control_plane: &ControlPlane) {
         Ok(())
     })
     .unwrap();
+}
+
+/// Waits until a kind is fully known, or is not.
+pub(crate) fn wait_for_coverage(operator: &Operator, kind: &str, synced: bool, patience: Duration) {
+    let series = format!("flux_security_kind_synced{{kind=\"{kind}\"}}");
+    let expected = f64::from(u8::from(synced));
+    wait_for(kind, patience, || {
+        let found = operator.metric(&series)?;
+        ensure!(found == Some(expected), "{series} is {found:?}");
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Waits until a resource is named as what is missing.
+pub(crate) fn wait_until_blind_to(control_plane: &ControlPlane, resource: &str, patience: Duration) -> Value {
+    wait_for("a report that names what is missing", patience, || {
+        let report = report(control_plane)?;
+        let complete = condition(&report, "Complete");
+        let message = complete["message"].as_str().unwrap_or_default();
+        ensure!(
+            complete["status"] == "False" && message.contains(resource),
+            "{complete}"
+        );
+        Ok(report)
+    })
+    .unwrap()
+}
+
+/// Every control says what an audit that saw everything said, or it is Unknown because of this resource.
+pub(crate) fn assert_blind_to(report: &Value, resource: &str, whole: &Value) {
+    let rows = report["status"]["controls"].as_array().unwrap();
+    let differs = |row: &&Value| row["result"] != result(whole, row["id"].as_str().unwrap());
+    let blind: Vec<&Value> = rows.iter().filter(differs).collect();
+    assert!(!blind.is_empty(), "no control misses {resource}");
+    for row in blind {
+        let message = row["message"].as_str().unwrap_or_default();
+        assert!(
+            row["result"] == "Unknown" && message.contains(resource),
+            "{row} for want of {resource}"
+        );
+    }
+}
+
+/// A condition of an object.
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let mut conditions = conditions.filter(|it| it["type"] == kind);
+    conditions.next().unwrap_or(&Value::Null)
+}
+
+/// How many writes of reports the operator has counted.
+pub(crate) fn writes(operator: &Operator, outcome: &str) -> u64 {
+    let series = format!("flux_security_report_writes_total{{outcome=\"{outcome}\"}}");
+    let count = operator.metric(&series).unwrap().unwrap_or_default();
+    count.to_string().parse().unwrap()
+}
+
+/// How often the operator has asked for something under this path.
+pub(crate) fn requests(control_plane: &ControlPlane, path: &str) -> usize {
+    let audited = control_plane.audit_log().unwrap();
+    let asked = audited.iter().filter(|event| {
+        event["user"]["username"] == operator::USER
+            && event["requestURI"].as_str().unwrap_or_default().contains(path)
+    });
+    // A watch is logged when it begins and when it ends.
+    let asked: BTreeSet<&str> = asked.map(|event| event["auditID"].as_str().unwrap()).collect();
+    asked.len()
 }

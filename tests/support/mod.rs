@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod exposition;
+pub(crate) mod harmless;
+
 use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
 use flux_security_operator::controls;
 use flux_security_operator::engine::{ControlPosture, Engine, PolicyPosture};
@@ -11,6 +14,13 @@ use flux_security_operator::inventory::{
 use flux_security_operator::kinds::own::PolicyRow;
 use flux_security_operator::kinds::{KindId, Meta};
 use serde_json::{Value, json};
+
+/// Whether a control judges how a controller was started, not what it is.
+pub(crate) fn reads_command_lines(control: &controls::Control) -> bool {
+    let of_images = ["FSX-VER-", "FSX-IMG-"];
+    matches!(control.judges, controls::Judges::Controllers { .. })
+        && !of_images.iter().any(|prefix| control.id.starts_with(prefix))
+}
 
 /// The fact that an object exists.
 pub(crate) fn upsert(object: &Value) -> Delta {

@@ -1,9 +1,16 @@
 //! `$(NAME)` in `command` and `args`, as the kubelet expands it
 //! (Kubernetes `third_party/forked/golang/expansion` and `pkg/kubelet/kubelet_pods.go`).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::flux::container::{Container, EnvSource};
+
+/// Bytes that the references of one container are replaced by at most: thirty variables that are each twice the one
+/// before would be a gigabyte, and no controller needs more than a few names.
+const MOST: usize = 64 * 1024;
+/// Bytes of a reason that is told with where it comes from.
+const LONGEST_REASON: usize = 256;
 
 /// A text of which a tail may be unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +42,8 @@ impl Text {
 pub(super) struct Environment<'a> {
     variables: BTreeMap<&'a str, Text>,
     has_env_from: bool,
+    /// How many bytes references may still be replaced by.
+    room: Cell<usize>,
 }
 
 impl<'a> Environment<'a> {
@@ -43,6 +52,7 @@ impl<'a> Environment<'a> {
         let mut environment = Self {
             variables: BTreeMap::new(),
             has_env_from: container.has_env_from,
+            room: Cell::new(MOST),
         };
         for variable in &container.env {
             let text = match &variable.source {
@@ -76,12 +86,15 @@ impl<'a> Environment<'a> {
             };
             rest = after;
             let value = self.value(name);
+            let Some(room) = self.room.get().checked_sub(value.known.len()) else {
+                let unread = Some(format!("its references stand for more than {MOST} bytes"));
+                return Text { known, unread };
+            };
+            self.room.set(room);
             known.push_str(&value.known);
             if let Some(why) = value.unread {
-                return Text {
-                    known,
-                    unread: Some(format!("$({name}) comes from {why}")),
-                };
+                let unread = Some(with_origin(name, why));
+                return Text { known, unread };
             }
         }
         known.push_str(rest);
@@ -128,6 +141,14 @@ impl<'a> Environment<'a> {
     }
 }
 
+/// Why a reference is not known. Of a long chain of references only the end is told.
+fn with_origin(name: &str, why: String) -> String {
+    if why.len() > LONGEST_REASON {
+        return why;
+    }
+    format!("$({name}) comes from {why}")
+}
+
 fn field(path: &str, pod_namespace: &str, pod_name: Option<&str>) -> Text {
     match (path, pod_name) {
         ("metadata.namespace", _) => Text::known(pod_namespace),
@@ -136,5 +157,64 @@ fn field(path: &str, pod_namespace: &str, pod_name: Option<&str>) -> Text {
             known: String::new(),
             unread: Some(format!("field {path}")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flux::container::EnvVar;
+
+    fn container(variables: impl Iterator<Item = (String, EnvSource)>) -> Container {
+        Container {
+            env: variables.map(|(name, source)| EnvVar { name, source }).collect(),
+            ..Container::default()
+        }
+    }
+
+    #[test]
+    fn references_stand_for_so_much_text_and_no_more() {
+        let twice = |number: u32| {
+            let value = match number.checked_sub(1) {
+                None => "x".to_owned(),
+                Some(before) => format!("$(V{before})$(V{before})"),
+            };
+            (format!("V{number}"), EnvSource::Literal(value))
+        };
+        let few = container((0..=10).map(twice));
+        assert_eq!(
+            Environment::of(&few, "", None).expand("$(V10)").known.len(),
+            1 << 10
+        );
+        let many = container((0..40).map(twice));
+        let environment = Environment::of(&many, "", None);
+        let laughs = environment.expand("$(V39)");
+        assert!(
+            laughs
+                .unread
+                .is_some_and(|why| why.contains("more than 65536 bytes"))
+        );
+        let all: usize = environment.variables.values().map(|text| text.known.len()).sum();
+        assert!(all <= MOST + 40, "{all} bytes");
+    }
+
+    #[test]
+    fn the_reason_does_not_grow_with_a_chain_of_references() {
+        let link = |number: u32| {
+            let source = match number.checked_sub(1) {
+                None => EnvSource::Unread("Secret a/b".to_owned()),
+                Some(before) => EnvSource::Literal(format!("$(V{before})")),
+            };
+            (format!("V{number}"), source)
+        };
+        let container = container((0..1000).map(link));
+        let environment = Environment::of(&container, "", None);
+        let near = environment.expand("$(V1)").unread.unwrap();
+        assert_eq!(near, "$(V1) comes from $(V0) comes from Secret a/b");
+        let far = environment.expand("$(V999)").unread.unwrap();
+        assert!(
+            far.ends_with("comes from Secret a/b") && far.len() < LONGEST_REASON * 2,
+            "{far}"
+        );
     }
 }

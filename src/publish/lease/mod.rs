@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::FIELD_MANAGER;
 use crate::cluster::sentence;
 use crate::engine::posture::bounded;
+use crate::failpoint::failpoint;
 use election::{Election, Step};
 
 /// How the election is paced. `retry` < `renew_deadline` < `lease`, or there may be two leaders.
@@ -205,6 +206,7 @@ impl Elector {
         let started = Instant::now();
         match self.put(lease).await {
             Ok(lease) => {
+                failpoint("renewed");
                 self.election.wrote(lease, started, Instant::now());
                 self.write_problem.settled();
             }

@@ -1,0 +1,72 @@
+//! Whose build an image is, and which version.
+
+use semver::Version;
+
+use super::super::control::Defect;
+use super::super::flag;
+use super::super::judges::Subject;
+use crate::flux::Component;
+use crate::flux::image::ImageRef;
+use crate::inventory::Missing;
+
+/// Where the Flux project publishes its images. A path without a registry is one of Docker Hub.
+const UPSTREAM: [&str; 3] = ["ghcr.io/fluxcd", "docker.io/fluxcd", "fluxcd"];
+/// Vendors that rebuild Flux, some with fixes under an unchanged tag.
+const VENDORS: [&str; 3] = [
+    "ghcr.io/controlplaneio-fluxcd",
+    "mcr.microsoft.com/oss/fluxcd",
+    "mcr.microsoft.com/oss/v2/fluxcd",
+];
+
+/// Whose build it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Builder {
+    Upstream,
+    Vendor,
+    Unknown,
+}
+
+impl Builder {
+    pub(super) fn of(image: &str) -> Self {
+        let path = ImageRef::parse(image).registry_and_path;
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let within = |prefix: &&'static str| folder == *prefix || folder.starts_with(&format!("{prefix}/"));
+        if UPSTREAM.contains(&folder) {
+            return Self::Upstream;
+        }
+        if VENDORS.iter().any(within) {
+            Self::Vendor
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// The version of a build of the Flux project.
+///
+/// # Errors
+/// The image's tag tells no version, or a vendor's build has fixes that its tag does not tell of.
+pub(super) fn upstream_version<'a>(subject: &Subject<'a>) -> Result<&'a Version, Missing> {
+    let image = &subject.instance.image;
+    if Builder::of(image) == Builder::Vendor {
+        let message = format!("{}: {image} is a vendor's build, ask the vendor", subject.key);
+        return Err(Missing::new("VendorBuild", message));
+    }
+    subject.instance.version.as_ref().ok_or_else(|| {
+        let message = format!("{}: the image {image} does not tell its version", subject.key);
+        Missing::new("VersionUnknown", message)
+    })
+}
+
+/// What is wrong with the image of a controller.
+pub(super) fn defect(subject: &Subject<'_>, observed: String, expected: String) -> Defect {
+    let component: Component = subject.key.component;
+    Defect {
+        field: "image".to_owned(),
+        message: format!("{component} in namespace {}: {observed}", subject.key.namespace),
+        observed,
+        expected,
+        severity: flag::weight(subject),
+        ..Defect::default()
+    }
+}

@@ -1,0 +1,40 @@
+//! FSX-IMG-002: The controller's image is pinned by digest.
+
+use super::super::control::{Control, Outcome, Severities};
+use super::super::judges::{Judges, Subject};
+use super::build;
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::image::ImageRef;
+use crate::inventory::Missing;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-IMG-002",
+    title: "The controller's image is pinned by digest",
+    chapter: "Beyond the document: Images",
+    severity: Severities::always(Severity::Medium),
+    rationale: "A tag can be moved; a digest names one image for ever. Flux's images are signed, but nothing verifies that at admission unless a policy does.",
+    audit: "The image of the workload. Fails without a digest. An admission policy that verifies Flux's signatures serves as well and is not looked for here.",
+    remediation: "Pin the images with kustomize (images.digest), install with flux-operator, or verify the signatures at admission.",
+    reference: "https://fluxcd.io/flux/security/#signed-container-images",
+    reads: &[],
+    parameters: &[],
+    judges: Judges::Controllers {
+        components: &Component::ALL,
+        judge,
+    },
+};
+
+#[expect(clippy::unnecessary_wraps, reason = "as all controls")]
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let image = &subject.instance.image;
+    if ImageRef::parse(image).digest.is_some() {
+        return Ok(Outcome::Pass);
+    }
+    let expected = "an image with @sha256:...".to_owned();
+    Ok(Outcome::fail(build::defect(
+        subject,
+        format!("runs {image}, which is not pinned"),
+        expected,
+    )))
+}

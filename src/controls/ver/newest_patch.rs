@@ -1,0 +1,38 @@
+//! FSX-VER-003: The controller is of the newest patch of its minor.
+
+use super::super::control::{Control, Outcome, Severities};
+use super::super::judges::{Judges, Subject};
+use super::build;
+use crate::api::Severity;
+use crate::flux::{Component, distribution};
+use crate::inventory::Missing;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-VER-003",
+    title: "The controller is of the newest patch of its minor",
+    chapter: "Beyond the document: Versions",
+    severity: Severities::always(Severity::Medium),
+    rationale: "Patches of Flux fix defects and vulnerabilities and nothing else.",
+    audit: "The controller's version against the newest patch of the same minor that this catalogue knows. A patch that it does not know passes. Unknown when the image does not tell its version, and for builds of vendors.",
+    remediation: "Upgrade Flux to the newest patch of its minor.",
+    reference: "https://github.com/fluxcd/flux2/releases",
+    reads: &[],
+    parameters: &[],
+    judges: Judges::Controllers {
+        components: &Component::ALL,
+        judge,
+    },
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let version = build::upstream_version(subject)?;
+    let Some(newest) = distribution::newest_patch(subject.key.component, version) else {
+        return Ok(Outcome::not_applicable("no release of this minor is known"));
+    };
+    if (version.major, version.minor, version.patch) >= (newest.major, newest.minor, newest.patch) {
+        return Ok(Outcome::Pass);
+    }
+    let observed = format!("version {version}");
+    let expected = format!("{newest} or later");
+    Ok(Outcome::fail(build::defect(subject, observed, expected)))
+}

@@ -1,0 +1,61 @@
+//! Versions and images of controllers.
+
+use super::*;
+
+fn controller(name: &str, image: &str) -> Value {
+    let mut it = deployment(name, "1.0.0", &[]);
+    it["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+    it
+}
+
+fn source(version: &str) -> Value {
+    deployment("source-controller", version, &[])
+}
+
+const DIGEST: &str = "sha256:2f5bb8e0c1c2c9c0b6e3e0e1d6b8f0f7a1b2c3d4e5f60718293a4b5c6d7e8f90";
+
+#[rustfmt::skip]
+pub(crate) fn cases() -> Vec<Case> {
+    let image = |image: &str| vec![controller("source-controller", image)];
+    let unversioned = || image(&format!("ghcr.io/fluxcd/source-controller@{DIGEST}"));
+    let vendor = || image("ghcr.io/controlplaneio-fluxcd/distroless/source-controller:v1.7.0");
+    let namespace = json!({"kind": "Namespace", "metadata": {"name": "flux-system"}});
+    let pair = |one: &str, other: &str| vec![namespace.clone(), source(one), deployment("kustomize-controller", other, &[])];
+    let gcr = object("Receiver", json!({"type": "gcr"}));
+    let notification = |version: &str| deployment("notification-controller", version, &[]);
+    vec![
+        ("FSX-VER-001", "FSX-VER-001 old", vec![source("1.2.4")], Fail),
+        ("FSX-VER-001", "nothing known", vec![source("1.10.1")], Pass),
+        ("FSX-VER-001", "FSX-VER-001 the condition is met", vec![notification("1.8.2"), gcr], Fail),
+        ("FSX-VER-001", "FSX-VER-001 a digest tells no version", unversioned(), Unknown),
+        ("FSX-VER-001", "FSX-VER-001 vendors fix under the same tag", vendor(), Unknown),
+        ("FSX-VER-002", "2.10", vec![source("1.10.1")], Pass),
+        ("FSX-VER-002", "2.8", vec![source("1.8.5")], Pass),
+        ("FSX-VER-002", "2.7", vec![source("1.7.4")], Fail),
+        ("FSX-VER-002", "long gone", vec![source("0.30.0")], Fail),
+        ("FSX-VER-002", "FSX-VER-002 newer than the catalogue", vec![source("1.11.0")], Unknown),
+        ("FSX-VER-002", "a digest", unversioned(), Unknown),
+        ("FSX-VER-003", "behind", vec![source("1.9.4")], Fail),
+        ("FSX-VER-003", "the newest", vec![source("1.9.6")], Pass),
+        ("FSX-VER-003", "FSX-VER-003 an unknown patch of a known minor", vec![source("1.9.99")], Pass),
+        ("FSX-VER-003", "a minor without a known patch", vec![source("0.30.0")], NotApplicable),
+        ("FSX-VER-003", "a vendor", vendor(), Unknown),
+        ("FSX-VER-004", "together", pair("1.9.4", "1.9.4"), Pass),
+        ("FSX-VER-004", "neighbours", pair("1.9.4", "1.8.5"), Pass),
+        ("FSX-VER-004", "far apart", pair("1.9.4", "1.7.0"), Fail),
+        ("FSX-VER-004", "not known", vec![namespace.clone(), unversioned().remove(0)], Unknown),
+        ("FSX-VER-004", "no Flux there", vec![namespace.clone()], NotApplicable),
+        ("FSX-IMG-001", "upstream", image("ghcr.io/fluxcd/source-controller:v1.9.4"), Pass),
+        ("FSX-IMG-001", "FSX-IMG-001 Docker Hub without its name", image("fluxcd/source-controller:v1.9.4"), Pass),
+        ("FSX-IMG-001", "AKS", image("mcr.microsoft.com/oss/v2/fluxcd/source-controller:v1.9.4"), Pass),
+        ("FSX-IMG-001", "a mirror", image("registry.example/fluxcd/source-controller:v1.9.4"), Fail),
+        ("FSX-IMG-001", "sounds alike", image("ghcr.io/fluxcd-x/source-controller:v1.9.4"), Fail),
+        ("FSX-IMG-002", "a digest", image(&format!("ghcr.io/fluxcd/source-controller:v1.9.4@{DIGEST}")), Pass),
+        ("FSX-IMG-002", "a tag", vec![source("1.9.4")], Fail),
+        ("FSX-IMG-003", "a release", vec![source("1.9.4")], Pass),
+        ("FSX-IMG-003", "a release candidate", vec![source("1.9.0-rc.1")], Fail),
+        ("FSX-IMG-003", "latest", image("ghcr.io/fluxcd/source-controller:latest"), Fail),
+        ("FSX-IMG-003", "nothing is latest", image("ghcr.io/fluxcd/source-controller"), Fail),
+        ("FSX-IMG-003", "a digest alone", unversioned(), NotApplicable),
+    ]
+}
