@@ -4,6 +4,7 @@
 //! report and the namespace report of the tenant. Time runs from when the change was due, so that a late one counts.
 //! The floor is the same change, seen by the same watcher on the object itself.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -103,10 +104,16 @@ struct Flips {
 
 impl Flips {
     fn new(size: usize) -> Self {
-        Self {
-            objects: Population::sound_kustomizations(size),
-            next: 0,
-        }
+        let mut objects = Population::sound_kustomizations(size);
+        // Each tenant's first, then each tenant's second: the report of a namespace has its pace, and is left alone
+        // as long as can be.
+        let mut turns = BTreeMap::new();
+        objects.sort_by_cached_key(|(namespace, _)| {
+            let turn: &mut u32 = turns.entry(namespace.clone()).or_default();
+            *turn += 1;
+            *turn
+        });
+        Self { objects, next: 0 }
     }
 
     /// Makes the changes when they are due, also when earlier ones are still under way.

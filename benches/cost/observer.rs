@@ -36,8 +36,14 @@ impl Observer {
             let mut events = std::pin::pin!(events);
             while let Ok(Some(event)) = events.try_next().await {
                 let when = Instant::now();
-                let (WatchEvent::Added(object) | WatchEvent::Modified(object)) = event else {
-                    continue;
+                let object = match event {
+                    WatchEvent::Added(object) | WatchEvent::Modified(object) => object,
+                    // What is gone says nothing any more.
+                    WatchEvent::Deleted(mut object) => {
+                        object["status"] = Value::Null;
+                        object
+                    }
+                    WatchEvent::Bookmark(_) | WatchEvent::Error(_) => continue,
                 };
                 if send.send(Sighting { when, object }).is_err() {
                     return;
