@@ -1,9 +1,21 @@
 //! The connection to a cluster.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, KubeconfigError};
+use http::Response;
+use http::header::RETRY_AFTER;
+use kube::client::{ClientBuilder, DynBody};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use tower::BoxError;
+use tower::layer::layer_fn;
+use tower::util::ThenLayer;
+
+use super::pace::Paced;
+
+/// The longest `Retry-After` that is honoured: what is known grows stale meanwhile, and nobody is told.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Why there is no connection. Each message names what to do.
 #[derive(Debug, thiserror::Error)]
@@ -38,36 +50,77 @@ pub enum ConnectError {
 /// # Errors
 /// There is none that can be used.
 pub async fn configure(context: Option<&str>) -> Result<Config, ConnectError> {
-    match context {
-        Some(context) => {
-            let options = KubeConfigOptions {
-                context: Some(context.to_owned()),
-                ..KubeConfigOptions::default()
-            };
-            Config::from_kubeconfig(&options)
-                .await
-                .map_err(ConnectError::NoConfig)
-        }
-        None => infer().await,
+    let error = match from_kubeconfig(context).await {
+        Ok(config) => return Ok(config),
+        Err(error) => ConnectError::NoConfig(error),
+    };
+    if context.is_some() {
+        return Err(error);
     }
+    Config::incluster().map_err(|_| error)
+}
+
+async fn from_kubeconfig(context: Option<&str>) -> Result<Config, KubeconfigError> {
+    let kubeconfig = Kubeconfig::read()?;
+    let authority = authority(&kubeconfig, context);
+    let options = KubeConfigOptions {
+        context: context.map(str::to_owned),
+        ..KubeConfigOptions::default()
+    };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    // Read again every minute, as kube does by itself in a pod only: a CA that is rotated needs no restart.
+    config.root_cert_file = authority;
+    Ok(config)
+}
+
+/// The file that holds the CA of the cluster, when the kubeconfig names one.
+fn authority(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<PathBuf> {
+    let context = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|it| it.name == context)?;
+    let cluster = &context.context.as_ref()?.cluster;
+    let cluster = kubeconfig.clusters.iter().find(|it| it.name == *cluster)?;
+    let cluster = cluster.cluster.as_ref()?;
+    if cluster.certificate_authority_data.is_some() {
+        return None;
+    }
+    cluster.certificate_authority.as_ref().map(PathBuf::from)
 }
 
 /// A client, and the address of its API server.
 ///
+/// It repeats nothing by itself. kube's own repetitions would hide for minutes that the server fails: what depends on
+/// the answer would not be known to be stale, and the pauses between them would outlast the fault.
+///
 /// # Errors
 /// The configuration cannot be turned into a client.
-pub fn connect(config: Config) -> Result<(Client, String), ConnectError> {
+pub fn connect(mut config: Config) -> Result<(Client, String), ConnectError> {
     let url = config.cluster_url.to_string();
-    let client = Client::try_from(config).map_err(ConnectError::Client)?;
+    config.default_retry = false;
+    let builder = ClientBuilder::try_from(config).map_err(ConnectError::Client)?;
+    let client = builder
+        .with_layer(&ThenLayer::new(in_its_time))
+        .with_layer(&layer_fn(Paced::new))
+        .build();
     Ok((client, url))
 }
 
-async fn infer() -> Result<Config, ConnectError> {
-    let error = match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
-        Ok(config) => return Ok(config),
-        Err(error) => error,
-    };
-    Config::incluster().map_err(|_| ConnectError::NoConfig(error))
+/// An answer that says when to come again is handed over then: whoever asks again does so no earlier.
+async fn in_its_time(
+    answer: Result<Response<Box<DynBody>>, BoxError>,
+) -> Result<Response<Box<DynBody>>, BoxError> {
+    if let Some(wait) = answer.as_ref().ok().and_then(wait) {
+        tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+    }
+    answer
+}
+
+/// The time after which to come again. A date, which the header may hold too, is no time that an API server gives.
+fn wait<B>(answer: &Response<B>) -> Option<Duration> {
+    if answer.status().is_success() {
+        return None;
+    }
+    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    seconds.parse().ok().map(Duration::from_secs)
 }
 
 /// Asks the API server for its version: one request that needs no permission.
@@ -83,5 +136,43 @@ pub async fn probe(client: &Client, url: &str) -> Result<String, ConnectError> {
             source: Box::new(source),
         }),
         Ok(Ok(info)) => Ok(info.git_version),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ca_is_a_file_where_the_kubeconfig_names_one() {
+        let kubeconfig = Kubeconfig::from_yaml(
+            "
+            current-context: file
+            clusters:
+            - {name: file, cluster: {server: 'https://file', certificate-authority: /ca.crt}}
+            - {name: data, cluster: {server: 'https://data', certificate-authority: /ca.crt, certificate-authority-data: YQ==}}
+            contexts:
+            - {name: file, context: {cluster: file, user: me}}
+            - {name: data, context: {cluster: data, user: me}}
+            - {name: gone, context: {cluster: gone, user: me}}
+            ",
+        );
+        let kubeconfig = kubeconfig.unwrap();
+        assert_eq!(authority(&kubeconfig, None), Some("/ca.crt".into()));
+        assert_eq!(authority(&kubeconfig, Some("data")), None, "data comes first");
+        assert_eq!(authority(&kubeconfig, Some("gone")), None);
+    }
+
+    #[test]
+    fn an_answer_says_when_to_come_again_unless_it_is_the_answer() {
+        let answer = |status: u16, after: &str| {
+            let answer = Response::builder().status(status).header(RETRY_AFTER, after);
+            wait(&answer.body(()).unwrap())
+        };
+        assert_eq!(answer(429, "5"), Some(Duration::from_secs(5)));
+        assert_eq!(answer(503, "1"), Some(Duration::from_secs(1)));
+        assert_eq!(answer(429, "soon"), None);
+        assert_eq!(answer(200, "5"), None);
     }
 }

@@ -4,6 +4,7 @@
 pub mod client;
 mod contact;
 pub mod discovery;
+pub(crate) mod pace;
 pub mod slim;
 mod trouble;
 pub mod watch;

@@ -50,7 +50,7 @@ impl Trouble {
         }
         let began = *self.began.get_or_insert(now);
         self.failures += 1;
-        self.away = !matches!(code, Some(410 | 429));
+        self.away = !matches!(code, Some(404 | 410 | 429));
         if self.synced {
             return now.saturating_duration_since(began) >= TRUST;
         }

@@ -28,6 +28,8 @@ use crate::kinds::{Entry, KindId, id_of};
 const WATCH_SECONDS: u32 = 180;
 /// How often an absent kind is looked for when no event of a CustomResourceDefinition says so.
 const ABSENT_POLL: Duration = Duration::from_mins(1);
+/// First pause after such an event; the next ones double.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
 
 /// The watch of one kind.
 pub(super) struct KindWatch {
@@ -43,8 +45,8 @@ pub(super) struct KindWatch {
 
 /// Why a watch ended.
 enum Ended {
-    /// The kind is not served any more.
-    NotFound,
+    /// The kind is not served.
+    Absent,
     /// It has to be found and listed again: the version to go on from is forgotten.
     Again,
     /// It fails, and what is known cannot be trusted any more.
@@ -57,11 +59,12 @@ impl KindWatch {
     /// Watches until nobody listens any more.
     pub(super) async fn run(self) {
         let mut trouble = Trouble::none(Instant::now());
+        let mut next_look = ABSENT_POLL;
         loop {
             let mut changes = self.crd_changes.subscribe();
             let ended = match resolve(&self.client, &self.entry().descriptor).await {
                 Ok(Served::As(resource)) => self.watch(&resource, &mut trouble).await,
-                Ok(Served::Absent) => Ended::NotFound,
+                Ok(Served::Absent) => Ended::Absent,
                 Ok(Served::OnlyAs(versions)) => Ended::Blind(Coverage::NotServed { versions }),
                 Err(error) => {
                     let ended = self.judge(&error, code_of(&error), &mut trouble).await;
@@ -72,10 +75,7 @@ impl KindWatch {
             let coverage = match ended {
                 Ended::Closed => return,
                 Ended::Again => continue,
-                Ended::NotFound if self.entry().descriptor.custom => Coverage::Absent,
-                Ended::NotFound => Coverage::Failing {
-                    error: "not found".to_owned(),
-                },
+                Ended::Absent => Coverage::Absent,
                 Ended::Blind(coverage) => coverage,
             };
             trouble.synced = false;
@@ -84,10 +84,7 @@ impl KindWatch {
                 return;
             }
             if is_answered {
-                // The CustomResourceDefinition of an absent kind announces it, twice: when it is made and when it is
-                // established. The kind may be served a moment later.
-                let _ = tokio::time::timeout(ABSENT_POLL, changes.changed()).await;
-                tokio::time::sleep(Duration::from_millis(250)).await;
+                next_look = wait_for_definition(&mut changes, next_look).await;
             } else {
                 self.rest(&mut trouble).await;
             }
@@ -149,9 +146,6 @@ impl KindWatch {
         code: Option<u16>,
         trouble: &mut Trouble,
     ) -> Option<Ended> {
-        if code == Some(404) {
-            return Some(Ended::NotFound);
-        }
         let error = bounded(&sentence(error));
         tracing::debug!(kind = self.kind.name(), %error, "watch failed");
         let distrusted = trouble.failed(code, Instant::now());
@@ -162,7 +156,8 @@ impl KindWatch {
             return Some(Ended::Blind(Coverage::Failing { error }));
         }
         self.rest(trouble).await;
-        (code == Some(410)).then_some(Ended::Again)
+        // One version that is not found says nothing of the others: discovery tells whether the kind is gone.
+        matches!(code, Some(404 | 410)).then_some(Ended::Again)
     }
 
     /// Pauses before the next attempt, at most until another watch finds the server back.
@@ -261,6 +256,18 @@ impl KindWatch {
             })
             .await
             .is_ok()
+    }
+}
+
+/// Waits until an absent kind is worth another look; tells how long to wait for the one after that. The kind's
+/// CustomResourceDefinition announces it, but it is served a moment later, or on a busy server some seconds.
+async fn wait_for_definition(changes: &mut signal::Receiver<u64>, next_look: Duration) -> Duration {
+    match tokio::time::timeout(next_look, changes.changed()).await {
+        Ok(_) => {
+            tokio::time::sleep(FIRST_LOOK).await;
+            FIRST_LOOK
+        }
+        Err(_) => (next_look * 2).min(ABSENT_POLL),
     }
 }
 

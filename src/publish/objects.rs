@@ -35,6 +35,8 @@ const POLICY: &str = "fluxsecurity.dev/policy";
 const REQUEST: Duration = Duration::from_secs(10);
 /// Attempts to send an Event before it is dropped and counted.
 const ATTEMPTS: usize = 3;
+/// Pause between them.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why something was not written.
 #[derive(Debug, thiserror::Error)]
@@ -345,12 +347,13 @@ impl Objects {
     }
 
     async fn send(&self, notice: &Notice, report_uid: &str, counters: &Counters) -> Result<(), PublishError> {
-        let mut sent = Ok(());
-        for _ in 0..ATTEMPTS {
-            sent = self.post(notice, report_uid).await;
+        let mut sent = self.post(notice, report_uid).await;
+        for _ in 1..ATTEMPTS {
             if matches!(sent, Ok(()) | Err(PublishError::NotLeading)) {
                 break;
             }
+            tokio::time::sleep(PAUSE).await;
+            sent = self.post(notice, report_uid).await;
         }
         match sent {
             Err(PublishError::NotLeading) => return sent,

@@ -297,6 +297,26 @@ impl ControlPlane {
         self.site.certificates().join("apiserver.key")
     }
 
+    /// Another certificate for the loopback, and its key: an API server makes both before it does anything else.
+    pub(crate) fn another_certificate(&self) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let folder = self.site.folder.join("other-certificates");
+        let mut command = self.site.apiserver_command(free_port()?, &self.site.etcd_url());
+        command.arg("--cert-dir").arg(&folder);
+        command
+            .arg("--audit-log-path")
+            .arg(self.site.folder.join("other-audit.log"));
+        let mut process = self.sandbox.spawn("other-kube-apiserver", &command)?;
+        let made = ["apiserver.crt", "apiserver.key"].map(|name| folder.join(name));
+        wait_for("another certificate", START, || {
+            process.check()?;
+            ensure!(made.iter().all(|file| file.exists()), "not made yet");
+            Ok(())
+        })?;
+        process.kill()?;
+        let [certificate, key] = made;
+        Ok((certificate, key))
+    }
+
     /// The API server's process.
     pub(crate) fn apiserver(&mut self) -> &mut Process {
         &mut self.apiserver

@@ -28,7 +28,7 @@ const DEFAULT_ACCOUNT: &str = "--default-service-account";
 /// More than are written at the same time.
 const TENANTS: [&str; 12] = [
     "alder", "ash", "beech", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine",
-]; 4] = ["tenant-a", "tenant-b", "tenant-c", "tenant-d"];
+];
 /// Time between two changes of a storm of 20 a second.
 const STORM: Duration = Duration::from_millis(50);
 /// A stop may take this long.
@@ -204,7 +204,10 @@ fn killed_in_the_middle_of_many_reports_each_is_right_by_itself() {
     );
     crash(&mut scene);
     let written = critical(&scene.control_plane);
-    assert!((2..=TENANTS.len()).contains(&written), "{written} written before the crash");
+    assert!(
+        (2..=TENANTS.len()).contains(&written),
+        "{written} written before the crash"
+    );
     scene.replace_operator(&[]);
     let ended = Instant::now();
     wait_for("every namespace's report", CONVERGENCE, || {

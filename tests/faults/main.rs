@@ -2,6 +2,7 @@
 //! [`matrix`] says what can go wrong and which test shows it; [`invariants`] what must hold whatever goes wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod answers;
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
 mod crashes;

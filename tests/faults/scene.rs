@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::Value;
 
+use crate::controlplane::proxy::Proxy;
 use crate::controlplane::scenario::{SHARED, installed_on, report, result, set_args, until, versions};
 use crate::controlplane::wire::Wire;
 use crate::controlplane::{ControlPlane, Operator, operator, wait_for};
@@ -60,6 +61,19 @@ impl Scene {
                 operator_kubeconfig(control_plane, &url)
             }),
             wire,
+        )
+    }
+
+    /// The operator, with a proxy between it and the API server.
+    pub(crate) fn proxied() -> (Self, Proxy) {
+        let control_plane = ControlPlane::start().unwrap();
+        let proxy = Proxy::before(&control_plane).unwrap();
+        let url = proxy.url();
+        (
+            Self::start(control_plane, |control_plane| {
+                operator_kubeconfig(control_plane, &url)
+            }),
+            proxy,
         )
     }
 

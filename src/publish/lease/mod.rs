@@ -15,13 +15,16 @@ use futures::StreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
+use kube::client::ClientBuilder;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Config, ResourceExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tower::layer::layer_fn;
 
 use crate::api::FIELD_MANAGER;
+use crate::cluster::pace::Paced;
 use crate::cluster::sentence;
 use crate::engine::posture::bounded;
 use crate::failpoint::failpoint;
@@ -103,7 +106,8 @@ enum LeaseError {
 /// The configuration cannot be turned into a client.
 pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     config.default_retry = false;
-    Client::try_from(config)
+    let builder = ClientBuilder::try_from(config)?;
+    Ok(builder.with_layer(&layer_fn(Paced::new)).build())
 }
 
 /// A name that no other process has: the pod's, which the container runtime puts into `HOSTNAME`, and a random part,
