@@ -20,7 +20,7 @@ use super::usage::{Requests, own_processor_time, processor_time, resident};
 /// Name of this run.
 pub(crate) const RUN: &str = "chatter";
 /// How long Flux talks.
-const LENGTH: Duration = Duration::from_secs(60);
+const LENGTH: Duration = Duration::from_mins(1);
 /// Updates of an object in the interval at which Flux looks at it again.
 const UPDATES_OF_AN_OBJECT: f64 = 4.0;
 /// That interval, in seconds.

@@ -157,8 +157,8 @@ impl Change {
         let object = format!("/namespaces/{namespace}/kustomizations/{name}");
         let path = KUSTOMIZATIONS.replace("/kustomizations", &object);
         let account = if self.fails { Value::Null } else { json!("applier") };
-        let patch = json!({"spec": {"serviceAccountName": account}});
-        self.generation = generation(&merge(&admin, &path, &patch).await?);
+        let change = json!({"spec": {"serviceAccountName": account}});
+        self.generation = generation(&merge(&admin, &path, &change).await?);
         Ok(self)
     }
 }

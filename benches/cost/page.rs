@@ -172,14 +172,12 @@ fn line(run: &str, row: &Row, size: usize, figures: &[&Figure]) -> String {
     let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
     let unit = figures.first().map_or("", |figure| figure.unit.as_str());
     let value = median(values.clone());
-    let spread = match values.len() {
-        1 => String::new(),
-        _ => {
-            let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(least, most), value| {
-                (least.min(*value), most.max(*value))
-            });
-            format!("{} – {}", shown(least, unit), shown(most, unit))
-        }
+    let least = values.iter().copied().fold(f64::MAX, f64::min);
+    let most = values.iter().copied().fold(f64::MIN, f64::max);
+    let spread = if values.len() > 1 {
+        format!("{} – {}", shown(least, unit), shown(most, unit))
+    } else {
+        String::new()
     };
     let floors: Vec<f64> = figures.iter().filter_map(|figure| figure.floor).collect();
     let floor = (!floors.is_empty()).then(|| median(floors));

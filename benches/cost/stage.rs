@@ -42,7 +42,7 @@ impl Stage {
     pub(crate) async fn start(size: usize) -> anyhow::Result<Self> {
         let options = Options {
             durable: true,
-            data: Some(stored(size).await?),
+            data: Some(stored(size)?),
             ..Options::default()
         };
         let control_plane = ControlPlane::start_with(&options)?;
@@ -71,7 +71,8 @@ impl Stage {
             let request = Request::delete(path).body(Vec::new())?;
             match self.admin.request_text(request).await {
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-                answer => Ok(drop(answer?)),
+                Err(error) => Err(error.into()),
+                Ok(_) => Ok(()),
             }
         })
         .await
@@ -162,15 +163,15 @@ pub(crate) async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> any
 }
 
 /// Changes some fields of an object; tells what became of it.
-pub(crate) async fn merge(client: &Client, path: &str, patch: &Value) -> anyhow::Result<Value> {
+pub(crate) async fn merge(client: &Client, path: &str, fields: &Value) -> anyhow::Result<Value> {
     let request = Request::patch(format!("{path}?{MANAGER}"))
         .header("content-type", "application/merge-patch+json")
-        .body(serde_json::to_vec(patch)?)?;
+        .body(serde_json::to_vec(fields)?)?;
     Ok(client.request(request).await?)
 }
 
 /// The data of an etcd with a population.
-async fn stored(size: usize) -> anyhow::Result<PathBuf> {
+fn stored(size: usize) -> anyhow::Result<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/cost/population");
     let asked = (size, programs::CORE.version()?, flux::RELEASE);
     let key = format!("population-{size}-{:016x}", digest(&source, &asked)?);

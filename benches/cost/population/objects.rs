@@ -215,7 +215,9 @@ impl Shape {
             }),
         };
         if let Some(fields) = spec.as_object_mut() {
-            breaches.iter().for_each(|breach| spoil(fields, *breach));
+            for breach in breaches {
+                spoil(fields, *breach);
+            }
         }
         spec
     }
