@@ -1,6 +1,6 @@
 CARGO ?= cargo
 
-.PHONY: help demo test test-faults lint generate
+.PHONY: help demo test test-faults bench lint generate
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -13,6 +13,9 @@ test: ## run every test
 
 test-faults: ## the faults that take minutes
 	$(CARGO) test --locked --test faults -- --ignored
+
+bench: ## what it costs, beside what it could cost at best (docs/performance.md)
+	$(CARGO) bench --locked --bench cost -- $(ARGS)
 
 lint: ## formatting, clippy, and cargo-deny where it is installed
 	$(CARGO) fmt --check

@@ -3,47 +3,79 @@
 //! kube decodes whole pages at once; one object of an impossible shape would fail the page and blind the kind. Here
 //! only the projection, object by object, can fail.
 
+use std::borrow::Cow;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::kinds::Meta;
+
 /// An object of any kind.
 #[derive(Clone, Debug)]
 pub struct Slim {
+    /// What the watch itself needs.
     metadata: ObjectMeta,
+    /// What the projection needs; none when its shape is impossible, which only the projection may complain of.
+    meta: Option<Meta>,
     text: Box<RawValue>,
 }
 
+/// What the watch needs of an object whose metadata has an impossible shape.
 #[derive(Deserialize)]
 struct Envelope {
     #[serde(default)]
     metadata: Essential,
 }
 
-/// What the watch itself needs.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Essential {
-    name: Option<String>,
-    namespace: Option<String>,
-    resource_version: Option<String>,
+    name: String,
+    namespace: String,
+    resource_version: String,
+}
+
+impl Essential {
+    fn of(meta: &Meta) -> Self {
+        Self {
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
+            resource_version: meta.resource_version.clone(),
+        }
+    }
+
+    fn metadata(self) -> ObjectMeta {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        ObjectMeta {
+            name: given(self.name),
+            namespace: given(self.namespace),
+            resource_version: given(self.resource_version),
+            ..ObjectMeta::default()
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Slim {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
-        let essential = serde_json::from_str::<Envelope>(text.get())
-            .map_err(serde::de::Error::custom)?
-            .metadata;
-        let metadata = ObjectMeta {
-            name: essential.name,
-            namespace: essential.namespace,
-            resource_version: essential.resource_version,
-            ..ObjectMeta::default()
+        // Every look at the text costs: where all is well there is one for the metadata.
+        let meta = Meta::parse(text.get()).ok();
+        let essential = match &meta {
+            Some(meta) => Essential::of(meta),
+            None => {
+                serde_json::from_str::<Envelope>(text.get())
+                    .map_err(serde::de::Error::custom)?
+                    .metadata
+            }
         };
-        Ok(Self { metadata, text })
+        Ok(Self {
+            metadata: essential.metadata(),
+            meta,
+            text,
+        })
     }
 }
 
@@ -76,18 +108,24 @@ impl Resource for Slim {
 
 /// What a projection reads.
 pub(super) trait Observed {
-    /// The object as JSON.
-    fn text(&self) -> String;
+    /// The metadata, and the whole object as JSON.
+    fn read(&self) -> Result<(Cow<'_, Meta>, Cow<'_, str>), serde_json::Error>;
 }
 
 impl Observed for Slim {
-    fn text(&self) -> String {
-        self.text.get().to_owned()
+    fn read(&self) -> Result<(Cow<'_, Meta>, Cow<'_, str>), serde_json::Error> {
+        let text = self.text.get();
+        let meta = match &self.meta {
+            Some(meta) => Cow::Borrowed(meta),
+            None => Cow::Owned(Meta::parse(text)?),
+        };
+        Ok((meta, text.into()))
     }
 }
 
 impl Observed for PartialObjectMeta<DynamicObject> {
-    fn text(&self) -> String {
-        serde_json::json!({ "metadata": self.metadata }).to_string()
+    fn read(&self) -> Result<(Cow<'_, Meta>, Cow<'_, str>), serde_json::Error> {
+        let text = serde_json::json!({ "metadata": self.metadata }).to_string();
+        Ok((Cow::Owned(Meta::parse(&text)?), text.into()))
     }
 }

@@ -22,7 +22,7 @@ use super::trouble::{Trouble, is_refusal};
 use super::{Observation, sentence};
 use crate::engine::posture::bounded;
 use crate::inventory::{Coverage, Delta, ObjectKey};
-use crate::kinds::{Entry, KindId, Meta, id_of};
+use crate::kinds::{Entry, KindId, id_of};
 
 /// A connection that is silent for longer is dead: kube asks the server to end each watch before that.
 const WATCH_SECONDS: u32 = 180;
@@ -231,8 +231,9 @@ impl KindWatch {
     /// Cuts the row out of an object; an object of no interest becomes a removal.
     fn project<K: Resource + Observed>(&self, object: &K) -> Option<(ObjectKey, Delta)> {
         let key = key_of(object.meta().namespace.as_deref(), object.meta().name.as_deref());
-        let text = object.text();
-        let row = Meta::parse(&text).and_then(|meta| self.entry().project(&meta, &text));
+        let row = object
+            .read()
+            .and_then(|(meta, text)| self.entry().project(&meta, &text));
         let delta = match row {
             Ok(Some(row)) => Delta::Upsert(self.kind, key.clone(), row),
             Ok(None) => Delta::Remove(self.kind, key.clone()),

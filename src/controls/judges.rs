@@ -105,7 +105,8 @@ impl Judges {
             Self::Controllers { components, .. } => {
                 let keys = inventory.instances().keys();
                 let judged = keys.filter(|key| components.contains(&key.component));
-                judged.cloned().map(SubjectKey::Controller).collect()
+                let subject = |key: &InstanceKey| SubjectKey::Controller(key.clone().into());
+                judged.map(subject).collect()
             }
             Self::Objects(kinds) => {
                 let of = |kind: KindId| {
@@ -116,7 +117,7 @@ impl Judges {
             }
             Self::Namespaces(_) => {
                 let keys = inventory.keys(namespaces()).into_iter();
-                keys.map(|key| SubjectKey::Namespace(key.name)).collect()
+                keys.map(|key| SubjectKey::Namespace(key.name.clone())).collect()
             }
             Self::Cluster(_) => vec![SubjectKey::Cluster],
         }

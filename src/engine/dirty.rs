@@ -67,7 +67,7 @@ fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
         Changed::Instance(key) => control
             .judges
             .judges_controller(key.component)
-            .then(|| SubjectKey::Controller(key.clone())),
+            .then(|| SubjectKey::Controller(key.clone().into())),
         Changed::Coverage(_) | Changed::Access(_) => None,
     }
 }

@@ -10,8 +10,8 @@ use crate::kinds::{Kind, KindId, id_of};
 /// One thing that a control says something about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SubjectKey {
-    /// A Flux controller in a workload.
-    Controller(InstanceKey),
+    /// A Flux controller in a workload. There are few of them: the many objects do not pay for the room of its key.
+    Controller(Arc<InstanceKey>),
     /// An object of a kind.
     Object(KindId, ObjectKey),
     /// A namespace.

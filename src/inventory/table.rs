@@ -8,22 +8,35 @@ use std::sync::Arc;
 use crate::kinds::ErasedRow;
 
 /// Namespace and name; the order of both is the order of every listing.
+///
+/// One pointer: tables, watches and the verdicts of every control hold a key of each object, and all share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectKey {
+pub struct ObjectKey(Arc<Names>);
+
+/// What an [`ObjectKey`] says.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Names {
     /// Namespace; empty for cluster-scoped objects.
     pub namespace: Arc<str>,
     /// Name.
     pub name: Arc<str>,
 }
 
+impl std::ops::Deref for ObjectKey {
+    type Target = Names;
+    fn deref(&self) -> &Names {
+        &self.0
+    }
+}
+
 impl ObjectKey {
     /// The key of an object.
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
+        Self(Arc::new(Names {
             namespace: namespace.into(),
             name: name.into(),
-        }
+        }))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The metadata that projections look at.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Descriptor, Origin};
 
@@ -34,9 +35,9 @@ pub struct Meta {
     pub owner_references: Vec<Owner>,
     /// Set once deletion has begun.
     pub deletion_timestamp: Option<String>,
-    /// Who changed what.
-    #[serde(deserialize_with = "null_as_default")]
-    pub managed_fields: Vec<ManagedFields>,
+    /// Who changed something other than the status last.
+    #[serde(rename = "managedFields", deserialize_with = "last_manager")]
+    manager: String,
 }
 
 /// An owner reference.
@@ -51,13 +52,16 @@ pub struct Owner {
     pub controller: bool,
 }
 
-/// One entry of managedFields, without the fields.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// One entry of managedFields, without the fields: they are a third of many an object, and nobody reads them.
+#[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct ManagedFields {
-    manager: String,
-    time: Option<String>,
-    subresource: String,
+struct ManagedFields<'a> {
+    #[serde(borrow)]
+    manager: Cow<'a, str>,
+    #[serde(borrow)]
+    time: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    subresource: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -101,11 +105,7 @@ impl Meta {
     /// The field manager of the last change that was not one of status; empty when managedFields do not tell.
     #[must_use]
     pub fn last_manager(&self) -> &str {
-        self.managed_fields
-            .iter()
-            .filter(|entry| entry.subresource.is_empty())
-            .max_by(|a, b| a.time.cmp(&b.time))
-            .map_or("", |entry| &entry.manager)
+        &self.manager
     }
 
     /// The managing owner.
@@ -115,10 +115,18 @@ impl Meta {
     }
 }
 
+/// Of all entries of managedFields, the manager of the last change that was not one of status.
+fn last_manager<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let entries = Option::<Vec<ManagedFields<'de>>>::deserialize(deserializer)?.unwrap_or_default();
+    let of_the_object = entries.into_iter().filter(|entry| entry.subresource.is_empty());
+    let last = of_the_object.max_by(|a, b| a.time.cmp(&b.time));
+    Ok(last.map_or_else(String::new, |entry| entry.manager.into_owned()))
+}
+
 /// Reads an explicit `null` as the default: API servers write both forms for empty lists.
 pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
     T: Default + Deserialize<'de>,
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)

@@ -14,7 +14,7 @@ pub struct KustomizationSpec {
     /// The account that it is applied as.
     pub service_account_name: Text,
     /// The remote cluster that it is applied to.
-    pub kube_config: Option<KubeConfig>,
+    pub kube_config: Option<Box<KubeConfig>>,
     /// How Secrets are decrypted.
     pub decryption: Option<Decryption>,
     /// Objects that vanish from the source are deleted.
@@ -33,13 +33,13 @@ pub struct KustomizationSpec {
 #[serde(rename_all = "camelCase", default)]
 pub struct HelmReleaseSpec {
     /// The chart, as a template of a HelmChart or, since Flux 2.10, of an OCIRepository.
-    pub chart: Option<ChartTemplate>,
+    pub chart: Option<Box<ChartTemplate>>,
     /// The chart, as an object of its own.
     pub chart_ref: Option<ObjectRef>,
     /// The account that it is installed as.
     pub service_account_name: Text,
     /// The remote cluster that it is installed into.
-    pub kube_config: Option<KubeConfig>,
+    pub kube_config: Option<Box<KubeConfig>>,
     /// Whether what others change is noticed.
     pub drift_detection: Option<DriftDetection>,
     /// Nothing is installed or upgraded.
