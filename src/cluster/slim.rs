@@ -1,21 +1,22 @@
 //! An object as it travels from a watch to its projection: metadata for the watch, the rest as text.
 //!
 //! kube decodes whole pages at once; one object of an impossible shape would fail the page and blind the kind. Here
-//! only the projection, object by object, can fail.
+//! only the projection, object by object, can fail. That is so of metadata alone, too: managedFields may be nested deeper
+//! than a decoder of a tree goes, and whoever may create an object may write them.
 
 use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::ApiResource;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::kinds::Meta;
 
-/// An object of any kind.
+/// An object of any kind, or no more than its metadata.
 #[derive(Clone, Debug)]
-pub struct Slim {
+pub struct Slim<const METADATA_ONLY: bool> {
     /// What the watch itself needs.
     metadata: ObjectMeta,
     /// What the projection needs; none when its shape is impossible, which only the projection may complain of.
@@ -58,7 +59,7 @@ impl Essential {
     }
 }
 
-impl<'de> Deserialize<'de> for Slim {
+impl<'de, const METADATA_ONLY: bool> Deserialize<'de> for Slim<METADATA_ONLY> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;
         // Every look at the text costs: where all is well there is one for the metadata.
@@ -79,7 +80,7 @@ impl<'de> Deserialize<'de> for Slim {
     }
 }
 
-impl Resource for Slim {
+impl<const METADATA_ONLY: bool> Resource for Slim<METADATA_ONLY> {
     type DynamicType = ApiResource;
     type Scope = kube::core::DynamicResourceScope;
 
@@ -98,6 +99,9 @@ impl Resource for Slim {
     fn plural(resource: &ApiResource) -> std::borrow::Cow<'_, str> {
         resource.plural.as_str().into()
     }
+    fn metadata_api() -> bool {
+        METADATA_ONLY
+    }
     fn meta(&self) -> &ObjectMeta {
         &self.metadata
     }
@@ -106,26 +110,14 @@ impl Resource for Slim {
     }
 }
 
-/// What a projection reads.
-pub(super) trait Observed {
+impl<const METADATA_ONLY: bool> Slim<METADATA_ONLY> {
     /// The metadata, and the whole object as JSON.
-    fn read(&self) -> Result<(Cow<'_, Meta>, Cow<'_, str>), serde_json::Error>;
-}
-
-impl Observed for Slim {
-    fn read(&self) -> Result<(Cow<'_, Meta>, Cow<'_, str>), serde_json::Error> {
+    pub(super) fn read(&self) -> Result<(Cow<'_, Meta>, &str), serde_json::Error> {
         let text = self.text.get();
         let meta = match &self.meta {
             Some(meta) => Cow::Borrowed(meta),
             None => Cow::Owned(Meta::parse(text)?),
         };
-        Ok((meta, text.into()))
-    }
-}
-
-impl Observed for PartialObjectMeta<DynamicObject> {
-    fn read(&self) -> Result<(Cow<'_, Meta>, Cow<'_, str>), serde_json::Error> {
-        let text = serde_json::json!({ "metadata": self.metadata }).to_string();
-        Ok((Cow::Owned(Meta::parse(&text)?), text.into()))
+        Ok((meta, text))
     }
 }

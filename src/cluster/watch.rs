@@ -1,23 +1,21 @@
 //! One kind: find its version, list, watch, and start again when that ends.
 
 use std::collections::HashSet;
-use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::ApiResource;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use prometheus::IntCounter;
-use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
 use tokio::time::Instant;
 
 use super::contact::Contact;
 use super::discovery::{Served, resolve};
-use super::slim::{Observed, Slim};
+use super::slim::Slim;
 use super::trouble::{Trouble, is_refusal};
 use super::{Observation, sentence};
 use crate::engine::posture::bounded;
@@ -97,17 +95,18 @@ impl KindWatch {
 
     async fn watch(&self, resource: &ApiResource, trouble: &mut Trouble) -> Ended {
         if self.entry().descriptor.metadata_only {
-            let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(self.client.clone(), resource);
+            let api: Api<Slim<true>> = Api::all_with(self.client.clone(), resource);
             return self.stream(api, trouble).await;
         }
-        let api: Api<Slim> = Api::all_with(self.client.clone(), resource);
+        let api: Api<Slim<false>> = Api::all_with(self.client.clone(), resource);
         self.stream(api, trouble).await
     }
 
-    async fn stream<K>(&self, api: Api<K>, trouble: &mut Trouble) -> Ended
-    where
-        K: Resource + Observed + Clone + DeserializeOwned + Debug + Send + 'static,
-    {
+    async fn stream<const METADATA_ONLY: bool>(
+        &self,
+        api: Api<Slim<METADATA_ONLY>>,
+        trouble: &mut Trouble,
+    ) -> Ended {
         let config = watcher::Config::default()
             .page_size(self.entry().descriptor.page_size)
             .timeout(WATCH_SECONDS);
@@ -171,15 +170,12 @@ impl KindWatch {
         trouble.tries_again(Instant::now());
     }
 
-    async fn take<K>(
+    async fn take<const METADATA_ONLY: bool>(
         &self,
-        event: Event<K>,
+        event: Event<Slim<METADATA_ONLY>>,
         known: &mut Known,
         permit: &mut Option<OwnedSemaphorePermit>,
-    ) -> bool
-    where
-        K: Resource + Observed,
-    {
+    ) -> bool {
         match event {
             Event::Init => {
                 known.listed.clear();
@@ -229,11 +225,11 @@ impl KindWatch {
     }
 
     /// Cuts the row out of an object; an object of no interest becomes a removal.
-    fn project<K: Resource + Observed>(&self, object: &K) -> Option<(ObjectKey, Delta)> {
+    fn project<const METADATA_ONLY: bool>(&self, object: &Slim<METADATA_ONLY>) -> Option<(ObjectKey, Delta)> {
         let key = key_of(object.meta().namespace.as_deref(), object.meta().name.as_deref());
         let row = object
             .read()
-            .and_then(|(meta, text)| self.entry().project(&meta, &text));
+            .and_then(|(meta, text)| self.entry().project(&meta, text));
         let delta = match row {
             Ok(Some(row)) => Delta::Upsert(self.kind, key.clone(), row),
             Ok(None) => Delta::Remove(self.kind, key.clone()),

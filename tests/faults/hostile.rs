@@ -206,6 +206,35 @@ fn json_nested_5000_deep_is_skipped_and_blinds_no_kind() {
     scene.drift_and_conclude(31);
 }
 
+/// Row 31. managedFields of an account are made up by whoever creates it. Other tenants' accounts are seen all the same.
+#[test]
+#[ignore = "slow: make test-faults"]
+fn metadata_nested_deeper_than_a_tree_is_decoded_blinds_no_kind() {
+    const PATH: &str = "/api/v1/namespaces/tenant/serviceaccounts";
+    let mut scene = with_tenant();
+    let fields = format!("{}{{}}{}", r#"{"f:a":"#.repeat(5000), "}".repeat(5000));
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {
+        "name": "deep", "namespace": "tenant",
+        "managedFields": [{"manager": "a", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": "DEEP"}],
+    }});
+    let account = account.to_string().replace("\"DEEP\"", &fields);
+    post(&scene.control_plane, PATH, &account).unwrap();
+    let applier = json!({"interval": "10m", "prune": true, "serviceAccountName": "deep", "sourceRef": {"kind": "GitRepository", "name": "app"}});
+    let applier = object("kustomize", "v1", "Kustomization", "app", &applier).to_string();
+    scene
+        .control_plane
+        .kubectl_with(&["create", "-f", "-"], &applier)
+        .unwrap();
+    for round in ["watched", "listed"] {
+        wait_for_metric(&scene, "flux_security_kind_synced", "ServiceAccount", 1.0);
+        wait_for_result(&scene.control_plane, "FSP-MT-010", "Pass", PATIENCE);
+        if round == "watched" {
+            scene.replace_operator(&[]);
+        }
+    }
+    scene.drift_and_conclude(31);
+}
+
 /// The row of a control once it has so many findings.
 fn row_with(control_plane: &ControlPlane, control: &str, findings: u32) -> Value {
     wait_for(control, CONVERGENCE, || {
