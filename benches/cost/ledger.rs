@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::controlplane::{flux, programs};
-use super::stage::{target, write};
+use super::stage::{kubernetes, target, write};
 
 /// The machine's load average before a run.
 pub(crate) const LOAD: &str = "load before";
@@ -47,7 +47,7 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     fn here() -> anyhow::Result<Self> {
         Ok(Self {
-            kubernetes: programs::CORE.version()?,
+            kubernetes: kubernetes()?,
             flux: flux::RELEASE.to_owned(),
             cores: std::thread::available_parallelism()?.get(),
         })

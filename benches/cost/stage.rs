@@ -173,7 +173,7 @@ pub(crate) async fn merge(client: &Client, path: &str, fields: &Value) -> anyhow
 /// The data of an etcd with a population.
 fn stored(size: usize) -> anyhow::Result<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/cost/population");
-    let asked = (size, programs::CORE.version()?, flux::RELEASE);
+    let asked = (size, kubernetes()?, flux::RELEASE);
     let key = format!("population-{size}-{:016x}", digest(&source, &asked)?);
     let handle = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| once(&key, |target| handle.block_on(store(size, target))))
@@ -245,6 +245,16 @@ pub(crate) async fn quiet(operator: &Operator, patience: Duration) -> anyhow::Re
         }
     }
     Ok(last.0)
+}
+
+/// The version of the API server, as it is pinned.
+pub(crate) fn kubernetes() -> anyhow::Result<String> {
+    let pins = fs::read_to_string(programs::source("controlplane/kubernetes").join("go.mod"))?;
+    let mut versions = pins.lines().filter_map(|line| {
+        let line = line.trim().trim_start_matches("require ");
+        line.strip_prefix("k8s.io/kubernetes ")?.split(' ').next()
+    });
+    Ok(versions.next().context("go.mod pins no Kubernetes")?.to_owned())
 }
 
 /// The folder of what cargo builds.

@@ -37,7 +37,7 @@ pub struct Meta {
     pub deletion_timestamp: Option<String>,
     /// Who changed something other than the status last.
     #[serde(rename = "managedFields", deserialize_with = "last_manager")]
-    manager: String,
+    pub(super) manager: String,
 }
 
 /// An owner reference.
