@@ -33,6 +33,9 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const POLICY: &str = "fluxsecurity.dev/policy";
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
+/// Attempts to send an Event at once, and the pause between them.
+const ATTEMPTS: usize = 3;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why something was not written.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,11 @@ impl PublishError {
     pub(super) fn is_refusal(&self) -> bool {
         self.status()
             .is_some_and(|status| (400..500).contains(&status.code) && status.code != 429)
+    }
+
+    /// Whether another attempt would end the same way.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::NotLeading) || self.is_refusal()
     }
 
     fn is_conflict(&self) -> bool {
@@ -355,7 +363,15 @@ impl Objects {
         counters: &Counters,
         patience: Patience,
     ) -> Result<(), PublishError> {
-        let error = match self.post(notice, report_uid).await {
+        let mut sent = self.post(notice, report_uid).await;
+        for _ in 1..ATTEMPTS {
+            if sent.as_ref().err().is_none_or(PublishError::is_final) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            sent = self.post(notice, report_uid).await;
+        }
+        let error = match sent {
             Ok(()) => {
                 counters.event(true);
                 return Ok(());
@@ -364,8 +380,8 @@ impl Objects {
             Err(error) if error.is_conflict() => return Ok(()),
             Err(error) => error,
         };
-        let is_final = error.is_refusal() || patience == Patience::Exhausted;
-        if matches!(error, PublishError::NotLeading) || !is_final {
+        let given_up = error.is_refusal() || patience == Patience::Exhausted;
+        if matches!(error, PublishError::NotLeading) || !given_up {
             return Err(error);
         }
         tracing::warn!(
