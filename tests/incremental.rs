@@ -64,7 +64,35 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
     });
-    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access()]
+    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network()]
+}
+
+/// Policies of the network, and what decides whether they hold.
+fn network() -> impl Strategy<Value = Value> {
+    let namespace = prop_oneof![Just("tenant"), Just("flux-system")];
+    let selector = prop_oneof![
+        Just(json!({})),
+        Just(json!({"matchLabels": {"app": "notification-controller"}})),
+        Just(json!({"matchExpressions": [{"key": "team", "operator": "Exists"}]})),
+        Just(json!(7)),
+    ];
+    let from = prop_oneof![
+        Just(json!([])),
+        Just(json!([{"podSelector": {}}])),
+        Just(json!([{"namespaceSelector": {"matchLabels": {"team": "a"}}}])),
+        Just(json!([{"ipBlock": {"cidr": "10.0.0.0/8"}}])),
+    ];
+    (0..6_u8, namespace, selector, from).prop_map(|(number, namespace, selector, from)| match number {
+        0 => json!({"kind": "CustomResourceDefinition", "metadata": {"name": "ciliumnetworkpolicies.cilium.io"}}),
+        1 => json!({
+            "kind": "DaemonSet", "metadata": {"name": "kube-flannel-ds", "namespace": "kube-flannel"},
+            "spec": {"template": {"spec": {"containers": []}}},
+        }),
+        _ => json!({
+            "kind": "NetworkPolicy", "metadata": {"name": format!("p{number}"), "namespace": namespace},
+            "spec": {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [{"from": from}]},
+        }),
+    })
 }
 
 /// Roles and bindings, of those whom the controls of rights speak of.
@@ -127,6 +155,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("ServiceAccount"),
         Just("ClusterRole"),
         Just("RoleBinding"),
+        Just("NetworkPolicy"),
+        Just("CustomResourceDefinition"),
         Just("Kustomization"),
         Just("GitRepository")
     ];
