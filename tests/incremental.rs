@@ -289,3 +289,27 @@ fn one_changed_object_costs_itself_whatever_else_there_is() {
     };
     assert_eq!(evaluations_for_one_change(0), evaluations_for_one_change(300));
 }
+
+/// A NetworkPolicy concerns its namespace.
+#[test]
+fn one_changed_network_policy_costs_its_namespace() {
+    let namespace = |name: &str| upsert(&json!({"kind": "Namespace", "metadata": {"name": name}}));
+    let policy = |namespace: &str, ingress: Value| {
+        upsert(&json!({
+            "kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": namespace},
+            "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress},
+        }))
+    };
+    let evaluations_for_one_change = |others: usize| {
+        let mut engine = engine(Tenancy::Shared);
+        engine.ingest((0..others).flat_map(|number| {
+            let name = format!("n{number}");
+            [namespace(&name), policy(&name, json!([]))]
+        }));
+        engine.ingest([namespace("tenant"), policy("tenant", json!([]))]);
+        let before = engine.evaluations();
+        engine.ingest([policy("tenant", json!([{}]))]);
+        engine.evaluations() - before
+    };
+    assert_eq!(evaluations_for_one_change(1), evaluations_for_one_change(300));
+}
