@@ -146,6 +146,7 @@ fn workload(object: &Value) -> Workload {
                 .flatten()
                 .map(container)
                 .collect(),
+            ..PodShape::default()
         },
     }
 }
@@ -437,6 +438,7 @@ fn an_ordinary_workload_is_no_candidate() {
             image: "shop:1".into(),
             ..Container::default()
         }],
+        ..PodShape::default()
     };
     assert!(!is_candidate(
         "shop",

@@ -64,7 +64,35 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
     });
-    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access()]
+    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network()]
+}
+
+/// Policies of the network, and what decides whether they hold.
+fn network() -> impl Strategy<Value = Value> {
+    let namespace = prop_oneof![Just("tenant"), Just("flux-system")];
+    let selector = prop_oneof![
+        Just(json!({})),
+        Just(json!({"matchLabels": {"app": "notification-controller"}})),
+        Just(json!({"matchExpressions": [{"key": "team", "operator": "Exists"}]})),
+        Just(json!(7)),
+    ];
+    let from = prop_oneof![
+        Just(json!([])),
+        Just(json!([{"podSelector": {}}])),
+        Just(json!([{"namespaceSelector": {"matchLabels": {"team": "a"}}}])),
+        Just(json!([{"ipBlock": {"cidr": "10.0.0.0/8"}}])),
+    ];
+    (0..6_u8, namespace, selector, from).prop_map(|(number, namespace, selector, from)| match number {
+        0 => json!({"kind": "CustomResourceDefinition", "metadata": {"name": "ciliumnetworkpolicies.cilium.io"}}),
+        1 => json!({
+            "kind": "DaemonSet", "metadata": {"name": "kube-flannel-ds", "namespace": "kube-flannel"},
+            "spec": {"template": {"spec": {"containers": []}}},
+        }),
+        _ => json!({
+            "kind": "NetworkPolicy", "metadata": {"name": format!("p{number}"), "namespace": namespace},
+            "spec": {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [{"from": from}]},
+        }),
+    })
 }
 
 /// Roles and bindings, of those whom the controls of rights speak of.
@@ -127,6 +155,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("ServiceAccount"),
         Just("ClusterRole"),
         Just("RoleBinding"),
+        Just("NetworkPolicy"),
+        Just("CustomResourceDefinition"),
         Just("Kustomization"),
         Just("GitRepository")
     ];
@@ -258,4 +288,28 @@ fn one_changed_object_costs_itself_whatever_else_there_is() {
         engine.evaluations() - before
     };
     assert_eq!(evaluations_for_one_change(0), evaluations_for_one_change(300));
+}
+
+/// A NetworkPolicy concerns its namespace.
+#[test]
+fn one_changed_network_policy_costs_its_namespace() {
+    let namespace = |name: &str| upsert(&json!({"kind": "Namespace", "metadata": {"name": name}}));
+    let policy = |namespace: &str, ingress: Value| {
+        upsert(&json!({
+            "kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": namespace},
+            "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress},
+        }))
+    };
+    let evaluations_for_one_change = |others: usize| {
+        let mut engine = engine(Tenancy::Shared);
+        engine.ingest((0..others).flat_map(|number| {
+            let name = format!("n{number}");
+            [namespace(&name), policy(&name, json!([]))]
+        }));
+        engine.ingest([namespace("tenant"), policy("tenant", json!([]))]);
+        let before = engine.evaluations();
+        engine.ingest([policy("tenant", json!([{}]))]);
+        engine.evaluations() - before
+    };
+    assert_eq!(evaluations_for_one_change(1), evaluations_for_one_change(300));
 }

@@ -125,7 +125,12 @@ fn meaning(info: &str) -> Result<(ControlResult, Tenancy), String> {
 }
 
 /// Kinds of examples whose objects are in no namespace.
-const CLUSTER_SCOPED: [&str; 3] = ["Namespace", "ClusterRole", "ClusterRoleBinding"];
+const CLUSTER_SCOPED: [&str; 4] = [
+    "Namespace",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+];
 
 /// An example that no API server would serve teaches nothing.
 fn is_served(object: &Value) -> Result<(), String> {

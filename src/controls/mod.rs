@@ -11,6 +11,7 @@ pub mod judges;
 mod kust;
 mod lockdown;
 mod mt;
+mod net;
 mod notify;
 mod power;
 mod rbac;
@@ -50,6 +51,11 @@ pub static CATALOGUE: &[&Control] = &[
     &mt::applier_account::CONTROL,
     &mt::root_account::CONTROL,
     &mt::cross_namespace_references::CONTROL,
+    &net::isolated::CONTROL,
+    &net::enforced::CONTROL,
+    &net::private_endpoints::CONTROL,
+    &net::tenants_deny::CONTROL,
+    &net::enforcement_attested::CONTROL,
     &sec::decryption_configured::CONTROL,
     &sec::undecryptable::CONTROL,
     &sec::plaintext_delivered::CONTROL,

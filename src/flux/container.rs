@@ -13,6 +13,10 @@ pub struct PodShape {
     pub service_account: String,
     /// Regular containers, in order; init containers are not kept.
     pub containers: Vec<Container>,
+    /// `spec.hostNetwork`: no NetworkPolicy applies to the pod.
+    pub host_network: bool,
+    /// The numbers of the named ports of all containers.
+    pub named_ports: BTreeMap<String, u16>,
 }
 
 /// One container.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use semver::Version;
 
+use super::ingress::PodNetwork;
 use super::table::{ObjectKey, Table};
 use super::{Changed, Missing};
 use crate::api::ResourceRef;
@@ -97,6 +98,8 @@ pub struct Launch {
     pub image: String,
     /// What the controller makes of its arguments.
     pub evaluation: Evaluation,
+    /// What NetworkPolicies make of its pod.
+    pub network: PodNetwork,
 }
 
 /// Where a command line was read.
@@ -335,6 +338,7 @@ impl Group<'_> {
                 container: container.name.clone(),
                 image: container.image.clone(),
                 evaluation,
+                network: PodNetwork::of(shape),
             })
         };
         template.into_iter().chain(pods).filter_map(launch).collect()

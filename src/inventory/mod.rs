@@ -4,6 +4,7 @@
 pub mod access;
 pub mod coverage;
 pub mod delta;
+pub mod ingress;
 pub mod instances;
 pub mod reads;
 pub mod subject;
@@ -20,6 +21,7 @@ use crate::kinds::{self, Kind, KindId};
 pub use access::{Access, Ask, Grant};
 pub use coverage::{Coverage, Missing};
 pub use delta::Delta;
+pub use ingress::{Ingress, PodNetwork};
 pub use instances::{Instance, InstanceKey};
 pub use reads::{Evidence, Reach, Read};
 pub use subject::SubjectKey;

@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions, by metadata: which kinds exist, and who installed Flux's.
+//! CustomResourceDefinitions, by metadata: who installed Flux's, and which policies of network plugins exist.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,19 @@ pub struct CrdRow {
     /// `app.kubernetes.io/*` and Flux's own labels.
     pub labels: BTreeMap<String, String>,
 }
+
+/// Kinds of policies that network plugins know beside NetworkPolicies. What they admit or deny is not read.
+pub const POLICIES_OF_PLUGINS: [&str; 9] = [
+    "adminnetworkpolicies.policy.networking.k8s.io",
+    "baselineadminnetworkpolicies.policy.networking.k8s.io",
+    "ciliumclusterwidenetworkpolicies.cilium.io",
+    "ciliumnetworkpolicies.cilium.io",
+    "clusternetworkpolicies.policy.networking.k8s.io",
+    "globalnetworkpolicies.crd.projectcalico.org",
+    "globalnetworkpolicies.projectcalico.org",
+    "networkpolicies.crd.projectcalico.org",
+    "networkpolicies.projectcalico.org",
+];
 
 /// `apiextensions.k8s.io/v1 CustomResourceDefinition`.
 pub struct CustomResourceDefinition;
@@ -27,7 +40,8 @@ impl Kind for CustomResourceDefinition {
     };
 
     fn project(meta: &Meta, _object: &str) -> Result<Option<CrdRow>, serde_json::Error> {
-        let ours = meta.name.ends_with(".fluxcd.io")
+        let ours = POLICIES_OF_PLUGINS.contains(&meta.name.as_str())
+            || meta.name.ends_with(".fluxcd.io")
             || meta.name.ends_with(".fluxcd.controlplane.io")
             || meta.name.ends_with(".clusterconfig.azure.com");
         Ok(ours.then(|| CrdRow {

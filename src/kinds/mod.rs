@@ -4,15 +4,18 @@
 //! the row names only what a control reads, and a row equal to the stored one is no change. That one comparison
 //! drops the status-only traffic of Flux.
 
+pub mod cni;
 pub mod crd;
 pub mod flux_objects;
 pub mod identity;
 pub mod lease;
 pub mod meta;
 pub mod namespace;
+pub mod network_policy;
 pub mod own;
 pub mod pod;
 pub mod rbac;
+pub mod selector;
 pub mod workload;
 
 use std::any::Any;
@@ -148,6 +151,8 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<rbac::ClusterRole>(),
     Entry::of::<rbac::RoleBinding>(),
     Entry::of::<rbac::ClusterRoleBinding>(),
+    Entry::of::<network_policy::NetworkPolicy>(),
+    Entry::of::<cni::DaemonSet>(),
     Entry::of::<flux_objects::GitRepository>(),
     Entry::of::<flux_objects::OciRepository>(),
     Entry::of::<flux_objects::HelmRepository>(),

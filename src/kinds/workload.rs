@@ -133,13 +133,21 @@ pub(super) struct PodSpecWire {
     service_account_name: String,
     #[serde(deserialize_with = "null_as_default")]
     containers: Vec<ContainerWire>,
+    #[serde(deserialize_with = "null_as_default")]
+    host_network: bool,
 }
 
 impl PodSpecWire {
     pub(super) fn shape(self, labels: &BTreeMap<String, String>) -> PodShape {
+        let ports = self.containers.iter().flat_map(|container| &container.ports);
         PodShape {
             labels: labels.clone(),
             service_account: self.service_account_name,
+            host_network: self.host_network,
+            named_ports: ports
+                .filter(|port| !port.name.is_empty())
+                .map(|port| (port.name.clone(), port.container_port))
+                .collect(),
             containers: self
                 .containers
                 .into_iter()
@@ -163,6 +171,16 @@ struct ContainerWire {
     env: Vec<EnvWire>,
     #[serde(deserialize_with = "null_as_default")]
     env_from: Vec<serde::de::IgnoredAny>,
+    #[serde(deserialize_with = "null_as_default")]
+    ports: Vec<PortWire>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PortWire {
+    #[serde(deserialize_with = "null_as_default")]
+    name: String,
+    container_port: u16,
 }
 
 impl ContainerWire {
