@@ -143,6 +143,13 @@ const CASES: &[Case] = &[
     ("FSX-CFG-007", S, "1.9.4", &["--artifact-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", H, "1.6.3", &["--snapshot-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", S, "1.9.4", &[], nothing, Pass),
+    ("FSX-IUA-004", A, "1.3.0", &[], nothing, Fail),
+    ("FSX-IUA-004", A, "1.3.0", &["--feature-gates=GitForcePushBranch=false"], nothing, Pass),
+    ("FSX-NOT-008", N, "1.9.3", &["--export-http-path-metrics"], nothing, Fail),
+    ("FSX-NOT-008", N, "1.9.3", &[], nothing, Pass),
+    ("FSX-NOT-008", N, "1.3.0", &[], nothing, NotApplicable),
+    ("FSX-RBAC-006", K, "1.9.4", &["--feature-gates=CacheSecretsAndConfigMaps=true"], nothing, Fail),
+    ("FSX-RBAC-006", K, "1.9.4", &[], nothing, Pass),
 ];
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod beyond;
+mod flux;
 mod secrets;
 mod sources;
 mod tenants;
@@ -73,6 +74,7 @@ fn cases() -> Vec<Case> {
     let families = [
         access::cases,
         beyond::cases,
+        flux::cases,
         secrets::cases,
         sources::cases,
         tenants::cases,
@@ -157,7 +159,7 @@ fn what_does_not_exist_is_not_applicable() {
 }
 
 /// Controls that nothing in a cluster can prove to be met.
-const NOT_FROM_HERE: [&str; 2] = ["FSP-SEC-003", "FSP-SEC-004"];
+const NOT_FROM_HERE: [&str; 3] = ["FSP-SEC-003", "FSP-SEC-004", "FSX-KC-001"];
 
 /// A control that reads what it did not declare would not be evaluated again when that changes.
 #[test]

@@ -6,4 +6,6 @@ pub(super) mod keyless_identities;
 pub(super) mod oci_certificates;
 pub(super) mod oci_signatures;
 pub(super) mod pass_credentials;
+pub(super) mod pinned_revisions;
+pub(super) mod static_credentials;
 mod verification;

@@ -1,0 +1,3 @@
+//! Beyond the document: how remote clusters are reached.
+
+pub(super) mod kubeconfigs;
