@@ -36,6 +36,7 @@ pub const DOCUMENT: &str = "https://fluxcd.io/flux/security/best-practices/";
 /// Every control, ordered by id.
 pub static CATALOGUE: &[&Control] = &[
     &ded::tenant_rights::CONTROL,
+    &ded::break_glass::CONTROL,
     &helm::insecure_kubeconfig_exec::CONTROL,
     &helm::insecure_kubeconfig_tls::CONTROL,
     &kust::insecure_kubeconfig_exec::CONTROL,
@@ -57,6 +58,9 @@ pub static CATALOGUE: &[&Control] = &[
     &sec::undecryptable::CONTROL,
     &sec::plaintext_delivered::CONTROL,
     &sec::history_scanned::CONTROL,
+    &sec::shared_keys::CONTROL,
+    &sec::shared_identities::CONTROL,
+    &sec::static_credentials::CONTROL,
     &wi::source::CONTROL,
     &wi::notification::CONTROL,
     &wi::image_reflector::CONTROL,
@@ -79,6 +83,7 @@ pub static CATALOGUE: &[&Control] = &[
     &iua::image_choice::CONTROL,
     &iua::force_push::CONTROL,
     &kc::kubeconfigs::CONTROL,
+    &kc::accounts::CONTROL,
     &notify::receiver_authentication::CONTROL,
     &notify::receiver_token::CONTROL,
     &notify::google_receivers::CONTROL,
@@ -98,6 +103,7 @@ pub static CATALOGUE: &[&Control] = &[
     &sources::oci_certificates::CONTROL,
     &sources::pinned_revisions::CONTROL,
     &sources::static_credentials::CONTROL,
+    &sources::external_artifacts::CONTROL,
     &sources::pass_credentials::CONTROL,
     &ten::applier_rights::CONTROL,
     &ten::own_namespaces::CONTROL,

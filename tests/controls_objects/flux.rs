@@ -10,6 +10,9 @@ pub(crate) fn cases() -> Vec<Case> {
         appliers(),
         webhooks(),
         images(),
+        remotes(),
+        keys(),
+        artifacts(),
     ]
     .concat()
 }
@@ -197,5 +200,68 @@ fn images() -> Vec<Case> {
         ("FSX-IUA-003", "FSX-IUA-003 the digest is reflected since Flux 2.6", policy(range("1.x"), "IfNotPresent"), Pass),
         ("FSX-IUA-003", "numbers", policy(json!({"numerical": {"order": "asc"}}), "Always"), Pass),
         ("FSX-IUA-003", "cannot be read", unreadable("ImagePolicy", "policy"), Unknown),
+    ]
+}
+
+#[rustfmt::skip]
+fn remotes() -> Vec<Case> {
+    let remote = |kind: &str, reference: &str| object(kind, json!({"kubeConfig": {reference: {"name": "k"}}}));
+    let locked = kustomize(&["--default-kubeconfig-service-account=x", "--feature-gates=ObjectLevelWorkloadIdentity=true"]);
+    let both = vec![remote("Kustomization", "configMapRef"), remote("HelmRelease", "configMapRef"), locked.clone()];
+    vec![
+        ("FSX-KC-002", "a default account", vec![remote("Kustomization", "configMapRef"), locked.clone()], Pass),
+        ("FSX-KC-002", "FSX-KC-002 the ConfigMap is not read", vec![remote("Kustomization", "configMapRef"), kustomize(&[])], Unknown),
+        ("FSX-KC-002", "the other controller has none", both, Unknown),
+        ("FSX-KC-002", "a kubeconfig", vec![remote("Kustomization", "secretRef"), locked], NotApplicable),
+        ("FSX-KC-002", "cannot be read", unreadable("HelmRelease", "kubeConfig"), Unknown),
+        ("FSP-DED-004", "a remote cluster", vec![remote("Kustomization", "secretRef")], Manual),
+        ("FSP-DED-004", "cannot be read", unreadable("HelmRelease", "kubeConfig"), Unknown),
+    ]
+}
+
+#[rustfmt::skip]
+fn keys() -> Vec<Case> {
+    let decrypts = |namespace: &str, decryption: Value| in_namespace(object("Kustomization", json!({"decryption": decryption})), namespace);
+    let secret = json!({"provider": "sops", "secretRef": {"name": "keys"}});
+    let identity = json!({"provider": "sops", "serviceAccountName": "kms"});
+    let global = kustomize(&["--sops-age-secret=age"]);
+    let role = |namespace: &str, name: &str, value: &str| json!({"kind": "ServiceAccount", "metadata": {"name": "kms", "namespace": namespace, "annotations": {name: value}}});
+    let aws = |namespace: &str, value: &str| role(namespace, "eks.amazonaws.com/role-arn", value);
+    let pool = |namespace: &str| role(namespace, "gcp.auth.fluxcd.io/workload-identity-provider", "projects/1/pool");
+    let two = |decryption: &Value| vec![decrypts("tenant", decryption.clone()), decrypts("other", decryption.clone())];
+    let with = |decryption: &Value, more: Vec<Value>| [two(decryption), more].concat();
+    let team = |name: &str| json!({"kind": "Namespace", "metadata": {"name": name, "labels": {"toolkit.fluxcd.io/tenant": "a"}}});
+    vec![
+        ("FSP-SEC-011", "one key for all", with(&json!({"provider": "sops"}), vec![global]), Fail),
+        ("FSP-SEC-011", "FSP-SEC-011 the same name proves nothing", two(&secret), Unknown),
+        ("FSP-SEC-011", "FSP-SEC-011 two namespaces of one tenant", with(&secret, vec![team("tenant"), team("other")]), NotApplicable),
+        ("FSP-SEC-011", "one tenant", vec![decrypts("tenant", secret.clone())], NotApplicable),
+        ("FSP-SEC-012", "one role", with(&identity, vec![aws("tenant", "arn:1"), aws("other", "arn:1")]), Fail),
+        ("FSP-SEC-012", "two roles", with(&identity, vec![aws("tenant", "arn:1"), aws("other", "arn:2")]), Pass),
+        ("FSP-SEC-012", "one role of one tenant", with(&identity, vec![aws("tenant", "arn:1"), aws("other", "arn:1"), team("tenant"), team("other")]), Pass),
+        ("FSP-SEC-012", "no annotation", with(&identity, vec![aws("tenant", "arn:1")]), Unknown),
+        ("FSP-SEC-012", "FSP-SEC-012 a federation is shared and no identity", with(&identity, vec![pool("tenant"), pool("other")]), Unknown),
+        ("FSP-SEC-012", "no account", two(&secret), NotApplicable),
+        ("FSP-SEC-013", "by identity", vec![decrypts("tenant", identity)], Pass),
+        ("FSP-SEC-013", "a Secret", vec![decrypts("tenant", secret)], Unknown),
+        ("FSP-SEC-013", "nothing decrypts", one("Kustomization", json!({})), NotApplicable),
+    ]
+}
+
+#[rustfmt::skip]
+fn artifacts() -> Vec<Case> {
+    let gate = kustomize(&["--feature-gates=ExternalArtifact=true"]);
+    let role = |resource: &str| json!({"kind": "ClusterRole", "metadata": {"name": "edit"}, "rules": [{"verbs": ["*"], "apiGroups": ["source.toolkit.fluxcd.io"], "resources": [resource]}]});
+    let bind = |subject: Value| json!({"kind": "RoleBinding", "metadata": {"name": "b", "namespace": "tenant"}, "roleRef": {"kind": "ClusterRole", "name": "edit"}, "subjects": [subject]});
+    let jane = || bind(json!({"kind": "User", "name": "jane"}));
+    let flux = bind(json!({"kind": "ServiceAccount", "name": "source-watcher", "namespace": "flux-system"}));
+    let odd = json!({"kind": "ClusterRole", "metadata": {"name": "odd"}, "rules": 7});
+    vec![
+        ("FSX-SRC-011", "everything of the group", vec![gate.clone(), role("*"), jane()], Fail),
+        ("FSX-SRC-011", "only the status", vec![gate.clone(), role("externalartifacts/status"), jane()], Fail),
+        ("FSX-SRC-011", "other sources", vec![gate.clone(), role("gitrepositories"), jane()], Pass),
+        ("FSX-SRC-011", "FSX-SRC-011 source-watcher needs it", vec![gate.clone(), role("*"), flux], Pass),
+        ("FSX-SRC-011", "the gate is off", vec![kustomize(&[]), role("*"), jane()], NotApplicable),
+        ("FSX-SRC-011", "a role that cannot be read", vec![gate, odd], Unknown),
     ]
 }

@@ -158,8 +158,16 @@ fn what_does_not_exist_is_not_applicable() {
     }
 }
 
-/// Controls that nothing in a cluster can prove to be met.
-const NOT_FROM_HERE: [&str; 3] = ["FSP-SEC-003", "FSP-SEC-004", "FSX-KC-001"];
+/// Controls of which nothing in a cluster proves that they are met, or that they are not.
+const NOT_FROM_HERE: [&str; 7] = [
+    "FSP-DED-004",
+    "FSP-SEC-003",
+    "FSP-SEC-004",
+    "FSP-SEC-011",
+    "FSP-SEC-013",
+    "FSX-KC-001",
+    "FSX-KC-002",
+];
 
 /// A control that reads what it did not declare would not be evaluated again when that changes.
 #[test]

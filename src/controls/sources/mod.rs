@@ -1,6 +1,7 @@
 //! Beyond the document: where the desired state comes from.
 
 pub(super) mod encrypted_transport;
+pub(super) mod external_artifacts;
 pub(super) mod git_signatures;
 pub(super) mod keyless_identities;
 pub(super) mod oci_certificates;
