@@ -61,6 +61,7 @@ pub static CATALOGUE: &[&Control] = &[
     &sec::shared_keys::CONTROL,
     &sec::shared_identities::CONTROL,
     &sec::static_credentials::CONTROL,
+    &sec::key_readers::CONTROL,
     &wi::source::CONTROL,
     &wi::notification::CONTROL,
     &wi::image_reflector::CONTROL,

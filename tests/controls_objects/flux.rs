@@ -13,6 +13,7 @@ pub(crate) fn cases() -> Vec<Case> {
         remotes(),
         keys(),
         artifacts(),
+        key_readers(),
     ]
     .concat()
 }
@@ -263,5 +264,32 @@ fn artifacts() -> Vec<Case> {
         ("FSX-SRC-011", "FSX-SRC-011 source-watcher needs it", vec![gate.clone(), role("*"), flux], Pass),
         ("FSX-SRC-011", "the gate is off", vec![kustomize(&[]), role("*"), jane()], NotApplicable),
         ("FSX-SRC-011", "a role that cannot be read", vec![gate, odd], Unknown),
+    ]
+}
+
+#[rustfmt::skip]
+fn key_readers() -> Vec<Case> {
+    let namespace = |name: &str| json!({"kind": "Namespace", "metadata": {"name": name}});
+    let here = [namespace("tenant"), object("Kustomization", json!({"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}}))];
+    let with = |more: &[Value]| [&here[..], more].concat();
+    let role = |resource: &str, names: Value| json!({"kind": "ClusterRole", "metadata": {"name": "r"}, "rules": [{"verbs": ["get", "create"], "apiGroups": [""], "resources": [resource], "resourceNames": names}]});
+    let secrets = role("secrets", json!([]));
+    let bind = |kind: &str, namespace: &str, subject: Value| json!({"kind": kind, "metadata": {"name": "b", "namespace": namespace}, "roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [subject]});
+    let jane = json!({"kind": "User", "name": "jane"});
+    let account = |namespace: &str| json!({"kind": "ServiceAccount", "name": "deployer", "namespace": namespace});
+    let odd = json!({"kind": "ClusterRole", "metadata": {"name": "odd"}, "rules": 7});
+    let flux = [namespace("flux-system"), kustomize(&[]), secrets.clone(), bind("RoleBinding", "flux-system", jane.clone())];
+    vec![
+        ("FSP-SEC-016", "nobody is bound", with(&[]), Pass),
+        ("FSP-SEC-016", "another tenant's account", with(&[secrets.clone(), bind("RoleBinding", "tenant", account("other"))]), Fail),
+        ("FSP-SEC-016", "FSP-SEC-016 edit in its own namespace is expected", with(&[secrets.clone(), bind("RoleBinding", "tenant", account("tenant"))]), Pass),
+        ("FSP-SEC-016", "people of the tenant", with(&[secrets.clone(), bind("RoleBinding", "tenant", jane.clone())]), Pass),
+        ("FSP-SEC-016", "somebody everywhere", with(&[secrets, bind("ClusterRoleBinding", "", jane)]), Fail),
+        ("FSP-SEC-016", "FSP-SEC-016 creating pods is reading Secrets", with(&[role("pods", json!([])), bind("RoleBinding", "tenant", account("other"))]), Fail),
+        ("FSP-SEC-016", "the key by its name", with(&[role("secrets", json!(["keys"])), bind("RoleBinding", "tenant", account("other"))]), Fail),
+        ("FSP-SEC-016", "another Secret by its name", with(&[role("secrets", json!(["else"])), bind("RoleBinding", "tenant", account("other"))]), Pass),
+        ("FSP-SEC-016", "in Flux's namespace", flux.to_vec(), Fail),
+        ("FSP-SEC-016", "a role that cannot be read", with(&[odd]), Unknown),
+        ("FSP-SEC-016", "no key", vec![namespace("tenant")], NotApplicable),
     ]
 }
