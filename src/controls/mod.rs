@@ -58,6 +58,7 @@ pub static CATALOGUE: &[&Control] = &[
     &sec::undecryptable::CONTROL,
     &sec::plaintext_delivered::CONTROL,
     &sec::history_scanned::CONTROL,
+    &sec::keys_for_all::CONTROL,
     &sec::shared_keys::CONTROL,
     &sec::shared_identities::CONTROL,
     &sec::static_credentials::CONTROL,
