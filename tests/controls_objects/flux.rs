@@ -71,6 +71,7 @@ fn credentials() -> Vec<Case> {
         ("FSX-SRC-008", "a registry of AWS", only("OCIRepository", "url", "oci://1.dkr.ecr.eu-west-1.amazonaws.com/a"), Fail),
         ("FSX-SRC-008", "without a Secret", vec![with("OCIRepository", "url", "oci://a.azurecr.io/a", json!(null))], Pass),
         ("FSX-SRC-008", "another registry", only("OCIRepository", "url", "oci://ghcr.io/a/b"), NotApplicable),
+        ("FSX-SRC-008", "a registry of one's own in a cloud", only("OCIRepository", "url", "oci://ec2-1-2-3-4.compute.amazonaws.com/a"), NotApplicable),
         ("FSX-SRC-008", "a name that only sounds alike", only("OCIRepository", "url", "oci://azurecr.io.example.com/a"), NotApplicable),
         ("FSX-SRC-008", "FSX-SRC-008 a credential of another account cannot be told apart", only("ImageRepository", "image", "1.dkr.ecr.us-east-1.amazonaws.com/other"), Fail),
         ("FSX-SRC-008", "an image of Google", only("ImageRepository", "image", "eu.gcr.io/a/b"), Fail),

@@ -31,28 +31,11 @@ pub(crate) static CONTROL: Control = Control {
     ]),
 };
 
-/// Hosts of container registries, by the end of their names.
-const REGISTRIES: [(&str, &str); 6] = [
-    (".amazonaws.com", "aws"),
-    (".amazonaws.com.cn", "aws"),
-    (".azurecr.io", "azure"),
-    (".pkg.dev", "gcp"),
-    (".gcr.io", "gcp"),
-    ("gcr.io", "gcp"),
-];
-/// Hosts of buckets.
-const BUCKETS: [(&str, &str); 4] = [
-    (".amazonaws.com", "aws"),
-    (".amazonaws.com.cn", "aws"),
-    (".blob.core.windows.net", "azure"),
-    ("storage.googleapis.com", "gcp"),
-];
-
 fn git(subject: &ObjectSubject<'_, GitRepository>) -> Result<Outcome, Missing> {
     let spec = &subject.row.spec;
     let url = spec.url.as_str();
     let name = host(url).to_ascii_lowercase();
-    let (provider, since) = if name.starts_with("git-codecommit.") && name.contains(".amazonaws.com") {
+    let (provider, since) = if name.starts_with("git-codecommit.") && is_aws(&name) {
         ("aws", (1, 9, 0))
     } else if name == "dev.azure.com" || name.ends_with(".visualstudio.com") {
         ("azure", (1, 4, 0))
@@ -78,7 +61,7 @@ fn is_supported(view: &View<'_>, since: (u64, u64, u64)) -> Result<bool, Missing
 
 fn oci(subject: &ObjectSubject<'_, OciRepository>) -> Outcome {
     let spec = &subject.row.spec;
-    judge(cloud(&REGISTRIES, spec.url.as_str()), spec.secret_ref.as_ref())
+    judge(registry(spec.url.as_str()), spec.secret_ref.as_ref())
 }
 
 fn helm(subject: &ObjectSubject<'_, HelmRepository>) -> Outcome {
@@ -86,28 +69,46 @@ fn helm(subject: &ObjectSubject<'_, HelmRepository>) -> Outcome {
     if spec.kind.as_str() != "oci" {
         return Outcome::not_applicable("identities of a cloud need type oci");
     }
-    judge(cloud(&REGISTRIES, spec.url.as_str()), spec.secret_ref.as_ref())
+    judge(registry(spec.url.as_str()), spec.secret_ref.as_ref())
 }
 
 fn bucket(subject: &ObjectSubject<'_, Bucket>) -> Outcome {
     let spec = &subject.row.spec;
-    judge(cloud(&BUCKETS, spec.endpoint.as_str()), spec.secret_ref.as_ref())
+    judge(store(spec.endpoint.as_str()), spec.secret_ref.as_ref())
 }
 
 fn image(subject: &ObjectSubject<'_, ImageRepository>) -> Outcome {
     let spec = &subject.row.spec;
-    judge(cloud(&REGISTRIES, spec.image.as_str()), spec.secret_ref.as_ref())
+    judge(registry(spec.image.as_str()), spec.secret_ref.as_ref())
 }
 
-/// The provider whose cloud the host belongs to.
-fn cloud(hosts: &[(&str, &'static str)], url: &str) -> Option<&'static str> {
+/// The provider whose cloud has the registry.
+fn registry(url: &str) -> Option<&'static str> {
     let name = host(url).to_ascii_lowercase();
-    let mut hosts = hosts.iter();
-    let (_, provider) = hosts.find(|(end, _)| match end.strip_prefix('.') {
-        Some(_) => name.ends_with(end),
-        None => name == *end,
-    })?;
-    Some(provider)
+    if name.contains(".dkr.ecr.") && is_aws(&name) {
+        return Some("aws");
+    }
+    if name.ends_with(".azurecr.io") {
+        return Some("azure");
+    }
+    let is_google = name.ends_with(".pkg.dev") || name.ends_with(".gcr.io") || name == "gcr.io";
+    is_google.then_some("gcp")
+}
+
+/// The provider whose cloud has the bucket.
+fn store(endpoint: &str) -> Option<&'static str> {
+    let name = host(endpoint).to_ascii_lowercase();
+    if name.starts_with("s3") && is_aws(&name) {
+        return Some("aws");
+    }
+    if name.ends_with(".blob.core.windows.net") {
+        return Some("azure");
+    }
+    (name == "storage.googleapis.com").then_some("gcp")
+}
+
+fn is_aws(name: &str) -> bool {
+    name.ends_with(".amazonaws.com") || name.ends_with(".amazonaws.com.cn")
 }
 
 fn no_cloud() -> Outcome {
