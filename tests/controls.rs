@@ -49,6 +49,14 @@ fn decryption() -> Vec<Value> {
     )]
 }
 
+fn cloud_account() -> Vec<Value> {
+    let annotations = json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/sops"});
+    vec![json!({
+        "kind": "ServiceAccount",
+        "metadata": {"name": K, "namespace": "flux-system", "annotations": annotations},
+    })]
+}
+
 fn foreign_receiver() -> Vec<Value> {
     vec![object(
         "Receiver",
@@ -105,6 +113,10 @@ const CASES: &[Case] = &[
     ("FSP-MT-007", H, "1.6.3", &["--default-service-account=tenant"], nothing, Pass),
     ("FSP-MT-008", K, "1.9.4", &[], nothing, Fail),
     ("FSP-MT-008", K, "1.9.4", &["--default-service-account", "tenant"], nothing, Pass),
+    ("FSP-SEC-010", K, "1.9.4", &["--sops-age-secret=sops-age"], nothing, Fail),
+    ("FSP-SEC-010", K, "1.9.4", &[], cloud_account, Fail),
+    ("FSP-SEC-010", K, "1.9.4", &["--default-decryption-service-account=x", GATE], cloud_account, Pass),
+    ("FSP-SEC-010", K, "1.9.4", &[], nothing, Pass),
     ("FSP-WI-001", S, "1.9.4", &[], cloud_source, Fail),
     ("FSP-WI-001", S, "1.9.4", &[], nothing, NotApplicable),
     ("FSP-WI-001", S, "1.9.4", &["--default-service-account=x", GATE], cloud_source, Pass),
@@ -143,6 +155,13 @@ const CASES: &[Case] = &[
     ("FSX-CFG-007", S, "1.9.4", &["--artifact-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", H, "1.6.3", &["--snapshot-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", S, "1.9.4", &[], nothing, Pass),
+    ("FSX-IUA-004", A, "1.3.0", &[], nothing, Fail),
+    ("FSX-IUA-004", A, "1.3.0", &["--feature-gates=GitForcePushBranch=false"], nothing, Pass),
+    ("FSX-NOT-008", N, "1.9.3", &["--export-http-path-metrics"], nothing, Fail),
+    ("FSX-NOT-008", N, "1.9.3", &[], nothing, Pass),
+    ("FSX-NOT-008", N, "1.3.0", &[], nothing, NotApplicable),
+    ("FSX-RBAC-006", K, "1.9.4", &["--feature-gates=CacheSecretsAndConfigMaps=true"], nothing, Fail),
+    ("FSX-RBAC-006", K, "1.9.4", &[], nothing, Pass),
 ];
 
 #[test]
@@ -178,6 +197,19 @@ fn every_control_has_a_failing_and_a_passing_case() {
             assert!(found, "{} has no case with result {wanted}", control.id);
         }
     }
+}
+
+#[test]
+fn a_key_in_the_environment_is_a_key_for_all() {
+    let mut controller = deployment(K, "1.9.4", &[]);
+    let container = &mut controller["spec"]["template"]["spec"]["containers"][0];
+    container["envFrom"] = json!([{"secretRef": {"name": "settings"}}]);
+    assert_eq!(result("FSP-SEC-010", &[controller.clone()]), Unknown);
+    // FSP-SEC-010 a token goes wherever the encrypted file says.
+    let container = &mut controller["spec"]["template"]["spec"]["containers"][0];
+    container["env"] =
+        json!([{"name": "VAULT_TOKEN", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]);
+    assert_eq!(result("FSP-SEC-010", &[controller]), Fail);
 }
 
 #[test]

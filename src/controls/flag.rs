@@ -46,6 +46,19 @@ pub(super) fn must_be_on(subject: &Subject<'_>, flag: &str) -> Result<Outcome, M
     })
 }
 
+/// The feature gate must be off.
+pub(super) fn gate_must_be_off(subject: &Subject<'_>, gate: &str) -> Result<Outcome, Missing> {
+    judge(subject, |evaluation| match evaluation.gate(gate) {
+        Setting::Known { value: false, .. } | Setting::Unsupported => Ok(None),
+        Setting::Known { origin, .. } => Ok(Some(Objection {
+            argument: argument(&origin),
+            observed: format!("the feature gate {gate} is on"),
+            expected: format!("{gate} off"),
+        })),
+        Setting::Unknown(reason) => Err(Missing::new("ArgumentNotReadable", reason)),
+    })
+}
+
 /// The flag must name something. A value that looks like a flag is one that was swallowed by a missing value.
 pub(super) fn must_be_set(subject: &Subject<'_>, flag: &str) -> Result<Outcome, Missing> {
     judge(subject, |evaluation| {

@@ -16,6 +16,23 @@ pub(super) fn has_default_account(view: &View<'_>, component: Component) -> Resu
     })
 }
 
+/// Whether every controller of this type has a default account for remote clusters; `None`: there is no such controller.
+pub(super) fn has_default_kubeconfig_account(
+    view: &View<'_>,
+    component: Component,
+) -> Result<Option<bool>, Missing> {
+    everywhere(view, component, |subject| {
+        flag::must_be_set(subject, "default-kubeconfig-service-account")
+    })
+}
+
+/// Whether every kustomize-controller has an age key that serves all Kustomizations; `None`: there is none.
+pub(super) fn has_age_key_for_all(view: &View<'_>) -> Result<Option<bool>, Missing> {
+    everywhere(view, Component::Kustomize, |subject| {
+        flag::must_be_set(subject, "sops-age-secret")
+    })
+}
+
 /// The names of the default accounts of the controllers of this type; none where a controller has none.
 pub(super) fn default_accounts(view: &View<'_>, component: Component) -> Result<BTreeSet<String>, Missing> {
     let mut accounts = BTreeSet::new();

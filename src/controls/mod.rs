@@ -7,13 +7,16 @@ pub mod control;
 mod ded;
 pub mod flag;
 mod helm;
+mod iua;
 pub mod judges;
+mod kc;
 mod kust;
 mod lockdown;
 mod mt;
 mod net;
 mod notify;
 mod power;
+mod range;
 mod rbac;
 mod sec;
 mod sources;
@@ -34,6 +37,7 @@ pub const DOCUMENT: &str = "https://fluxcd.io/flux/security/best-practices/";
 /// Every control, ordered by id.
 pub static CATALOGUE: &[&Control] = &[
     &ded::tenant_rights::CONTROL,
+    &ded::break_glass::CONTROL,
     &helm::insecure_kubeconfig_exec::CONTROL,
     &helm::insecure_kubeconfig_tls::CONTROL,
     &kust::insecure_kubeconfig_exec::CONTROL,
@@ -60,6 +64,11 @@ pub static CATALOGUE: &[&Control] = &[
     &sec::undecryptable::CONTROL,
     &sec::plaintext_delivered::CONTROL,
     &sec::history_scanned::CONTROL,
+    &sec::keys_for_all::CONTROL,
+    &sec::shared_keys::CONTROL,
+    &sec::shared_identities::CONTROL,
+    &sec::static_credentials::CONTROL,
+    &sec::key_readers::CONTROL,
     &wi::source::CONTROL,
     &wi::notification::CONTROL,
     &wi::image_reflector::CONTROL,
@@ -77,22 +86,39 @@ pub static CATALOGUE: &[&Control] = &[
     &ver::registry::CONTROL,
     &ver::digest::CONTROL,
     &ver::moving_tag::CONTROL,
+    &iua::review::CONTROL,
+    &iua::signed_commits::CONTROL,
+    &iua::image_choice::CONTROL,
+    &iua::force_push::CONTROL,
+    &kc::kubeconfigs::CONTROL,
+    &kc::accounts::CONTROL,
     &notify::receiver_authentication::CONTROL,
+    &notify::receiver_token::CONTROL,
+    &notify::google_receivers::CONTROL,
     &notify::broad_receivers::CONTROL,
+    &notify::oidc_providers::CONTROL,
+    &notify::path_metrics::CONTROL,
     &rbac::cluster_admins::CONTROL,
     &rbac::reconcilers::CONTROL,
     &rbac::token_creation::CONTROL,
     &rbac::aggregated_roles::CONTROL,
     &rbac::flux_namespace::CONTROL,
+    &rbac::cached_secrets::CONTROL,
     &sources::git_signatures::CONTROL,
     &sources::oci_signatures::CONTROL,
     &sources::keyless_identities::CONTROL,
     &sources::encrypted_transport::CONTROL,
     &sources::oci_certificates::CONTROL,
+    &sources::pinned_revisions::CONTROL,
+    &sources::static_credentials::CONTROL,
+    &sources::external_artifacts::CONTROL,
     &sources::pass_credentials::CONTROL,
     &ten::applier_rights::CONTROL,
+    &ten::own_namespaces::CONTROL,
     &ten::platform_appliers::CONTROL,
+    &ten::secret_substitution::CONTROL,
     &ten::image_access::CONTROL,
+    &ten::continuous_reconciliation::CONTROL,
     &ten::drift_detection::CONTROL,
     &ver::known_vulnerabilities::CONTROL,
     &ver::supported_minor::CONTROL,

@@ -11,7 +11,7 @@ use super::table::{ObjectKey, Table};
 use super::{Changed, Missing};
 use crate::api::ResourceRef;
 use crate::flux::command_line::{self, CommandLine, Evaluation};
-use crate::flux::container::{EnvSource, PodShape};
+use crate::flux::container::{EnvSource, EnvVar, PodShape};
 use crate::flux::detect::{self, Candidate, Certainty, Detection, LeaseHolder};
 use crate::flux::installer::Installer;
 use crate::flux::{Component, image, installer};
@@ -81,6 +81,10 @@ pub struct Instance {
     pub service_account: String,
     /// Environment variables that carry an identity of a cloud.
     pub cloud_environment: Option<String>,
+    /// The first environment variable that carries a key for decryption.
+    pub decryption_key: Option<String>,
+    /// Whether variables come from a Secret or a ConfigMap as a whole.
+    pub has_unread_environment: bool,
     /// Field manager of the last change of the workload.
     pub manager: String,
     /// The command lines: the template's first, then each pod's.
@@ -235,8 +239,7 @@ struct Group<'a> {
 
 impl Group<'_> {
     fn instances(&self) -> BTreeMap<InstanceKey, Instance> {
-        let shapes = self.workload.map(|workload| &workload.template).into_iter();
-        let shapes = shapes.chain(self.pods.iter().map(|(_, pod)| &pod.shape));
+        let shapes = self.shapes();
         let mut best: BTreeMap<Component, Detection> = BTreeMap::new();
         for detection in shapes.flat_map(|shape| self.detect(shape)) {
             let better = best
@@ -250,6 +253,12 @@ impl Group<'_> {
         best.into_values()
             .map(|detection| self.instance(&detection, several))
             .collect()
+    }
+
+    /// The template and the pods.
+    fn shapes(&self) -> impl Iterator<Item = &PodShape> {
+        let template = self.workload.map(|workload| &workload.template).into_iter();
+        template.chain(self.pods.iter().map(|(_, pod)| &pod.shape))
     }
 
     fn detect(&self, shape: &PodShape) -> Vec<Detection> {
@@ -297,6 +306,8 @@ impl Group<'_> {
             service_account: shape
                 .map(|shape| shape.service_account.clone())
                 .unwrap_or_default(),
+            decryption_key: self.shapes().find_map(decryption_key),
+            has_unread_environment: self.shapes().any(has_unread_environment),
             cloud_environment: shape.and_then(|shape| cloud_environment(shape, component)),
             manager: self
                 .workload
@@ -389,4 +400,25 @@ fn cloud_environment(shape: &PodShape, _component: Component) -> Option<String> 
         .into_iter()
         .find(|variable| carries(&variable.name, &variable.source))
         .map(|v| v.name.clone())
+}
+
+/// The first environment variable that gives SOPS a key of its own (flux-facts 2.4).
+fn decryption_key(shape: &PodShape) -> Option<String> {
+    const NAMES: [&str; 6] = [
+        "SOPS_AGE_KEY",
+        "SOPS_AGE_KEY_FILE",
+        "SOPS_AGE_KEY_CMD",
+        "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+        "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+        "VAULT_TOKEN",
+    ];
+    let mut variables = shape.containers.iter().flat_map(|container| &container.env);
+    let carries = |variable: &&EnvVar| {
+        NAMES.contains(&&*variable.name) && variable.source != EnvSource::Literal(String::new())
+    };
+    variables.find(carries).map(|variable| variable.name.clone())
+}
+
+fn has_unread_environment(shape: &PodShape) -> bool {
+    shape.containers.iter().any(|container| container.has_env_from)
 }

@@ -1,5 +1,6 @@
 //! ServiceAccounts: which exist, and which carry a cloud identity (flux-facts 2.4).
 
+use super::flux_objects::Text;
 use super::{Descriptor, Kind, Meta};
 
 /// A ServiceAccount.
@@ -7,6 +8,8 @@ use super::{Descriptor, Kind, Meta};
 pub struct Account {
     /// The annotation that grants an identity of a cloud.
     pub cloud: Option<&'static str>,
+    /// Whom the cloud takes it for, when an annotation says so.
+    pub identity: Option<Text>,
 }
 
 /// `v1 ServiceAccount`.
@@ -19,6 +22,9 @@ const CLOUD_ANNOTATIONS: [&str; 4] = [
     "iam.gke.io/gcp-service-account",
     "gcp.auth.fluxcd.io/workload-identity-provider",
 ];
+
+/// Those whose value is the identity; a federation is shared, and the account itself is the identity.
+const IDENTITIES: usize = 3;
 
 impl Kind for ServiceAccount {
     type Row = Account;
@@ -36,6 +42,9 @@ impl Kind for ServiceAccount {
         let cloud = CLOUD_ANNOTATIONS
             .into_iter()
             .find(|name| meta.annotations.contains_key(*name));
-        Ok(Some(Account { cloud }))
+        let mut identities = CLOUD_ANNOTATIONS[..IDENTITIES].iter();
+        let identity = identities.find_map(|name| meta.annotations.get(*name));
+        let identity = identity.map(|identity| Text::from(identity.as_str()));
+        Ok(Some(Account { cloud, identity }))
     }
 }

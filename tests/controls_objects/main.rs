@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod beyond;
+mod flux;
 mod network;
 mod secrets;
 mod sources;
@@ -74,6 +75,7 @@ fn cases() -> Vec<Case> {
     let families = [
         access::cases,
         beyond::cases,
+        flux::cases,
         network::cases,
         secrets::cases,
         sources::cases,
@@ -158,8 +160,17 @@ fn what_does_not_exist_is_not_applicable() {
     }
 }
 
-/// Controls that nothing in a cluster can prove to be met.
-const NOT_FROM_HERE: [&str; 3] = ["FSP-NET-005", "FSP-SEC-003", "FSP-SEC-004"];
+/// Controls of which nothing in a cluster proves that they are met, or that they are not.
+const NOT_FROM_HERE: [&str; 8] = [
+    "FSP-DED-004",
+    "FSP-NET-005",
+    "FSP-SEC-003",
+    "FSP-SEC-004",
+    "FSP-SEC-011",
+    "FSP-SEC-013",
+    "FSX-KC-001",
+    "FSX-KC-002",
+];
 
 /// A control that reads what it did not declare would not be evaluated again when that changes.
 #[test]

@@ -1,11 +1,10 @@
 //! FSX-CFG-002: helm-controller does not resolve names in templates.
 
 use super::super::control::{Control, Outcome, Severities};
-use super::super::flag::{self, Objection};
+use super::super::flag;
 use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::flux::command_line::Setting;
 use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
@@ -26,13 +25,5 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    flag::judge(subject, |evaluation| match evaluation.gate("AllowDNSLookups") {
-        Setting::Known { value: false, .. } | Setting::Unsupported => Ok(None),
-        Setting::Known { origin, .. } => Ok(Some(Objection {
-            argument: flag::argument(&origin),
-            observed: "the feature gate AllowDNSLookups is on".to_owned(),
-            expected: "AllowDNSLookups off (the default)".to_owned(),
-        })),
-        Setting::Unknown(reason) => Err(Missing::new("ArgumentNotReadable", reason)),
-    })
+    flag::gate_must_be_off(subject, "AllowDNSLookups")
 }

@@ -1,3 +1,4 @@
 //! Tenant-dedicated clusters: tenants cannot take the platform's access away.
 
+pub(super) mod break_glass;
 pub(super) mod tenant_rights;

@@ -1,4 +1,8 @@
 //! Beyond the document: notifications.
 
 pub(super) mod broad_receivers;
+pub(super) mod google_receivers;
+pub(super) mod oidc_providers;
+pub(super) mod path_metrics;
 pub(super) mod receiver_authentication;
+pub(super) mod receiver_token;

@@ -7,6 +7,7 @@ use crate::kinds::rbac::{ClusterRole, ClusterRoleBinding};
 
 mod accounts;
 pub(super) mod aggregated_roles;
+pub(super) mod cached_secrets;
 pub(super) mod cluster_admins;
 pub(super) mod flux_namespace;
 pub(super) mod reconcilers;

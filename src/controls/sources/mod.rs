@@ -1,9 +1,12 @@
 //! Beyond the document: where the desired state comes from.
 
 pub(super) mod encrypted_transport;
+pub(super) mod external_artifacts;
 pub(super) mod git_signatures;
 pub(super) mod keyless_identities;
 pub(super) mod oci_certificates;
 pub(super) mod oci_signatures;
 pub(super) mod pass_credentials;
+pub(super) mod pinned_revisions;
+pub(super) mod static_credentials;
 mod verification;

@@ -8,7 +8,7 @@ use crate::kinds::flux_objects::CloudUser;
 use crate::kinds::identity::ServiceAccount;
 
 /// Whether the controller carries an identity of a cloud, by its ServiceAccount or its environment.
-pub(super) fn controller_has_identity(subject: &Subject<'_>) -> Result<bool, Missing> {
+pub(in crate::controls) fn controller_has_identity(subject: &Subject<'_>) -> Result<bool, Missing> {
     if subject.instance.cloud_environment.is_some() {
         return Ok(true);
     }

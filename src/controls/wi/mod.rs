@@ -2,7 +2,7 @@
 
 pub(super) mod decryption;
 pub(super) mod gate;
-mod identity;
+pub(super) mod identity;
 pub(super) mod image_automation;
 pub(super) mod image_reflector;
 pub(super) mod kubeconfig_helm;

@@ -1,8 +1,11 @@
 //! Appliers: who changes the cluster, under whose account.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::super::meta::null_as_default;
+use super::sources::OciReference;
 use super::{Conditions, NameRef, ObjectRef, Status, Text, flux, flux_kind};
 
 /// `spec` of a Kustomization.
@@ -26,6 +29,20 @@ pub struct KustomizationSpec {
     /// Nothing is applied.
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
+    /// The namespace that every object is put into.
+    pub target_namespace: Text,
+    /// What is filled in after the build.
+    #[serde(deserialize_with = "null_as_default")]
+    pub post_build: PostBuild,
+}
+
+/// `spec.postBuild` of a Kustomization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PostBuild {
+    /// Where variables come from.
+    #[serde(deserialize_with = "null_as_default")]
+    pub substitute_from: Vec<ObjectRef>,
 }
 
 /// `spec` of a HelmRelease.
@@ -45,12 +62,21 @@ pub struct HelmReleaseSpec {
     /// Nothing is installed or upgraded.
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
+    /// The namespace that it is installed into.
+    pub target_namespace: Text,
+    /// The namespace that keeps its history.
+    pub storage_namespace: Text,
+    /// Where values come from.
+    #[serde(deserialize_with = "null_as_default")]
+    pub values_from: Vec<ObjectRef>,
 }
 
 /// `spec.chart` of a HelmRelease.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ChartTemplate {
+    /// `HelmChart` when empty, or, since Flux 2.10, `OCIRepository`.
+    pub kind: Text,
     /// The template's spec.
     pub spec: ChartSpec,
 }
@@ -61,6 +87,11 @@ pub struct ChartTemplate {
 pub struct ChartSpec {
     /// Where the chart comes from; absent when the template is one of an OCIRepository.
     pub source_ref: ObjectRef,
+    /// Version or range of versions; empty: any.
+    pub version: Text,
+    /// Which revision, in a template of an OCIRepository.
+    #[serde(rename = "ref")]
+    pub reference: Option<OciReference>,
 }
 
 /// `spec.driftDetection` of a HelmRelease.
@@ -87,6 +118,10 @@ pub struct KubeConfig {
 pub struct Decryption {
     /// `sops`.
     pub provider: Text,
+    /// Keys, and static credentials of key management.
+    pub secret_ref: Option<NameRef>,
+    /// The account that key management knows.
+    pub service_account_name: Text,
 }
 
 /// What a Kustomization has applied.
@@ -96,6 +131,31 @@ pub struct Applied {
     pub attempt: Attempt,
     /// How many Secrets are in the inventory; `None`: nothing was applied yet.
     pub secrets: Option<u16>,
+    /// Where its objects are; `None`: nothing was applied yet.
+    pub places: Option<Places>,
+}
+
+/// The namespaces of an inventory. Objects without a namespace are in none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The first of them, by name.
+    pub namespaces: BTreeSet<Text>,
+    /// Whether there are more than are kept.
+    pub and_more: bool,
+}
+
+/// Most namespaces of one inventory that are kept.
+const MOST_PLACES: usize = 32;
+
+impl Places {
+    fn of(entries: &[InventoryEntry]) -> Self {
+        let namespaces = entries.iter().filter_map(InventoryEntry::namespace);
+        let all: BTreeSet<Text> = namespaces.collect();
+        Self {
+            and_more: all.len() > MOST_PLACES,
+            namespaces: all.into_iter().take(MOST_PLACES).collect(),
+        }
+    }
 }
 
 /// How an attempt to apply went.
@@ -134,19 +194,35 @@ struct InventoryEntry {
     id: Text,
 }
 
+impl InventoryEntry {
+    /// Of `<namespace>_<name>_<group>_<kind>`.
+    fn namespace(&self) -> Option<Text> {
+        let (namespace, _) = self.id.as_str().split_once('_')?;
+        Some(Text::from(namespace)).filter(|namespace| !namespace.is_empty())
+    }
+}
+
+impl InventoryWire {
+    /// What was applied; an empty inventory is none.
+    fn entries(wire: Option<Self>) -> Option<Vec<InventoryEntry>> {
+        let entries = wire.map(|inventory| inventory.entries);
+        entries.filter(|entries| !entries.is_empty())
+    }
+}
+
 impl Status for Applied {
     type Wire = AppliedWire;
     fn new(wire: AppliedWire, generation: i64) -> Self {
         let is_secret = |entry: &&InventoryEntry| entry.id.as_str().ends_with("__Secret");
-        let entries = wire.inventory.map(|inventory| inventory.entries);
-        let entries = entries.filter(|entries| !entries.is_empty());
-        let secrets = entries.map(|entries| {
+        let entries = InventoryWire::entries(wire.inventory);
+        let secrets = entries.as_ref().map(|entries| {
             let secrets = entries.iter().filter(is_secret).count();
             u16::try_from(secrets).unwrap_or(u16::MAX)
         });
         Self {
             attempt: Attempt::of(&wire.conditions, generation),
             secrets,
+            places: entries.as_deref().map(Places::of),
         }
     }
 }
@@ -174,6 +250,8 @@ impl Attempt {
 pub struct Released {
     /// Whether a reference to another namespace was refused.
     pub access_denied: bool,
+    /// Where its objects are; `None`: the version keeps no inventory, or nothing was installed yet.
+    pub places: Option<Places>,
 }
 
 /// What is read of a HelmRelease's status.
@@ -181,6 +259,7 @@ pub struct Released {
 #[serde(default)]
 pub(crate) struct ReleasedWire {
     conditions: Conditions,
+    inventory: Option<InventoryWire>,
 }
 
 impl Status for Released {
@@ -188,6 +267,7 @@ impl Status for Released {
     fn new(wire: ReleasedWire, generation: i64) -> Self {
         Self {
             access_denied: Attempt::of(&wire.conditions, generation) == Attempt::AccessDenied,
+            places: InventoryWire::entries(wire.inventory).as_deref().map(Places::of),
         }
     }
 }

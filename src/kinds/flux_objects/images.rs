@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::super::meta::null_as_default;
+use super::sources::GitReference;
 use super::{CloudUser, FluxObject, NameRef, NoStatus, ObjectRef, Text, flux, flux_kind, named_provider};
 
 const GROUP: &str = "image.toolkit.fluxcd.io";
@@ -50,7 +51,34 @@ pub struct LabelsOfNamespace {
 pub struct ImagePolicySpec {
     /// Whose tags are chosen from.
     pub image_repository_ref: ObjectRef,
+    /// Which tag.
+    pub policy: ImageChoice,
+    /// Whether the chosen image is written down by its digest: `Never` when empty, `IfNotPresent` or `Always`.
+    pub digest_reflection_policy: Text,
 }
+
+/// `spec.policy` of an ImagePolicy: one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ImageChoice {
+    /// The newest version of a range.
+    pub semver: Option<SemverRange>,
+    /// The last by the alphabet.
+    pub alphabetical: Option<Order>,
+}
+
+/// `spec.policy.semver` of an ImagePolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SemverRange {
+    /// The range.
+    pub range: Text,
+}
+
+/// `spec.policy.alphabetical` of an ImagePolicy: that it is there says enough.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Order {}
 
 /// `spec` of an ImageUpdateAutomation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -58,6 +86,56 @@ pub struct ImagePolicySpec {
 pub struct ImageUpdateAutomationSpec {
     /// The repository that is written to.
     pub source_ref: ObjectRef,
+    /// What is checked out, committed and pushed.
+    #[serde(deserialize_with = "null_as_default")]
+    pub git: GitAutomation,
+}
+
+/// `spec.git` of an ImageUpdateAutomation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct GitAutomation {
+    /// Where work begins; `None`: at the reference of the GitRepository.
+    pub checkout: Option<GitCheckout>,
+    /// How commits are made.
+    pub commit: GitCommit,
+    /// Where they go; `None`: to the branch that was checked out.
+    pub push: Option<GitPush>,
+}
+
+/// `spec.git.checkout` of an ImageUpdateAutomation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct GitCheckout {
+    /// The reference.
+    #[serde(rename = "ref")]
+    pub reference: GitReference,
+}
+
+/// `spec.git.commit` of an ImageUpdateAutomation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GitCommit {
+    /// The key that signs; `None`: commits are not signed.
+    pub signing_key: Option<SigningKey>,
+}
+
+/// `spec.git.commit.signingKey` of an ImageUpdateAutomation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SigningKey {
+    /// The Secret that has it.
+    pub secret_ref: NameRef,
+}
+
+/// `spec.git.push` of an ImageUpdateAutomation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct GitPush {
+    /// The branch; empty: the one that was checked out, unless there is a refspec.
+    pub branch: Text,
+    /// A refspec of Git.
+    pub refspec: Text,
 }
 
 flux_kind!(

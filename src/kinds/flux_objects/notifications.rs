@@ -3,7 +3,9 @@
 use serde::Deserialize;
 
 use super::super::meta::null_as_default;
-use super::{CloudUser, FluxObject, NameRef, NoStatus, ObjectRef, Text, flux, flux_kind};
+use super::{
+    CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux, flux_kind,
+};
 
 const GROUP: &str = "notification.toolkit.fluxcd.io";
 
@@ -60,6 +62,45 @@ pub struct OidcProvider {
     /// Who vouches for the caller.
     #[serde(rename = "issuerURL")]
     pub issuer_url: Text,
+    /// For whom a token must be; `notification-controller` when empty.
+    pub audience: Text,
+    /// Names for parts of the conditions.
+    #[serde(deserialize_with = "null_as_default")]
+    pub variables: Vec<Expression>,
+    /// Conditions on the caller; all must hold.
+    #[serde(deserialize_with = "null_as_default")]
+    pub validations: Vec<Expression>,
+}
+
+/// CEL over the claims of a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Expression {
+    /// The expression.
+    pub expression: Text,
+}
+
+/// Whether a Receiver listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Condition `Ready`.
+    pub ready: Standing,
+}
+
+/// What is read of a Receiver's status.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListeningWire {
+    conditions: Conditions,
+}
+
+impl Status for Listening {
+    type Wire = ListeningWire;
+    fn new(wire: ListeningWire, generation: i64) -> Self {
+        Self {
+            ready: wire.conditions.standing("Ready", generation),
+        }
+    }
 }
 
 flux_kind!(
@@ -80,7 +121,7 @@ flux_kind!(
     /// Receives webhooks.
     Receiver,
     ReceiverSpec,
-    NoStatus,
+    Listening,
     flux(GROUP, "Receiver", "receivers", &["v1", "v1beta2"])
 );
 

@@ -20,11 +20,30 @@ pub struct GitSpec {
     pub provider: Text,
     /// Static credential.
     pub secret_ref: Option<NameRef>,
+    /// Which revision; `None`: the branch master.
+    #[serde(rename = "ref")]
+    pub reference: Option<GitReference>,
     /// Verification of signatures; `None`: nobody checks.
     pub verify: Option<GitVerification>,
     /// No new revisions are fetched.
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
+}
+
+/// `spec.ref` of a GitRepository, and what an ImageUpdateAutomation checks out. The first that is set wins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct GitReference {
+    /// One revision.
+    pub commit: Text,
+    /// `refs/heads/main`, `refs/tags/v1`, `refs/pull/1/head`.
+    pub name: Text,
+    /// Range of tags.
+    pub semver: Text,
+    /// One tag.
+    pub tag: Text,
+    /// `master` when nothing is set.
+    pub branch: Text,
 }
 
 /// `spec.verify` of a GitRepository.
@@ -63,6 +82,10 @@ pub struct OciSpec {
 pub struct OciReference {
     /// Wins over the others.
     pub digest: Text,
+    /// Range of tags; wins over the tag.
+    pub semver: Text,
+    /// `latest` when nothing is set.
+    pub tag: Text,
 }
 
 /// `spec.verify` of an OCIRepository, a HelmChart or a HelmRelease's chart.
