@@ -127,6 +127,7 @@ fn container(value: &Value) -> Container {
         args: texts(&value["args"]),
         env: value["env"].as_array().into_iter().flatten().map(env).collect(),
         has_env_from: false,
+        ..Container::default()
     }
 }
 
@@ -146,6 +147,7 @@ fn workload(object: &Value) -> Workload {
                 .flatten()
                 .map(container)
                 .collect(),
+            ..PodShape::default()
         },
     }
 }
@@ -437,6 +439,7 @@ fn an_ordinary_workload_is_no_candidate() {
             image: "shop:1".into(),
             ..Container::default()
         }],
+        ..PodShape::default()
     };
     assert!(!is_candidate(
         "shop",

@@ -12,6 +12,7 @@ mod kust;
 mod lockdown;
 mod mt;
 mod notify;
+mod pod;
 mod power;
 mod rbac;
 mod sec;
@@ -73,6 +74,11 @@ pub static CATALOGUE: &[&Control] = &[
     &ver::moving_tag::CONTROL,
     &notify::receiver_authentication::CONTROL,
     &notify::broad_receivers::CONTROL,
+    &pod::restricted::CONTROL,
+    &pod::namespace_level::CONTROL,
+    &pod::additions::CONTROL,
+    &pod::resources::CONTROL,
+    &pod::environment::CONTROL,
     &rbac::cluster_admins::CONTROL,
     &rbac::reconcilers::CONTROL,
     &rbac::token_creation::CONTROL,

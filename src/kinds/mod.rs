@@ -12,6 +12,7 @@ pub mod meta;
 pub mod namespace;
 pub mod own;
 pub mod pod;
+mod pod_security;
 pub mod rbac;
 pub mod workload;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::meta::null_as_default;
+use super::pod_security::{SecuredWire, SurroundingsWire};
 use super::{Descriptor, Kind, Meta};
 use crate::flux::container::{Container, EnvSource, EnvVar, PodShape};
 use crate::flux::detect;
@@ -133,11 +134,15 @@ pub(super) struct PodSpecWire {
     service_account_name: String,
     #[serde(deserialize_with = "null_as_default")]
     containers: Vec<ContainerWire>,
+    #[serde(flatten)]
+    surroundings: SurroundingsWire,
 }
 
 impl PodSpecWire {
     pub(super) fn shape(self, labels: &BTreeMap<String, String>) -> PodShape {
+        let secured = self.containers.iter().map(|it| (it.name.as_str(), &it.secured));
         PodShape {
+            surroundings: self.surroundings.surroundings(secured),
             labels: labels.clone(),
             service_account: self.service_account_name,
             containers: self
@@ -163,6 +168,17 @@ struct ContainerWire {
     env: Vec<EnvWire>,
     #[serde(deserialize_with = "null_as_default")]
     env_from: Vec<serde::de::IgnoredAny>,
+    #[serde(deserialize_with = "null_as_default")]
+    resources: ResourcesWire,
+    #[serde(flatten)]
+    secured: SecuredWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ResourcesWire {
+    #[serde(deserialize_with = "null_as_default")]
+    limits: BTreeMap<String, serde::de::IgnoredAny>,
 }
 
 impl ContainerWire {
@@ -174,6 +190,7 @@ impl ContainerWire {
             args: self.args,
             env: self.env.into_iter().map(EnvWire::variable).collect(),
             has_env_from: !self.env_from.is_empty(),
+            has_memory_limit: self.resources.limits.contains_key("memory"),
         }
     }
 }

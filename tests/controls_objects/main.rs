@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod beyond;
+mod nodes;
 mod secrets;
 mod sources;
 mod tenants;
@@ -73,6 +74,7 @@ fn cases() -> Vec<Case> {
     let families = [
         access::cases,
         beyond::cases,
+        nodes::cases,
         secrets::cases,
         sources::cases,
         tenants::cases,

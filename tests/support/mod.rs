@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 /// Whether a control judges how a controller was started, not what it is.
 pub(crate) fn reads_command_lines(control: &controls::Control) -> bool {
-    let of_images = ["FSX-VER-", "FSX-IMG-"];
+    let others = ["FSX-VER-", "FSX-IMG-", "FSX-POD-", "FSP-RES-"];
     matches!(control.judges, controls::Judges::Controllers { .. })
-        && !of_images.iter().any(|prefix| control.id.starts_with(prefix))
+        && !others.iter().any(|prefix| control.id.starts_with(prefix))
 }
 
 /// The fact that an object exists.
