@@ -15,6 +15,7 @@ mod notify;
 mod pod;
 mod power;
 mod rbac;
+mod res;
 mod sec;
 mod sources;
 mod ten;
@@ -51,6 +52,11 @@ pub static CATALOGUE: &[&Control] = &[
     &mt::applier_account::CONTROL,
     &mt::root_account::CONTROL,
     &mt::cross_namespace_references::CONTROL,
+    &res::critical_lanes::CONTROL,
+    &res::unique_selectors::CONTROL,
+    &res::namespaced_lanes::CONTROL,
+    &res::locked_shards::CONTROL,
+    &res::concurrency::CONTROL,
     &sec::decryption_configured::CONTROL,
     &sec::undecryptable::CONTROL,
     &sec::plaintext_delivered::CONTROL,

@@ -46,10 +46,39 @@ const GRACE_SECONDS: i64 = 30;
 /// Longest text kept of a field.
 const LONGEST: usize = 128;
 
-/// The part of a PodSpec besides its containers.
+/// The surroundings of a pod's containers.
+pub(super) fn of_pod(object: &str) -> Result<Surroundings, serde_json::Error> {
+    let pod: PodWire = serde_json::from_str(object)?;
+    Ok(pod.spec.surroundings())
+}
+
+/// The surroundings in a workload's template.
+pub(super) fn of_template(object: &str) -> Result<Surroundings, serde_json::Error> {
+    let workload: WorkloadWire = serde_json::from_str(object)?;
+    Ok(workload.spec.template.spec.surroundings())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WorkloadWire {
+    spec: TemplateWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TemplateWire {
+    template: PodWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PodWire {
+    spec: SpecWire,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct SurroundingsWire {
+struct SpecWire {
     #[serde(rename = "hostNetwork")]
     network: Option<bool>,
     #[serde(rename = "hostPID")]
@@ -57,9 +86,11 @@ pub(super) struct SurroundingsWire {
     #[serde(rename = "hostIPC")]
     ipc: Option<bool>,
     #[serde(deserialize_with = "null_as_default")]
-    init_containers: Vec<NamedWire>,
+    containers: Vec<ContainerWire>,
     #[serde(deserialize_with = "null_as_default")]
-    ephemeral_containers: Vec<NamedWire>,
+    init_containers: Vec<ContainerWire>,
+    #[serde(deserialize_with = "null_as_default")]
+    ephemeral_containers: Vec<ContainerWire>,
     #[serde(deserialize_with = "null_as_default")]
     volumes: Vec<VolumeWire>,
     #[serde(deserialize_with = "null_as_default")]
@@ -69,18 +100,11 @@ pub(super) struct SurroundingsWire {
     termination_grace_period_seconds: Option<i64>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NamedWire {
-    name: String,
-    #[serde(flatten)]
-    secured: SecuredWire,
-}
-
 /// The part of a container that "restricted" speaks of.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct SecuredWire {
+struct ContainerWire {
+    name: String,
     #[serde(deserialize_with = "null_as_default")]
     security_context: ContextWire,
     #[serde(deserialize_with = "null_as_default")]
@@ -192,17 +216,12 @@ struct ProjectionWire {
     secret: Option<SecretWire>,
 }
 
-impl SurroundingsWire {
-    /// The surroundings of these containers.
-    pub(super) fn surroundings<'a>(
-        &'a self,
-        containers: impl Iterator<Item = (&'a str, &'a SecuredWire)>,
-    ) -> Surroundings {
-        let others = self.init_containers.iter().chain(&self.ephemeral_containers);
-        let others = others.map(|it| (it.name.as_str(), &it.secured));
+impl SpecWire {
+    fn surroundings(&self) -> Surroundings {
+        let containers = self.containers.iter().chain(&self.init_containers);
         let mut weaknesses = self.of_pod();
-        for (name, container) in containers.chain(others) {
-            weaknesses.extend(container.weaknesses(name, &self.security_context));
+        for container in containers.chain(&self.ephemeral_containers) {
+            weaknesses.extend(container.weaknesses(&self.security_context));
         }
         Surroundings {
             init_containers: self.init_containers.iter().map(|it| it.name.clone()).collect(),
@@ -231,11 +250,11 @@ impl SurroundingsWire {
     }
 }
 
-impl SecuredWire {
+impl ContainerWire {
     /// What is weak in a container; what it leaves out is the pod's.
-    fn weaknesses(&self, name: &str, pod: &ContextWire) -> Vec<Weakness> {
+    fn weaknesses(&self, pod: &ContextWire) -> Vec<Weakness> {
         let own = &self.security_context;
-        let mut weak = Weaknesses::of(name);
+        let mut weak = Weaknesses::of(&self.name);
         weak.when(own.privileged == Some(true), "securityContext.privileged", "true");
         weak.when(
             own.allow_privilege_escalation != Some(false),

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::meta::null_as_default;
-use super::pod_security::{SecuredWire, SurroundingsWire};
-use super::{Descriptor, Kind, Meta};
-use crate::flux::container::{Container, EnvSource, EnvVar, PodShape};
+use super::{Descriptor, Kind, Meta, pod_security};
+use crate::flux::container::{Container, EnvSource, EnvVar, PodShape, Surroundings};
 use crate::flux::detect;
 
 /// A workload that may run a Flux controller.
@@ -63,9 +62,9 @@ impl Kind for StatefulSet {
     }
 }
 
-fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Error> {
-    let object: WorkloadWire = serde_json::from_str(object)?;
-    let template = object
+fn project(meta: &Meta, text: &str) -> Result<Option<Workload>, serde_json::Error> {
+    let object: WorkloadWire = serde_json::from_str(text)?;
+    let mut template = object
         .spec
         .template
         .spec
@@ -73,6 +72,7 @@ fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Er
     if !detect::is_candidate(&meta.name, &meta.labels, &template) {
         return Ok(None);
     }
+    template.surroundings = pod_security::of_template(text)?;
     Ok(Some(Workload {
         uid: meta.uid.clone(),
         labels: meta.labels.clone(),
@@ -134,15 +134,13 @@ pub(super) struct PodSpecWire {
     service_account_name: String,
     #[serde(deserialize_with = "null_as_default")]
     containers: Vec<ContainerWire>,
-    #[serde(flatten)]
-    surroundings: SurroundingsWire,
 }
 
 impl PodSpecWire {
+    /// The shape without its surroundings, which are read of candidates only.
     pub(super) fn shape(self, labels: &BTreeMap<String, String>) -> PodShape {
-        let secured = self.containers.iter().map(|it| (it.name.as_str(), &it.secured));
         PodShape {
-            surroundings: self.surroundings.surroundings(secured),
+            surroundings: Surroundings::default(),
             labels: labels.clone(),
             service_account: self.service_account_name,
             containers: self
@@ -170,8 +168,6 @@ struct ContainerWire {
     env_from: Vec<serde::de::IgnoredAny>,
     #[serde(deserialize_with = "null_as_default")]
     resources: ResourcesWire,
-    #[serde(flatten)]
-    secured: SecuredWire,
 }
 
 #[derive(Default, Deserialize)]

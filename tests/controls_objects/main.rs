@@ -159,7 +159,7 @@ fn what_does_not_exist_is_not_applicable() {
 }
 
 /// Controls that nothing in a cluster can prove to be met.
-const NOT_FROM_HERE: [&str; 2] = ["FSP-SEC-003", "FSP-SEC-004"];
+const NOT_FROM_HERE: [&str; 4] = ["FSP-RES-001", "FSP-RES-006", "FSP-SEC-003", "FSP-SEC-004"];
 
 /// A control that reads what it did not declare would not be evaluated again when that changes.
 #[test]

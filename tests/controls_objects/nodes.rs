@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [security(), additions(), environment()].concat()
+    [security(), additions(), environment(), lanes(), shards()].concat()
 }
 
 /// A controller's Deployment as Flux ships it.
@@ -115,6 +115,7 @@ fn additions() -> Vec<Case> {
         ("FSX-POD-004", "as shipped", vec![helm()], Pass),
         ("FSX-POD-004", "no limit", of_pod("containers/0/resources", json!({"limits": {"cpu": "1"}})), Fail),
         ("FSX-POD-004", "no priority", of_pod("priorityClassName", json!(null)), Fail),
+        ("FSX-POD-004", "shipped without a priority", vec![with(hardened("notification-controller"), "priorityClassName", json!(null))], Pass),
         ("FSX-POD-004", "too short for a release", vec![short()], Fail),
         ("FSX-POD-004", "only helm-controller needs long", vec![kustomize], Pass),
         ("FSX-POD-004", "a pod cannot be read", vec![helm(), unreadable()], Unknown),
@@ -136,5 +137,87 @@ fn environment() -> Vec<Case> {
         ("FSX-POD-005", "FSX-POD-005 a proxy with exceptions", variables(&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", ".cluster.local")]), Pass),
         ("FSX-POD-005", "set to nothing", variables(&[("KUBECONFIG", "")]), Pass),
         ("FSX-POD-005", "more from elsewhere", vec![with(helm(), "containers/0/envFrom", json!([{"configMapRef": {"name": "c"}}]))], Unknown),
+    ]
+}
+
+/// A controller beside the main one.
+fn beside(name: &str, namespace: &str, args: &[&str]) -> Value {
+    let mut it = deployment("kustomize-controller", "1.9.4", args);
+    it["metadata"]["name"] = json!(name);
+    it["metadata"]["namespace"] = json!(namespace);
+    it
+}
+
+/// A controller whose selector comes from a Secret.
+fn secret_selector() -> Value {
+    let mut it = beside(
+        "kustomize-controller-a",
+        "flux-system",
+        &["--watch-label-selector=$(SELECTOR)"],
+    );
+    let env = it["spec"]["template"]["spec"]["containers"][0]["env"]
+        .as_array_mut()
+        .unwrap();
+    env.push(json!({"name": "SELECTOR", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}));
+    it
+}
+
+#[rustfmt::skip]
+fn lanes() -> Vec<Case> {
+    let main = |selector: &str| kustomize(&[&format!("--watch-label-selector={selector}")]);
+    let second = |selector: &str| beside("kustomize-controller-a", "flux-system", &[&format!("--watch-label-selector={selector}")]);
+    let pair = |one: &str, two: &str| vec![main(one), second(two)];
+    let only = "--watch-all-namespaces=false";
+    let mut stopped = second("");
+    stopped["spec"]["replicas"] = json!(0);
+    let mut of_watcher = deployment("source-watcher", "2.2.0", &["--watch-label-selector=k=a"]);
+    of_watcher["metadata"]["name"] = json!("source-watcher-a");
+    let watcher = deployment("source-watcher", "2.2.0", &["--watch-label-selector=!k"]);
+    vec![
+        ("FSP-RES-002", "as Flux documents it", pair("!sharding.fluxcd.io/key", "sharding.fluxcd.io/key=a"), Pass),
+        ("FSP-RES-002", "sets", pair("k in (a,b)", "k notin (a, b)"), Pass),
+        ("FSP-RES-002", "no selector on the main one", vec![kustomize(&[]), second("k=a")], Fail),
+        ("FSP-RES-002", "the same", pair("k=a", "k==a"), Fail),
+        ("FSP-RES-002", "one within the other", pair("k", "k=a"), Fail),
+        ("FSP-RES-002", "a missing label is not equal to a", pair("k!=a", "!k"), Fail),
+        ("FSP-RES-002", "numbers are not calculated", pair("k>3", "k<2"), Unknown),
+        ("FSP-RES-002", "no selector at all", pair("k=a", "k in (a"), Unknown),
+        ("FSP-RES-002", "a selector from a Secret", vec![main("!k"), secret_selector()], Unknown),
+        ("FSP-RES-002", "each in its namespace", vec![kustomize(&[only]), beside("kustomize-controller", "flux-a", &[only])], Pass),
+        ("FSP-RES-002", "one in its namespace, one everywhere", vec![kustomize(&[]), beside("kustomize-controller", "flux-a", &[only])], Fail),
+        ("FSP-RES-002", "FSP-RES-002 an old source-watcher ignores its selector", vec![watcher, of_watcher], Fail),
+        ("FSP-RES-002", "the other is scaled to zero", vec![kustomize(&[]), stopped], NotApplicable),
+        ("FSP-RES-002", "the only one", vec![kustomize(&[])], NotApplicable),
+        ("FSP-RES-003", "in its namespace", vec![kustomize(&[only])], Pass),
+        ("FSP-RES-003", "FSP-RES-003 an empty variable opens all namespaces", vec![with(kustomize(&[only]), "containers/0/env", json!([]))], Fail),
+        ("FSP-RES-003", "another namespace", vec![with(kustomize(&[only]), "containers/0/env", json!([{"name": "RUNTIME_NAMESPACE", "value": "x"}]))], Fail),
+        ("FSP-RES-003", "beside one that watches all", vec![kustomize(&[only]), beside("kustomize-controller", "flux-a", &[])], Fail),
+        ("FSP-RES-003", "beside one with a selector", vec![kustomize(&[only]), beside("kustomize-controller", "flux-a", &["--watch-label-selector=k=a"])], Pass),
+        ("FSP-RES-003", "a variable from elsewhere", vec![with(with(kustomize(&[only]), "containers/0/env", json!([])), "containers/0/envFrom", json!([{"configMapRef": {"name": "c"}}]))], Unknown),
+        ("FSP-RES-003", "all namespaces", vec![kustomize(&[])], NotApplicable),
+    ]
+}
+
+#[rustfmt::skip]
+fn shards() -> Vec<Case> {
+    let locked = ["--no-cross-namespace-refs", "--default-service-account=none", "--no-remote-bases"];
+    let shard = |args: &[&str]| {
+        let mut it = beside("kustomize-controller-a", "flux-system", args);
+        it["metadata"]["annotations"] = json!({"sharding.fluxcd.io/role": "shard"});
+        it
+    };
+    vec![
+        ("FSP-RES-005", "both locked down", vec![kustomize(&locked), shard(&locked)], Pass),
+        ("FSP-RES-005", "FSP-RES-005 the patch missed the shard", vec![kustomize(&locked), shard(&[])], Fail),
+        ("FSP-RES-005", "one flag is missing", vec![kustomize(&locked), shard(&locked[..2])], Fail),
+        ("FSP-RES-005", "the shard is the stronger one", vec![kustomize(&[]), shard(&locked)], Pass),
+        ("FSP-RES-005", "a flag that cannot be read", vec![kustomize(&locked), shard(&["--no-cross-namespace-refs=$(X)"]) , unreadable()], Unknown),
+        ("FSP-RES-005", "no shard", vec![kustomize(&locked)], NotApplicable),
+        ("FSP-RES-001", "one of each", vec![kustomize(&[])], NotApplicable),
+        ("FSP-RES-001", "two", vec![kustomize(&[]), shard(&[])], Manual),
+        ("FSP-RES-001", "a pod cannot be read", vec![kustomize(&[]), unreadable()], Unknown),
+        ("FSP-RES-006", "told", vec![kustomize(&["--concurrent=20"])], Manual),
+        ("FSP-RES-006", "no Flux", vec![], NotApplicable),
+        ("FSP-RES-006", "a pod cannot be read", vec![kustomize(&[]), unreadable()], Unknown),
     ]
 }

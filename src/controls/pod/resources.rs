@@ -14,7 +14,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Pods",
     severity: Severities::always(Severity::Low),
     rationale: "Without a limit of memory one large artifact takes the node, without a priority other pods take the controller's place, and a helm-controller that is ended in the middle of a release leaves it locked.",
-    audit: "The pods and the template of the controller. Fails without resources.limits.memory, without a priorityClassName, and for a helm-controller whose terminationGracePeriodSeconds is less than 600.",
+    audit: "The pods and the template of the controller. Fails without resources.limits.memory, without a priorityClassName for those that Flux ships with one (source, kustomize and helm-controller), and for a helm-controller whose terminationGracePeriodSeconds is less than 600.",
     remediation: "Set what Flux's own manifests set: a limit of 1Gi, system-cluster-critical, and 600 seconds for helm-controller.",
     reference: "https://fluxcd.io/flux/installation/configuration/vertical-scaling/",
     reads: &[],
@@ -25,15 +25,19 @@ pub(crate) static CONTROL: Control = Control {
     },
 };
 
+/// What stops every delivery when it does not run: Flux ships these with a priority.
+const RECONCILING: [Component; 3] = [Component::Source, Component::Kustomize, Component::Helm];
 /// As long as a release of Helm may take.
 const HELM_GRACE_SECONDS: i64 = 600;
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    let is_helm = subject.key.component == Component::Helm;
-    evidence::judge(subject, &evidence::all(subject), |launch| lacks(launch, is_helm))
+    let component = subject.key.component;
+    evidence::judge(subject, &evidence::all(subject), |launch| {
+        lacks(launch, component)
+    })
 }
 
-fn lacks(launch: &Launch, is_helm: bool) -> Vec<Objection> {
+fn lacks(launch: &Launch, component: Component) -> Vec<Objection> {
     let mut objections = Vec::new();
     let mut lack = |container: &str, field: &str, observed: String, expected| {
         objections.push(Objection {
@@ -47,11 +51,11 @@ fn lacks(launch: &Launch, is_helm: bool) -> Vec<Objection> {
     if !launch.definition.has_memory_limit {
         lack(&launch.container, "resources.limits.memory", not_set(), "a limit");
     }
-    if launch.surroundings.priority_class.is_empty() {
+    if RECONCILING.contains(&component) && launch.surroundings.priority_class.is_empty() {
         lack("", "priorityClassName", not_set(), "system-cluster-critical");
     }
     let grace = launch.surroundings.grace_seconds;
-    if is_helm && grace < HELM_GRACE_SECONDS {
+    if component == Component::Helm && grace < HELM_GRACE_SECONDS {
         lack(
             "",
             "terminationGracePeriodSeconds",
