@@ -187,6 +187,7 @@ struct VolumeWire {
     projected: Option<ProjectedWire>,
     /// The other kinds, by their field.
     #[serde(flatten)]
+    #[expect(clippy::zero_sized_map_values, reason = "serde flattens into maps only")]
     other: BTreeMap<String, IgnoredAny>,
 }
 
@@ -347,7 +348,8 @@ impl VolumeWire {
             .iter()
             .chain(projected.filter_map(|it| it.secret.as_ref()));
         let secrets = secrets.map(|it| format!("Secret {}", it.secret_name));
-        host.chain(secrets).collect()
+        let bounded = |text: String| text.chars().take(LONGEST).collect();
+        host.chain(secrets).map(bounded).collect()
     }
 
     /// Its kind, when "restricted" does not allow it.

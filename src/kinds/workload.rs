@@ -174,7 +174,13 @@ struct ContainerWire {
 #[serde(default)]
 struct ResourcesWire {
     #[serde(deserialize_with = "null_as_default")]
-    limits: BTreeMap<String, serde::de::IgnoredAny>,
+    limits: LimitsWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LimitsWire {
+    memory: Option<serde::de::IgnoredAny>,
 }
 
 impl ContainerWire {
@@ -186,7 +192,7 @@ impl ContainerWire {
             args: self.args,
             env: self.env.into_iter().map(EnvWire::variable).collect(),
             has_env_from: !self.env_from.is_empty(),
-            has_memory_limit: self.resources.limits.contains_key("memory"),
+            has_memory_limit: self.resources.limits.memory.is_some(),
         }
     }
 }

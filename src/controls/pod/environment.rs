@@ -48,9 +48,10 @@ fn misleading(launch: &Launch) -> Vec<Objection> {
     let objection = |name: &str| Objection {
         container: launch.container.clone(),
         field: "env".to_owned(),
-        observed: match PROXIES.contains(&name) {
-            true => format!("{name} is set, NO_PROXY is not"),
-            false => format!("{name} is set"),
+        observed: if PROXIES.contains(&name) {
+            format!("{name} is set, NO_PROXY is not")
+        } else {
+            format!("{name} is set")
         },
         expected: "not set",
     };

@@ -51,9 +51,10 @@ fn lane(key: &InstanceKey, instance: &Instance) -> Result<String, Missing> {
         Setting::Unsupported => return Err(unread("this version has no such flag")),
         Setting::Unknown(why) => return Err(unread(&why)),
     };
-    let limit = match launch.definition.has_memory_limit {
-        true => "a limit of memory",
-        false => "no limit of memory",
+    let limit = if launch.definition.has_memory_limit {
+        "a limit of memory"
+    } else {
+        "no limit of memory"
     };
     Ok(format!(
         "{}/{} {count} at once with {limit}",

@@ -61,9 +61,10 @@ fn lane(key: &InstanceKey, instance: &Instance, launch: &Launch) -> Result<Lane,
         Setting::Unsupported => false,
         Setting::Unknown(reason) => return Err(unread("--watch-all-namespaces", &reason)),
     };
-    let namespace = match is_narrow {
-        true => runtime_namespace(key, &launch.definition)?,
-        false => None,
+    let namespace = if is_narrow {
+        runtime_namespace(key, &launch.definition)?
+    } else {
+        None
     };
     Ok(Lane {
         namespace,
