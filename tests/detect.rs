@@ -127,6 +127,7 @@ fn container(value: &Value) -> Container {
         args: texts(&value["args"]),
         env: value["env"].as_array().into_iter().flatten().map(env).collect(),
         has_env_from: false,
+        ..Container::default()
     }
 }
 

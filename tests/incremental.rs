@@ -26,6 +26,8 @@ fn arguments() -> impl Strategy<Value = Vec<&'static str>> {
             Just("--default-service-account=tenant"),
             Just("--default-service-account"),
             Just("--feature-gates=ObjectLevelWorkloadIdentity=true"),
+            Just("--watch-label-selector=key=a"),
+            Just("--watch-all-namespaces=false"),
             Just("--log-level=debug"),
             Just("--nonsense"),
             Just("--"),
@@ -43,12 +45,16 @@ fn object() -> impl Strategy<Value = Value> {
     ];
     let version = prop_oneof![Just("1.10.1"), Just("1.9.4"), Just("1.4.0"), Just("0.18.0")];
     let flux = (controller, version, arguments(), any::<bool>(), any::<bool>()).prop_map(
-        |(controller, version, args, as_pod, ready)| {
+        |(controller, version, args, as_pod, ready_or_shard)| {
             if as_pod {
-                pod(controller, version, &args, ready)
-            } else {
-                deployment(controller, version, &args)
+                return pod(controller, version, &args, ready_or_shard);
             }
+            let mut it = deployment(controller, version, &args);
+            if ready_or_shard {
+                it["metadata"]["name"] = json!(format!("{controller}-shard"));
+                it["metadata"]["annotations"] = json!({"sharding.fluxcd.io/role": "shard"});
+            }
+            it
         },
     );
     let other = (0..3_u8, any::<bool>(), any::<bool>()).prop_map(|(number, plain, broken)| {

@@ -62,6 +62,19 @@ pub struct NamespaceSubject<'a> {
     pub parameters: &'a Parameters,
 }
 
+impl NamespaceSubject<'_> {
+    /// Whether a controller of Flux runs there, for sure or possibly.
+    pub(super) fn has_controller(&self) -> Result<bool, Missing> {
+        for component in Component::ALL {
+            let mut controllers = self.view.controllers(component)?;
+            if controllers.any(|(key, _)| &*key.namespace == self.name) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// The cluster.
 pub struct ClusterSubject<'a> {
     /// Everything that the control declares in its `reads`.

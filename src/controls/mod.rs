@@ -15,9 +15,11 @@ mod lockdown;
 mod mt;
 mod net;
 mod notify;
+mod pod;
 mod power;
 mod range;
 mod rbac;
+mod res;
 mod sec;
 mod sources;
 mod ten;
@@ -60,6 +62,11 @@ pub static CATALOGUE: &[&Control] = &[
     &net::private_endpoints::CONTROL,
     &net::tenants_deny::CONTROL,
     &net::enforcement_attested::CONTROL,
+    &res::critical_lanes::CONTROL,
+    &res::unique_selectors::CONTROL,
+    &res::namespaced_lanes::CONTROL,
+    &res::locked_shards::CONTROL,
+    &res::concurrency::CONTROL,
     &sec::decryption_configured::CONTROL,
     &sec::undecryptable::CONTROL,
     &sec::plaintext_delivered::CONTROL,
@@ -98,6 +105,11 @@ pub static CATALOGUE: &[&Control] = &[
     &notify::broad_receivers::CONTROL,
     &notify::oidc_providers::CONTROL,
     &notify::path_metrics::CONTROL,
+    &pod::restricted::CONTROL,
+    &pod::namespace_level::CONTROL,
+    &pod::additions::CONTROL,
+    &pod::resources::CONTROL,
+    &pod::environment::CONTROL,
     &rbac::cluster_admins::CONTROL,
     &rbac::reconcilers::CONTROL,
     &rbac::token_creation::CONTROL,

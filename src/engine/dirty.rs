@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::controls::Control;
+use crate::flux::Component;
 use crate::inventory::access::{ACCOUNTS, AUTHENTICATED};
 use crate::inventory::{Changed, Reach, Read, SubjectKey, access_kinds, controller_kinds, namespaces};
 use crate::kinds::rbac::Principal;
@@ -16,6 +17,8 @@ pub(super) struct Dirty<'a> {
     everything: bool,
     /// Subjects of these namespaces.
     namespaces: BTreeSet<&'a str>,
+    /// Controllers of these types.
+    components: BTreeSet<Component>,
     /// These subjects, also when they are new or gone.
     subjects: BTreeSet<SubjectKey>,
 }
@@ -32,6 +35,9 @@ impl<'a> Dirty<'a> {
                     Some(Touched::Namespace(name)) => {
                         dirty.namespaces.insert(name);
                     }
+                    Some(Touched::Peers(component)) => {
+                        dirty.components.insert(component);
+                    }
                     Some(Touched::Cluster) => dirty.everything = true,
                 }
             }
@@ -41,14 +47,18 @@ impl<'a> Dirty<'a> {
 
     /// The subjects, those with a verdict and those that have none yet.
     pub(super) fn subjects(self, cells: &Cells) -> BTreeSet<SubjectKey> {
-        let mut subjects = self.subjects;
+        let mut subjects = self.subjects.clone();
         if self.everything {
             subjects.extend(cells.keys().cloned());
-        } else if !self.namespaces.is_empty() {
-            let inside = |key: &&SubjectKey| self.namespaces.contains(key.namespace());
+        } else if !self.namespaces.is_empty() || !self.components.is_empty() {
+            let inside = |key: &&SubjectKey| self.namespaces.contains(key.namespace()) || self.is_peer(key);
             subjects.extend(cells.keys().filter(inside).cloned());
         }
         subjects
+    }
+
+    fn is_peer(&self, key: &SubjectKey) -> bool {
+        matches!(key, SubjectKey::Controller(key) if self.components.contains(&key.component))
     }
 }
 
@@ -56,6 +66,8 @@ impl<'a> Dirty<'a> {
 enum Touched<'a> {
     /// Subjects of this namespace.
     Namespace(&'a str),
+    /// Controllers of this type.
+    Peers(Component),
     /// Every subject.
     Cluster,
 }
@@ -83,7 +95,10 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
         (Read::Controllers(components), Changed::Instance(key)) if components.contains(&key.component) => {
             Some(Touched::Cluster)
         }
-        (Read::Controllers(_), Changed::Coverage(kind)) if controller_kinds().contains(kind) => {
+        (Read::Peers, Changed::Instance(key)) => Some(Touched::Peers(key.component)),
+        (Read::Controllers(_) | Read::Peers, Changed::Coverage(kind))
+            if controller_kinds().contains(kind) =>
+        {
             Some(Touched::Cluster)
         }
         // A namespace is Flux's own as long as a controller runs in it.

@@ -11,12 +11,45 @@ pub struct PodShape {
     pub labels: BTreeMap<String, String>,
     /// `spec.serviceAccountName`; empty when unset.
     pub service_account: String,
-    /// Regular containers, in order; init containers are not kept.
+    /// Regular containers, in order.
     pub containers: Vec<Container>,
     /// `spec.hostNetwork`: no NetworkPolicy applies to the pod.
     pub host_network: bool,
     /// The numbers of the named ports of all containers.
     pub named_ports: BTreeMap<String, u16>,
+    /// What else the pod is made of.
+    pub surroundings: Surroundings,
+}
+
+/// What a pod is made of besides its containers, as far as a control reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Names of the init containers.
+    pub init_containers: Vec<String>,
+    /// Volumes that bring in files of the node or Secrets, for instance `hostPath /var/run`.
+    pub foreign_volumes: Vec<String>,
+    /// `spec.priorityClassName`; empty when unset.
+    pub priority_class: String,
+    /// `spec.terminationGracePeriodSeconds`; 30 when unset.
+    pub grace_seconds: i64,
+    /// What the Pod Security Standard "restricted" forbids, and writable root file systems.
+    pub weaknesses: Vec<Weakness>,
+}
+
+/// A setting of a pod that makes a break-out easier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weakness {
+    /// Container; empty for settings of the whole pod.
+    pub container: String,
+    /// Path of the field, within the container or within `spec`.
+    pub field: &'static str,
+    /// What was read.
+    pub observed: String,
+}
+
+impl Weakness {
+    /// The one field that is stricter than the Pod Security Standard.
+    pub const WRITABLE_ROOT: &str = "securityContext.readOnlyRootFilesystem";
 }
 
 /// One container.
@@ -34,6 +67,8 @@ pub struct Container {
     pub env: Vec<EnvVar>,
     /// Whether `envFrom` is used: names that `env` does not define may then come from elsewhere.
     pub has_env_from: bool,
+    /// Whether `resources.limits.memory` is set.
+    pub has_memory_limit: bool,
 }
 
 /// One entry of `env`.

@@ -12,5 +12,6 @@ pub mod flags;
 pub mod gates;
 pub mod image;
 pub mod installer;
+pub mod selector;
 
 pub use component::Component;

@@ -11,7 +11,7 @@ use super::table::{ObjectKey, Table};
 use super::{Changed, Missing};
 use crate::api::ResourceRef;
 use crate::flux::command_line::{self, CommandLine, Evaluation};
-use crate::flux::container::{EnvSource, EnvVar, PodShape};
+use crate::flux::container::{Container, EnvSource, EnvVar, PodShape, Surroundings};
 use crate::flux::detect::{self, Candidate, Certainty, Detection, LeaseHolder};
 use crate::flux::installer::Installer;
 use crate::flux::{Component, image, installer};
@@ -104,6 +104,12 @@ pub struct Launch {
     pub evaluation: Evaluation,
     /// What NetworkPolicies make of its pod.
     pub network: PodNetwork,
+    /// The container itself.
+    pub definition: Container,
+    /// Names of the pod's containers that run no controller of Flux.
+    pub companions: Vec<String>,
+    /// What else the pod is made of.
+    pub surroundings: Surroundings,
 }
 
 /// Where a command line was read.
@@ -331,9 +337,9 @@ impl Group<'_> {
             (source, Some(&*key.name), &pod.shape)
         });
         let launch = |(source, pod_name, shape): (LaunchSource, Option<&str>, &PodShape)| {
-            let found = self
-                .detect(shape)
-                .into_iter()
+            let detections = self.detect(shape);
+            let found = detections
+                .iter()
                 .find(|detection| detection.component == component)?;
             let container = shape.containers.get(found.container)?;
             let version = image::version_of(&container.image);
@@ -350,6 +356,9 @@ impl Group<'_> {
                 image: container.image.clone(),
                 evaluation,
                 network: PodNetwork::of(shape),
+                definition: container.clone(),
+                companions: companions(shape, &detections),
+                surroundings: shape.surroundings.clone(),
             })
         };
         template.into_iter().chain(pods).filter_map(launch).collect()
@@ -377,6 +386,16 @@ impl Group<'_> {
         )
         .map(str::to_owned)
     }
+}
+
+/// The containers in which no controller was found.
+fn companions(shape: &PodShape, detections: &[Detection]) -> Vec<String> {
+    let containers = shape.containers.iter().enumerate();
+    let is_controller = |at: usize| detections.iter().any(|detection| detection.container == at);
+    containers
+        .filter(|(at, _)| !is_controller(*at))
+        .map(|(_, container)| container.name.clone())
+        .collect()
 }
 
 /// The first environment variable of the controller that carries an identity of a cloud (flux-facts 2.4).

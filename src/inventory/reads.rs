@@ -19,6 +19,8 @@ pub enum Read {
     Objects(fn() -> KindId, Reach),
     /// Flux controllers of these types.
     Controllers(&'static [Component]),
+    /// The Flux controllers of the judged controller's own type.
+    Peers,
     /// Whom namespaces belong to: the platform or a tenant.
     Owners(Reach),
     /// Who may do what: the ServiceAccounts of the subject's namespace, or everybody.
@@ -32,6 +34,8 @@ pub enum Evidence {
     Objects(KindId, Reach),
     /// Flux controllers of this type.
     Controllers(Component),
+    /// Flux controllers of the subject's own type.
+    Peers,
     /// Whom namespaces belong to.
     Owners(Reach),
     /// Who may do what.
@@ -62,6 +66,7 @@ impl Read {
             (Self::Owners(far), Evidence::Owners(reach)) | (Self::Access(far), Evidence::Access(reach)) => {
                 reach <= far
             }
+            (Self::Peers, Evidence::Peers) => true,
             _ => false,
         }
     }

@@ -141,6 +141,22 @@ impl<'a> View<'a> {
         self.controllers(component)
     }
 
+    /// The controllers of the judged controller's own type, itself among them.
+    ///
+    /// # Errors
+    /// Not every controller can be seen, or a workload has some traces of one and may be one.
+    pub fn peers(&self) -> Result<impl Iterator<Item = (&'a InstanceKey, &'a Instance)>, Missing> {
+        self.record(Evidence::Peers);
+        controllers_are_complete(self.inventory)?;
+        let own = self.own_instance().map(|(key, _)| key.component);
+        let instances = self.inventory.instances().iter();
+        let peers = instances.filter(move |(key, _)| Some(key.component) == own);
+        match peers.clone().find_map(|(key, instance)| instance.doubt(key)) {
+            Some(missing) => Err(missing),
+            None => Ok(peers),
+        }
+    }
+
     /// What a ServiceAccount of the subject's own namespace is given.
     ///
     /// # Errors

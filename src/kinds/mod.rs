@@ -14,6 +14,7 @@ pub mod namespace;
 pub mod network_policy;
 pub mod own;
 pub mod pod;
+mod pod_security;
 pub mod rbac;
 pub mod selector;
 pub mod workload;

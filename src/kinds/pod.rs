@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::meta::{Owner, null_as_default};
 use super::workload::PodSpecWire;
-use super::{Descriptor, Kind, Meta};
+use super::{Descriptor, Kind, Meta, pod_security};
 use crate::flux::container::PodShape;
 use crate::flux::detect;
 
@@ -45,18 +45,19 @@ impl Kind for Pod {
         metadata_only: false,
     };
 
-    fn project(meta: &Meta, object: &str) -> Result<Option<PodRow>, serde_json::Error> {
-        let object: PodWire = serde_json::from_str(object)?;
+    fn project(meta: &Meta, text: &str) -> Result<Option<PodRow>, serde_json::Error> {
+        let object: PodWire = serde_json::from_str(text)?;
         if matches!(object.status.phase.as_str(), "Succeeded" | "Failed") || meta.deletion_timestamp.is_some()
         {
             return Ok(None);
         }
         let phase = object.status.phase();
-        let shape = object.spec.shape(&meta.labels);
+        let mut shape = object.spec.shape(&meta.labels);
         let workload = workload_of(meta);
         if !detect::is_candidate(&workload.1, &meta.labels, &shape) {
             return Ok(None);
         }
+        shape.surroundings = pod_security::of_pod(text)?;
         Ok(Some(PodRow {
             workload,
             shape,

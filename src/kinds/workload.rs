@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::meta::null_as_default;
-use super::{Descriptor, Kind, Meta};
-use crate::flux::container::{Container, EnvSource, EnvVar, PodShape};
+use super::{Descriptor, Kind, Meta, pod_security};
+use crate::flux::container::{Container, EnvSource, EnvVar, PodShape, Surroundings};
 use crate::flux::detect;
 
 /// A workload that may run a Flux controller.
@@ -62,9 +62,9 @@ impl Kind for StatefulSet {
     }
 }
 
-fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Error> {
-    let object: WorkloadWire = serde_json::from_str(object)?;
-    let template = object
+fn project(meta: &Meta, text: &str) -> Result<Option<Workload>, serde_json::Error> {
+    let object: WorkloadWire = serde_json::from_str(text)?;
+    let mut template = object
         .spec
         .template
         .spec
@@ -72,6 +72,7 @@ fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Er
     if !detect::is_candidate(&meta.name, &meta.labels, &template) {
         return Ok(None);
     }
+    template.surroundings = pod_security::of_template(text)?;
     Ok(Some(Workload {
         uid: meta.uid.clone(),
         labels: meta.labels.clone(),
@@ -138,9 +139,11 @@ pub(super) struct PodSpecWire {
 }
 
 impl PodSpecWire {
+    /// The shape without its surroundings, which are read of candidates only.
     pub(super) fn shape(self, labels: &BTreeMap<String, String>) -> PodShape {
         let ports = self.containers.iter().flat_map(|container| &container.ports);
         PodShape {
+            surroundings: Surroundings::default(),
             labels: labels.clone(),
             service_account: self.service_account_name,
             host_network: self.host_network,
@@ -173,6 +176,8 @@ struct ContainerWire {
     env_from: Vec<serde::de::IgnoredAny>,
     #[serde(deserialize_with = "null_as_default")]
     ports: Vec<PortWire>,
+    #[serde(deserialize_with = "null_as_default")]
+    resources: ResourcesWire,
 }
 
 #[derive(Default, Deserialize)]
@@ -181,6 +186,19 @@ struct PortWire {
     #[serde(deserialize_with = "null_as_default")]
     name: String,
     container_port: u16,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ResourcesWire {
+    #[serde(deserialize_with = "null_as_default")]
+    limits: LimitsWire,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LimitsWire {
+    memory: Option<serde::de::IgnoredAny>,
 }
 
 impl ContainerWire {
@@ -192,6 +210,7 @@ impl ContainerWire {
             args: self.args,
             env: self.env.into_iter().map(EnvWire::variable).collect(),
             has_env_from: !self.env_from.is_empty(),
+            has_memory_limit: self.resources.limits.memory.is_some(),
         }
     }
 }

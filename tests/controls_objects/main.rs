@@ -8,6 +8,7 @@ mod access;
 mod beyond;
 mod flux;
 mod network;
+mod nodes;
 mod secrets;
 mod sources;
 mod tenants;
@@ -77,6 +78,7 @@ fn cases() -> Vec<Case> {
         beyond::cases,
         flux::cases,
         network::cases,
+        nodes::cases,
         secrets::cases,
         sources::cases,
         tenants::cases,
@@ -161,9 +163,11 @@ fn what_does_not_exist_is_not_applicable() {
 }
 
 /// Controls of which nothing in a cluster proves that they are met, or that they are not.
-const NOT_FROM_HERE: [&str; 8] = [
+const NOT_FROM_HERE: [&str; 10] = [
     "FSP-DED-004",
     "FSP-NET-005",
+    "FSP-RES-001",
+    "FSP-RES-006",
     "FSP-SEC-003",
     "FSP-SEC-004",
     "FSP-SEC-011",

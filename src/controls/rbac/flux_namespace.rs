@@ -27,7 +27,7 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
-    if !has_controller(subject)? {
+    if !subject.has_controller()? {
         return Ok(Outcome::not_applicable("no controller of Flux runs there"));
     }
     let mut defects = Vec::new();
@@ -51,14 +51,4 @@ fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
         }
     }
     Ok(Outcome::from_defects(defects))
-}
-
-fn has_controller(subject: &NamespaceSubject<'_>) -> Result<bool, Missing> {
-    for component in Component::ALL {
-        let mut controllers = subject.view.controllers(component)?;
-        if controllers.any(|(key, _)| &*key.namespace == subject.name) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -1,0 +1,71 @@
+//! FSX-POD-005: No environment variable leads the controller elsewhere.
+
+use super::super::control::{Control, Outcome, Severities};
+use super::super::judges::{Judges, Subject};
+use super::evidence::{self, Objection};
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::container::{Container, EnvSource};
+use crate::inventory::Missing;
+use crate::inventory::instances::Launch;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-POD-005",
+    title: "No environment variable leads the controller elsewhere",
+    chapter: "Beyond the document: Pods",
+    severity: Severities::always(Severity::Medium),
+    rationale: "KUBECONFIG makes the controller work on another cluster, SOURCE_CONTROLLER_LOCALHOST and its like take artifacts from another server, SSL_CERT_FILE decides whom it trusts, and a proxy without NO_PROXY reads the traffic within the cluster.",
+    audit: "The env of the controller's container, in its pods and its template. Fails for each of these variables that is set, and for HTTP_PROXY and HTTPS_PROXY without NO_PROXY. Unknown when envFrom may bring in more.",
+    remediation: "Remove the variable. Behind a proxy, set NO_PROXY to the addresses of the cluster; accept certificates of your own by an exception in the policy.",
+    reference: "https://fluxcd.io/flux/installation/configuration/proxy-setting/",
+    reads: &[],
+    parameters: &[],
+    judges: Judges::Controllers {
+        components: &Component::ALL,
+        judge,
+    },
+};
+
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let launches = evidence::all(subject);
+    let outcome = evidence::judge(subject, &launches, misleading)?;
+    let hidden = launches.iter().any(|launch| launch.definition.has_env_from);
+    if outcome == Outcome::Pass && hidden {
+        let message = format!("{}: what envFrom brings in is not read", subject.key);
+        return Err(Missing::new("EnvironmentNotReadable", message));
+    }
+    Ok(outcome)
+}
+
+fn misleading(launch: &Launch) -> Vec<Objection> {
+    let container = &launch.definition;
+    let has_exceptions = is_set(container, "NO_PROXY") || is_set(container, "no_proxy");
+    let names = container.env.iter().map(|variable| variable.name.as_str());
+    let misleads =
+        |name: &&str| is_set(container, name) && (leads(name) || PROXIES.contains(name) && !has_exceptions);
+    let objection = |name: &str| Objection {
+        container: launch.container.clone(),
+        field: "env".to_owned(),
+        observed: if PROXIES.contains(&name) {
+            format!("{name} is set, NO_PROXY is not")
+        } else {
+            format!("{name} is set")
+        },
+        expected: "not set",
+    };
+    names.filter(misleads).map(objection).collect()
+}
+
+/// Whether a variable alone leads elsewhere.
+fn leads(name: &str) -> bool {
+    let is_source = name.starts_with("SOURCE_") && name.ends_with("_LOCALHOST");
+    name == "KUBECONFIG" || is_source || name.starts_with("SSL_CERT_")
+}
+
+/// Whether a variable has a value; of two entries the last one counts.
+fn is_set(container: &Container, name: &str) -> bool {
+    let last = container.env.iter().rev().find(|variable| variable.name == name);
+    last.is_some_and(|variable| variable.source != EnvSource::Literal(String::new()))
+}
