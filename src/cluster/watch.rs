@@ -147,7 +147,8 @@ impl KindWatch {
     ) -> Option<Ended> {
         let error = bounded(&sentence(error));
         tracing::debug!(kind = self.kind.name(), %error, "watch failed");
-        let distrusted = trouble.failed(code, Instant::now());
+        // A version that is too old is an answer: the list that follows tells what is there now.
+        let distrusted = trouble.failed(code, Instant::now()) && code != Some(410);
         if distrusted && is_refusal(code) {
             return Some(Ended::Blind(Coverage::Forbidden));
         }

@@ -5,6 +5,7 @@ mod address;
 mod cfg;
 pub mod control;
 mod ded;
+pub mod document;
 pub mod flag;
 mod helm;
 mod iua;
@@ -14,6 +15,7 @@ mod kust;
 mod lockdown;
 mod mt;
 mod net;
+mod node;
 mod notify;
 mod pod;
 mod power;
@@ -62,6 +64,7 @@ pub static CATALOGUE: &[&Control] = &[
     &net::private_endpoints::CONTROL,
     &net::tenants_deny::CONTROL,
     &net::enforcement_attested::CONTROL,
+    &node::guidelines::CONTROL,
     &res::critical_lanes::CONTROL,
     &res::unique_selectors::CONTROL,
     &res::namespaced_lanes::CONTROL,

@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Writes that are under way at the same time: of namespace reports, and of Events.
 const AT_ONCE: usize = 8;
 /// How long the watches may take to catch up after the API server was away. Until then the gaps are ours, and no news.
-const CATCH_UP: Duration = Duration::from_secs(10);
+const CATCH_UP: Duration = Duration::from_secs(20);
 /// When to look again although nothing is known to be due.
 const IDLE: Duration = Duration::from_hours(1);
 

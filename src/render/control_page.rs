@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::api::{Severity, Tenancy};
+use crate::controls::document::RECOMMENDATIONS;
 use crate::controls::{Control, Parameter};
 
 /// The line between the head and the hand-written rest of a page.
@@ -50,7 +51,19 @@ pub fn index(catalogue: &[&Control]) -> String {
             &format!("| [{id}]({id}.md) | {title} | {none} | {shared} | {dedicated} |"),
         );
     }
+    recommendations(&mut out);
     out
+}
+
+/// Which control judges which recommendation of the document.
+fn recommendations(out: &mut String) {
+    line(out, "\n## The document's recommendations\n");
+    line(out, "| Chapter | Recommendation | Controls |\n|---|---|---|");
+    for it in RECOMMENDATIONS {
+        let links: Vec<String> = it.controls.iter().map(|id| format!("[{id}]({id}.md)")).collect();
+        let (chapter, links) = (it.chapter, links.join(", "));
+        line(out, &format!("| {chapter} | {} | {links} |", it.recommendation));
+    }
 }
 
 fn severities(out: &mut String, control: &Control) {

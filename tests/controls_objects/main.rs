@@ -163,9 +163,10 @@ fn what_does_not_exist_is_not_applicable() {
 }
 
 /// Controls of which nothing in a cluster proves that they are met, or that they are not.
-const NOT_FROM_HERE: [&str; 10] = [
+const NOT_FROM_HERE: [&str; 11] = [
     "FSP-DED-004",
     "FSP-NET-005",
+    "FSP-NODE-001",
     "FSP-RES-001",
     "FSP-RES-006",
     "FSP-SEC-003",

@@ -27,6 +27,8 @@ fn decryption() -> Vec<Case> {
 #[rustfmt::skip]
 fn not_from_here() -> Vec<Case> {
     vec![
+        ("FSP-NODE-001", "Flux runs", vec![kustomize(&[])], Manual),
+        ("FSP-NODE-001", "Flux does not", vec![], NotApplicable),
         ("FSP-SEC-003", "something is applied", vec![object("HelmRelease", json!({}))], Unknown),
         ("FSP-SEC-003", "nothing is applied", vec![], NotApplicable),
         ("FSP-SEC-004", "a repository", vec![object("GitRepository", json!({}))], Manual),

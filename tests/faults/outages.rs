@@ -95,7 +95,7 @@ fn a_long_outage_is_unknown_in_the_metrics_and_no_news_afterwards() {
     })
     .unwrap();
     eprintln!("synced {:?} after the API server", back.elapsed());
-    sleep(Duration::from_secs(12));
+    sleep(Duration::from_secs(22));
     assert_eq!(
         events(&scene.control_plane).len(),
         told,

@@ -155,7 +155,6 @@ fn a_quota_holds_up_its_own_namespace_only() {
         forbid_by_quota(control_plane, "team-a");
     });
     let control_plane = &scene.control_plane;
-    let refused = writes(&scene.operator, "error");
     control_plane.apply(&team("team-a")).unwrap();
     control_plane.apply(&team("team-b")).unwrap();
     wait_for_team_report(control_plane, "team-b", Duration::from_secs(5));
@@ -165,8 +164,9 @@ fn a_quota_holds_up_its_own_namespace_only() {
         team_report(control_plane, "team-a").is_err(),
         "the quota does nothing"
     );
-    let refused = writes(&scene.operator, "error") - refused;
-    assert!(ATTEMPTS.contains(&refused), "{refused} attempts in {REFUSED:?}");
+    // The namespace has findings from the start: pauses of 1, 2, 4, 8 and 16 seconds.
+    let refused = writes(&scene.operator, "error");
+    assert!((3..=7).contains(&refused), "{refused} attempts");
     let said = scene.operator.process.log();
     assert!(said.contains("exceeded quota"), "{said}");
 

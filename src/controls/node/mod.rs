@@ -1,0 +1,3 @@
+//! Node isolation.
+
+pub(super) mod guidelines;
