@@ -11,6 +11,7 @@ use controlplane::ControlPlane;
 use controlplane::wire::{Mode, Wire};
 use flux_security_operator::api::{INSTALL_NAMESPACE, LEASE};
 use flux_security_operator::publish::lease::{self, Elector, Leadership, Timing};
+use k8s_openapi::jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::Value;
@@ -249,6 +250,37 @@ async fn a_deleted_or_edited_lease_is_survived() {
     assert_eq!(lease["metadata"]["labels"]["team"], "security");
     first.stop().await;
     second.stop().await;
+}
+
+/// Row 46. Whether the holder's clock is an hour behind or an hour ahead: its lease is respected for as long as it lasts
+/// from when it was seen, and no longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_wrong_by_an_hour_changes_nothing() {
+    let control_plane = permitted();
+    let client = operator(&control_plane).await;
+    for renewed in [
+        Timestamp::now() - Duration::from_hours(1),
+        Timestamp::now() + Duration::from_hours(1),
+    ] {
+        let lease = serde_json::json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": LEASE, "namespace": INSTALL_NAMESPACE},
+            "spec": {
+                "holderIdentity": "other",
+                "leaseDurationSeconds": TIMING.lease.as_secs(),
+                "renewTime": renewed.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
+            },
+        });
+        control_plane.apply(&lease.to_string()).unwrap();
+        let seen = Instant::now();
+        let mut first = Replica::start(&client, "first");
+        let took_over = first.led().await - seen;
+        eprintln!("renewed at {renewed}: taken over after {took_over:?}");
+        assert!(took_over >= TIMING.lease && took_over <= TIMING.lease * 2 + HAND_OVER);
+        first.stop().await;
+        let arguments = ["delete", "lease", "-n", INSTALL_NAMESPACE, LEASE];
+        control_plane.kubectl(&arguments).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
