@@ -69,7 +69,8 @@ fn every_resumption_answers_gone() {
         // Pauses of 1, 2, 4, ... s, and half of that by chance.
         assert!(lists <= 14, "{resource} was listed {lists} times in a minute");
     }
-    assert!(burnt < MINUTE / 20, "{burnt:?} of CPU time in a minute");
+    // A build for tests takes several times as long as a release.
+    assert!(burnt < MINUTE / 10, "{burnt:?} of CPU time in a minute");
     let ended = Instant::now();
     proxy.lift();
     scene.drift(true);
@@ -215,8 +216,12 @@ fn throttled_for_a_minute() {
     // Every kind asks what is served, at its own pace; what else there is, one kind asks for.
     let (discovery, own): (Vec<_>, Vec<_>) = refused.partition(|entry| entry.asked.resource.starts_with('/'));
     let mut last = BTreeMap::new();
-    // Events are of one transition and sent together.
-    for entry in own.into_iter().filter(|entry| entry.asked.resource != "events") {
+    // Those of one transition are sent together.
+    let together = ["events", "fluxsecuritynamespacereports"];
+    for entry in own
+        .into_iter()
+        .filter(|entry| !together.contains(&entry.asked.resource.as_str()))
+    {
         let whose = (entry.asked.verb, &entry.asked.resource);
         if let Some(last) = last.insert(whose, entry.at) {
             let gap = entry.at - last;
