@@ -27,6 +27,11 @@ apiVersion: v1
 kind: Namespace
 metadata:
   name: tenant
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: tenant}
+spec: {podSelector: {}, policyTypes: [Ingress]}
 ";
 
 /// As many findings as a policy may ask for: more than an object of ours has room for.
