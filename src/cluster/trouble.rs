@@ -12,6 +12,8 @@ const TRUST: Duration = Duration::from_secs(15);
 const PATIENCE: u32 = 3;
 /// First and last pause between attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// A version that is too old to go on from: no failure to see, the list that follows tells what is there now.
+const EXPIRED: u16 = 410;
 /// After this time without a failure the next one is the first: not after each success, or a watch that is refused
 /// after each list would list without end.
 const CALM: Duration = Duration::from_secs(30);
@@ -50,7 +52,10 @@ impl Trouble {
         }
         let began = *self.began.get_or_insert(now);
         self.failures += 1;
-        self.away = !matches!(code, Some(404 | 410 | 429));
+        self.away = !matches!(code, Some(404 | EXPIRED | 429));
+        if code == Some(EXPIRED) {
+            return false;
+        }
         if self.synced {
             return now.saturating_duration_since(began) >= TRUST;
         }
@@ -129,6 +134,16 @@ mod tests {
         let mut trouble = Trouble::none(start);
         let failed: Vec<bool> = (0..3).map(|_| trouble.failed(None, start)).collect();
         assert_eq!(failed, [false, false, true]);
+    }
+
+    #[test]
+    fn a_version_that_is_too_old_is_no_reason_for_distrust() {
+        let start = Instant::now();
+        let mut trouble = Trouble::none(start);
+        trouble.synced = true;
+        assert!(!trouble.failed(None, start));
+        assert!(!trouble.failed(Some(410), start + TRUST));
+        assert!(trouble.failed(Some(500), start + TRUST));
     }
 
     #[test]

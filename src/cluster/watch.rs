@@ -147,8 +147,7 @@ impl KindWatch {
     ) -> Option<Ended> {
         let error = bounded(&sentence(error));
         tracing::debug!(kind = self.kind.name(), %error, "watch failed");
-        // A version that is too old is an answer: the list that follows tells what is there now.
-        let distrusted = trouble.failed(code, Instant::now()) && code != Some(410);
+        let distrusted = trouble.failed(code, Instant::now());
         if distrusted && is_refusal(code) {
             return Some(Ended::Blind(Coverage::Forbidden));
         }

@@ -6,7 +6,7 @@ use super::super::lockdown;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::{Missing, Owner, Reach, Read, View};
-use crate::kinds::flux_objects::{HelmRelease, Kustomization};
+use crate::kinds::flux_objects::{Applier, HelmRelease, Kustomization};
 use crate::kinds::identity::ServiceAccount;
 
 pub(crate) static CONTROL: Control = Control {
@@ -31,28 +31,15 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn kustomization(subject: &ObjectSubject<'_, Kustomization>) -> Result<Outcome, Missing> {
-    let spec = &subject.row.spec;
-    let is_remote = spec.kube_config.is_some();
-    judge(
-        subject.view,
-        Component::Kustomize,
-        spec.service_account_name.as_str(),
-        is_remote,
-    )
+    judge(subject.view, Component::Kustomize, subject.row)
 }
 
 fn release(subject: &ObjectSubject<'_, HelmRelease>) -> Result<Outcome, Missing> {
-    let spec = &subject.row.spec;
-    let is_remote = spec.kube_config.is_some();
-    judge(
-        subject.view,
-        Component::Helm,
-        spec.service_account_name.as_str(),
-        is_remote,
-    )
+    judge(subject.view, Component::Helm, subject.row)
 }
 
-fn judge(view: &View<'_>, component: Component, account: &str, is_remote: bool) -> Result<Outcome, Missing> {
+fn judge(view: &View<'_>, component: Component, applier: &impl Applier) -> Result<Outcome, Missing> {
+    let (account, is_remote) = (applier.account(), applier.is_remote());
     let namespace = view.subject().namespace();
     if !matches!(view.owner(namespace)?, Owner::Tenant(_)) {
         return Ok(Outcome::not_applicable("the namespace is no tenant's"));

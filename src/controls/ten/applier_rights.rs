@@ -4,8 +4,9 @@ use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
 use super::super::power::Power;
 use crate::api::Severity;
-use crate::inventory::{Grant, Missing, Owner, Reach, Read, View};
-use crate::kinds::flux_objects::{HelmRelease, Kustomization};
+use crate::inventory::{Grant, Missing, Owner, Reach, Read};
+use crate::kinds::Kind;
+use crate::kinds::flux_objects::{Applier, HelmRelease, Kustomization};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-TEN-002",
@@ -18,38 +19,18 @@ pub(crate) static CONTROL: Control = Control {
     reference: "https://fluxcd.io/flux/cmd/flux_create_tenant/",
     reads: &[Read::Owners(Reach::Namespace), Read::Access(Reach::Namespace)],
     parameters: &[],
-    judges: Judges::Objects(&[
-        &Each::<Kustomization>(kustomization),
-        &Each::<HelmRelease>(release),
-    ]),
+    judges: Judges::Objects(&[&Each::<Kustomization>(judge), &Each::<HelmRelease>(judge)]),
 };
 
-fn kustomization(subject: &ObjectSubject<'_, Kustomization>) -> Result<Outcome, Missing> {
-    let spec = &subject.row.spec;
-    judge(
-        subject.view,
-        spec.service_account_name.as_str(),
-        spec.kube_config.is_some(),
-    )
-}
-
-fn release(subject: &ObjectSubject<'_, HelmRelease>) -> Result<Outcome, Missing> {
-    let spec = &subject.row.spec;
-    judge(
-        subject.view,
-        spec.service_account_name.as_str(),
-        spec.kube_config.is_some(),
-    )
-}
-
-fn judge(view: &View<'_>, account: &str, is_remote: bool) -> Result<Outcome, Missing> {
+fn judge<K: Kind<Row: Applier>>(subject: &ObjectSubject<'_, K>) -> Result<Outcome, Missing> {
+    let (view, account) = (subject.view, subject.row.account());
     if !matches!(view.owner(view.subject().namespace())?, Owner::Tenant(_)) {
         return Ok(Outcome::not_applicable("the namespace is no tenant's"));
     }
     if account.is_empty() {
         return Ok(Outcome::not_applicable("it names no account, see FSP-MT-010"));
     }
-    if is_remote {
+    if subject.row.is_remote() {
         return Ok(Outcome::not_applicable("its account is one of a remote cluster"));
     }
     let defects = view.rights(account)?.filter_map(|grant| defect(account, &grant));

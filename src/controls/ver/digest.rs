@@ -6,7 +6,6 @@ use super::build;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::image::ImageRef;
-use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-IMG-002",
@@ -21,20 +20,19 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[],
     judges: Judges::Controllers {
         components: &Component::ALL,
-        judge,
+        judge: |subject| Ok(judge(subject)),
     },
 };
 
-#[expect(clippy::unnecessary_wraps, reason = "as all controls")]
-fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+fn judge(subject: &Subject<'_>) -> Outcome {
     let image = &subject.instance.image;
     if ImageRef::parse(image).digest.is_some() {
-        return Ok(Outcome::Pass);
+        return Outcome::Pass;
     }
     let expected = "an image with @sha256:...".to_owned();
-    Ok(Outcome::fail(build::defect(
+    Outcome::fail(build::defect(
         subject,
         format!("runs {image}, which is not pinned"),
         expected,
-    )))
+    ))
 }

@@ -6,7 +6,6 @@ use super::build;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::image::ImageRef;
-use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-IMG-003",
@@ -21,23 +20,22 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[],
     judges: Judges::Controllers {
         components: &Component::ALL,
-        judge,
+        judge: |subject| Ok(judge(subject)),
     },
 };
 
-#[expect(clippy::unnecessary_wraps, reason = "as all controls")]
-fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+fn judge(subject: &Subject<'_>) -> Outcome {
     let image = ImageRef::parse(&subject.instance.image);
     let tag = match (image.tag, image.digest) {
-        (None, Some(_)) => return Ok(Outcome::not_applicable("the image is named by its digest alone")),
+        (None, Some(_)) => return Outcome::not_applicable("the image is named by its digest alone"),
         (tag, _) => tag.unwrap_or("latest"),
     };
     let observed = match image.version() {
-        None if image.digest.is_some() => return Ok(Outcome::Pass),
+        None if image.digest.is_some() => return Outcome::Pass,
         None => format!("the tag {tag} is no version"),
         Some(version) if !version.pre.is_empty() => format!("{tag} is a pre-release"),
-        Some(_) => return Ok(Outcome::Pass),
+        Some(_) => return Outcome::Pass,
     };
     let expected = "the tag of a release".to_owned();
-    Ok(Outcome::fail(build::defect(subject, observed, expected)))
+    Outcome::fail(build::defect(subject, observed, expected))
 }

@@ -5,7 +5,6 @@ use super::super::judges::{Judges, Subject};
 use super::build::{self, Builder};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-IMG-001",
@@ -20,20 +19,15 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[],
     judges: Judges::Controllers {
         components: &Component::ALL,
-        judge,
+        judge: |subject| Ok(judge(subject)),
     },
 };
 
-#[expect(clippy::unnecessary_wraps, reason = "as all controls")]
-fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+fn judge(subject: &Subject<'_>) -> Outcome {
     let image = &subject.instance.image;
     if Builder::of(image) != Builder::Unknown {
-        return Ok(Outcome::Pass);
+        return Outcome::Pass;
     }
     let expected = "an image of ghcr.io/fluxcd, or of a known vendor".to_owned();
-    Ok(Outcome::fail(build::defect(
-        subject,
-        format!("runs {image}"),
-        expected,
-    )))
+    Outcome::fail(build::defect(subject, format!("runs {image}"), expected))
 }

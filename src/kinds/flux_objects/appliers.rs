@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::meta::null_as_default;
 use super::sources::OciReference;
-use super::{Conditions, NameRef, ObjectRef, Status, Text, flux, flux_kind};
+use super::{Applier, Conditions, FluxObject, NameRef, ObjectRef, Status, Text, flux, flux_kind};
 
 /// `spec` of a Kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -286,3 +286,23 @@ flux_kind!(
     Released,
     flux("helm.toolkit.fluxcd.io", "HelmRelease", "helmreleases", &["v2", "v2beta2", "v2beta1"])
 );
+
+impl Applier for FluxObject<KustomizationSpec, Applied> {
+    fn account(&self) -> &str {
+        self.spec.service_account_name.as_str()
+    }
+
+    fn is_remote(&self) -> bool {
+        self.spec.kube_config.is_some()
+    }
+}
+
+impl Applier for FluxObject<HelmReleaseSpec, Released> {
+    fn account(&self) -> &str {
+        self.spec.service_account_name.as_str()
+    }
+
+    fn is_remote(&self) -> bool {
+        self.spec.kube_config.is_some()
+    }
+}

@@ -35,6 +35,14 @@ pub trait CloudUser {
     fn cloud(&self) -> Option<&str>;
 }
 
+/// An object that changes a cluster.
+pub trait Applier {
+    /// The account that it is applied as; empty when it names none.
+    fn account(&self) -> &str;
+    /// Whether it changes a remote cluster: its account is one of that cluster.
+    fn is_remote(&self) -> bool;
+}
+
 /// `spec.provider`, where absent and `generic` are the same.
 fn named_provider(provider: &Text) -> Option<&str> {
     Some(provider.as_str()).filter(|provider| !provider.is_empty() && *provider != "generic")
