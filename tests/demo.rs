@@ -33,6 +33,9 @@ fn it_shows_a_drift_and_its_repair_with_the_real_flux() {
         "flux_security_findings{control=\"FSP-KUST-001\"",
         "Flux has repaired the drift",
         "from git push to the report",
+        "as a developer of team-a",
+        "refers to namespace flux-system",
+        "is forbidden",
     ] {
         assert!(said.contains(expected), "{expected} is missing in:\n{said}");
     }

@@ -74,7 +74,7 @@ fn above_empty(values: &BTreeMap<usize, f64>) -> Option<BTreeMap<usize, f64>> {
 
 /// The slope of log(cost) on log(size), by least squares, without the empty cluster.
 #[expect(clippy::cast_precision_loss, reason = "sizes are small")]
-fn exponent(values: &BTreeMap<usize, f64>) -> Option<f64> {
+pub(crate) fn exponent(values: &BTreeMap<usize, f64>) -> Option<f64> {
     let points: Vec<(f64, f64)> = values
         .iter()
         .filter(|(size, _)| **size > 0)

@@ -183,6 +183,7 @@ impl Page<'_> {
 /// A value as a person reads it.
 pub(crate) fn shown(value: f64, unit: &str) -> String {
     match unit {
+        "s" if value < 1e-5 => format!("{:.0} ns", value * 1e9),
         "s" if value < 1e-3 => format!("{:.0} µs", value * 1e6),
         "s" if value < 1.0 => format!("{:.1} ms", value * 1e3),
         "s" => format!("{value:.2} s"),

@@ -7,9 +7,12 @@
 
 #[path = "../../tests/controlplane/mod.rs"]
 mod controlplane;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 
 mod chatter;
 mod cold_start;
+mod evaluation;
 mod growth;
 mod latency;
 mod ledger;
@@ -34,7 +37,7 @@ struct Arguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "cold-start,latency,chatter"
+        default_value = "evaluation,cold-start,latency,chatter"
     )]
     runs: Vec<Run>,
     /// What cargo says to every benchmark.
@@ -44,6 +47,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Run {
+    Evaluation,
     ColdStart,
     Latency,
     Chatter,
@@ -60,9 +64,13 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let mut ledger = Ledger::open()?;
+    if arguments.runs.contains(&Run::Evaluation) {
+        evaluation::measure(&mut ledger)?;
+    }
     let most = arguments.sizes.iter().copied().max().unwrap_or_default();
     for size in arguments.sizes.iter().copied() {
         let is_wanted = |run: &Run| match run {
+            Run::Evaluation => false,
             Run::ColdStart => true,
             // A tenth of the largest as well: what grows with the size is seen in the difference.
             Run::Latency => size * 10 >= most,
@@ -75,6 +83,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         let stage = Stage::start(size).await?;
         for run in runs {
             match run {
+                Run::Evaluation => {}
                 Run::ColdStart => cold_start::measure(&stage, &mut ledger).await?,
                 Run::Latency => latency::measure(&stage, &mut ledger).await?,
                 Run::Chatter => chatter::measure(&stage, &mut ledger).await?,

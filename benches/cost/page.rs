@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::growth::median;
 use super::ledger::{Figure, LOAD, Ledger, shown};
-use super::{chatter, cold_start, growth, latency};
+use super::{chatter, cold_start, evaluation, growth, latency};
 
 /// What the page says before its tables.
 const HEAD: &str = include_str!("head.md");
@@ -34,7 +34,33 @@ enum Aim {
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Every row of the page, in order.
-const SECTIONS: [(&str, &[Row]); 4] = [
+const SECTIONS: [(&str, &[Row]); 5] = [
+    (
+        evaluation::RUN,
+        &[
+            told(LOAD),
+            told("everything").of(&[500, 5000, 10_000]),
+            at_most("everything", 0.05).of(&[50_000]),
+            told("verdicts"),
+            told("a verdict"),
+            told("a changed Kustomization"),
+            told("a changed Kustomization: verdicts"),
+            told("a changed RoleBinding"),
+            told("a changed RoleBinding: verdicts"),
+            told("a changed NetworkPolicy"),
+            told("a changed NetworkPolicy: verdicts"),
+            told("a changed Namespace's labels"),
+            told("a changed Namespace's labels: verdicts"),
+            told("a changed Pod"),
+            told("a changed Pod: verdicts"),
+            at_most("exponent of everything", 1.05),
+            at_most("exponent of Kustomization", 0.1),
+            at_most("exponent of RoleBinding", 0.1),
+            at_most("exponent of NetworkPolicy", 0.1),
+            at_most("exponent of Namespace's labels", 0.1),
+            at_most("exponent of Pod", 0.1),
+        ],
+    ),
     (
         latency::RUN,
         &[

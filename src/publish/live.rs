@@ -38,12 +38,18 @@ struct Wire {
     status: Option<Box<RawValue>>,
 }
 
+/// What is asked of an object that we have just written.
+#[derive(Deserialize)]
+pub(super) struct Written {
+    pub(super) metadata: Metadata,
+}
+
 /// What is asked of the metadata.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    uid: Option<String>,
-    resource_version: Option<String>,
+pub(super) struct Metadata {
+    pub(super) uid: Option<String>,
+    pub(super) resource_version: Option<String>,
     labels: Option<BTreeMap<String, String>>,
     owner_references: Option<Vec<OwnerReference>>,
 }

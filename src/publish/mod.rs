@@ -65,15 +65,27 @@ struct Published {
     uid: String,
     /// Whether it is known yet what an earlier process published.
     loaded: bool,
-    report: Option<ReportStatus>,
-    namespaces: BTreeMap<String, NamespaceReportStatus>,
+    cluster: OfCluster,
+    namespaces: OfNamespaces,
     policy: Option<FluxSecurityPolicyStatus>,
-    /// The reports by namespace; that of the cluster has none.
-    slots: BTreeMap<String, Slot>,
     /// The policy's own status.
     status: Slot,
+}
+
+/// The report of the cluster.
+#[derive(Default)]
+struct OfCluster {
+    report: Option<ReportStatus>,
+    slot: Slot,
     /// When the oldest change was seen that is not published yet.
     waiting: Option<Instant>,
+}
+
+/// The reports of the namespaces.
+#[derive(Default)]
+struct OfNamespaces {
+    reports: BTreeMap<String, NamespaceReportStatus>,
+    slots: BTreeMap<String, Slot>,
 }
 
 impl Published {
@@ -81,12 +93,10 @@ impl Published {
         Self {
             uid: policy.policy.uid.clone(),
             loaded: false,
-            report: None,
-            namespaces: BTreeMap::new(),
+            cluster: OfCluster::default(),
+            namespaces: OfNamespaces::default(),
             policy: None,
-            slots: BTreeMap::new(),
             status: Slot::default(),
-            waiting: None,
         }
     }
 }
@@ -104,6 +114,14 @@ impl Progress {
         Self {
             complete: true,
             next: now + IDLE,
+        }
+    }
+
+    /// As far as both.
+    fn and(self, other: Self) -> Self {
+        Self {
+            complete: self.complete && other.complete,
+            next: self.next.min(other.next),
         }
     }
 
@@ -161,7 +179,7 @@ impl Publisher {
             let posture = postures.borrow_and_update().clone();
             let seen = self.freshness.take();
             for known in self.policies.values_mut() {
-                known.waiting = known.waiting.or(seen);
+                known.cluster.waiting = known.cluster.waiting.or(seen);
             }
             let listed = posture.settled || started.elapsed() >= PATIENCE;
             let leads = self.leadership.borrow_and_update().is_leader(Instant::now());
@@ -240,9 +258,12 @@ impl Writer {
             return progress;
         }
         if report::is_audited(policy) {
-            self.publish_report(policy, known, posture, &mut progress).await;
-            self.publish_namespaces(policy, known, posture, &mut progress)
-                .await;
+            // A tenant's report does not wait for that of the cluster, which is larger and has its Events before it.
+            let (of_cluster, of_namespaces) = tokio::join!(
+                self.publish_report(policy, &mut known.cluster, posture),
+                self.publish_namespaces(policy, &mut known.namespaces, posture),
+            );
+            progress = progress.and(of_cluster).and(of_namespaces);
             if progress.complete {
                 self.counters.succeeded(&policy.name);
             }
@@ -296,10 +317,8 @@ impl Writer {
         known.policy = self.objects.policy(policy, status).await?;
         let report = self.objects.see(&self.objects.reports(), policy).await?;
         if let Some(seen) = report {
-            known.report = seen.status;
-            known
-                .slots
-                .insert(String::new(), Slot::holding(seen.held, seen.is_ours));
+            known.cluster.report = seen.status;
+            known.cluster.slot = Slot::holding(seen.held, seen.is_ours);
         }
         let namespaces = posture
             .published
@@ -311,12 +330,9 @@ impl Writer {
                 continue;
             };
             // One without a status was cut off in the making; an empty one differs from any that we write.
-            known
-                .namespaces
-                .insert(namespace.clone(), seen.status.unwrap_or_default());
-            known
-                .slots
-                .insert(namespace.clone(), Slot::holding(seen.held, seen.is_ours));
+            let OfNamespaces { reports, slots } = &mut known.namespaces;
+            reports.insert(namespace.clone(), seen.status.unwrap_or_default());
+            slots.insert(namespace.clone(), Slot::holding(seen.held, seen.is_ours));
         }
         known.loaded = true;
         Ok(None)
@@ -325,45 +341,48 @@ impl Writer {
     async fn publish_report(
         &self,
         policy: &PolicyPosture,
-        known: &mut Published,
+        known: &mut OfCluster,
         posture: &Posture,
-        progress: &mut Progress,
-    ) {
+    ) -> Progress {
+        let mut progress = Progress::of(Instant::now());
         let reports = self.objects.reports();
         let next = report::report(policy, known.report.as_ref(), Timestamp::now());
-        let mut slot = known.slots.remove("").unwrap_or_default();
         let changed = known.report.as_ref() != Some(&next);
         let watched = watched(posture, "", policy);
         if !changed {
             known.waiting = None;
         }
-        if changed || slot.is_touched(watched) {
-            let work = async |slot: &mut Slot| {
-                if !changed {
-                    return self.restore(&reports, policy, slot, watched, &next).await;
-                }
-                failpoint("evaluated");
-                self.tell(policy, known, slot, &reports, &next).await?;
-                failpoint("told");
-                self.objects.fill(&reports, policy, slot, &next).await?;
-                failpoint("reported");
-                self.counters.written();
-                self.counters.told(&policy.name, known.waiting.take());
-                self.counters
-                    .transitions(&policy.name, known.report.as_ref(), &next);
-                known.report = Some(next);
-                Ok(slot.unfinished())
-            };
-            progress.go_on(self.attend(&mut slot, policy, "", work).await);
+        if !changed && !known.slot.is_touched(watched) {
+            return progress;
         }
-        known.slots.insert(String::new(), slot);
+        let mut slot = std::mem::take(&mut known.slot);
+        let work = async |slot: &mut Slot| {
+            if !changed {
+                return self.restore(&reports, policy, slot, watched, &next).await;
+            }
+            failpoint("evaluated");
+            self.tell(policy, known.report.as_ref(), slot, &reports, &next)
+                .await?;
+            failpoint("told");
+            self.objects.fill(&reports, policy, slot, &next).await?;
+            failpoint("reported");
+            self.counters.written();
+            self.counters.told(&policy.name, known.waiting.take());
+            self.counters
+                .transitions(&policy.name, known.report.as_ref(), &next);
+            known.report = Some(next);
+            Ok(None)
+        };
+        progress.go_on(self.attend(&mut slot, policy, "", work).await);
+        known.slot = slot;
+        progress
     }
 
     /// Tells of the change that the report is about to show.
     async fn tell(
         &self,
         policy: &PolicyPosture,
-        known: &Published,
+        previous: Option<&ReportStatus>,
         slot: &mut Slot,
         reports: &Api<Live<FluxSecurityReport>>,
         next: &ReportStatus,
@@ -372,8 +391,7 @@ impl Writer {
             return Ok(());
         }
         let uid = self.objects.hold(reports, policy, slot).await?;
-        let previous = known.report.as_ref();
-        let notices = events::transitions(&policy.name, &known.uid, previous, next, policy);
+        let notices = events::transitions(&policy.name, &policy.policy.uid, previous, next, policy);
         self.objects
             .tell(&notices, &uid, &self.counters, slot.patience())
             .await
@@ -383,19 +401,19 @@ impl Writer {
     async fn publish_namespaces(
         &self,
         policy: &PolicyPosture,
-        known: &mut Published,
+        known: &mut OfNamespaces,
         posture: &Posture,
-        progress: &mut Progress,
-    ) {
-        let next = report::namespace_reports(policy, &known.namespaces, Timestamp::now());
+    ) -> Progress {
+        let mut progress = Progress::of(Instant::now());
+        let next = report::namespace_reports(policy, &known.reports, Timestamp::now());
         let gone = known
-            .namespaces
+            .reports
             .keys()
             .filter(|namespace| !next.contains_key(*namespace));
         let mut tasks: Vec<(String, Task)> =
             gone.map(|namespace| (namespace.clone(), Task::Remove)).collect();
         for (namespace, status) in next {
-            let task = if known.namespaces.get(&namespace) == Some(&status) {
+            let task = if known.reports.get(&namespace) == Some(&status) {
                 Task::Keep(status)
             } else {
                 Task::Write(status)
@@ -422,14 +440,15 @@ impl Writer {
         {
             progress.go_on(later);
             match task {
-                Some(Task::Write(status)) => known.namespaces.insert(namespace.clone(), status),
-                Some(Task::Remove) => known.namespaces.remove(&namespace),
+                Some(Task::Write(status)) => known.reports.insert(namespace.clone(), status),
+                Some(Task::Remove) => known.reports.remove(&namespace),
                 Some(Task::Keep(_)) | None => None,
             };
-            if known.namespaces.contains_key(&namespace) || slot.held.is_some() || later.is_some() {
+            if known.reports.contains_key(&namespace) || slot.held.is_some() || later.is_some() {
                 known.slots.insert(namespace, slot);
             }
         }
+        progress
     }
 
     /// Does what is to be done about one namespace report, unless it is to be left alone for now.
@@ -454,7 +473,7 @@ impl Writer {
                     self.objects.fill(&reports, policy, slot, status).await?;
                     failpoint("namespace-reported");
                     self.counters.written();
-                    slot.unfinished()
+                    None
                 }
             };
             is_done = true;
@@ -484,24 +503,16 @@ impl Writer {
         let seen = self.objects.see(reports, policy).await?;
         let is_intact = |seen: &Seen<K::Status>| seen.is_ours && seen.status.as_ref() == Some(status);
         let intact = seen.as_ref().is_some_and(is_intact);
-        let (held, live) = seen.map_or((None, None), |seen| (Some(seen.held), seen.status));
-        let foreign = live.filter(|_| slot.has_foreign());
-        slot.held = held;
+        slot.held = seen.map(|seen| seen.held);
         slot.looked(watched, intact);
         if intact {
             return Ok(None);
         }
-        if let Some(foreign) = foreign {
-            self.objects
-                .erase(reports, policy, slot, &foreign, status)
-                .await?;
-        } else {
-            self.objects.dress(reports, policy, slot).await?;
-            self.objects.fill(reports, policy, slot, status).await?;
-        }
+        self.objects.dress(reports, policy, slot).await?;
+        self.objects.fill(reports, policy, slot, status).await?;
         slot.restored();
         self.counters.written();
-        Ok(slot.unfinished())
+        Ok(None)
     }
 
     async fn publish_status(&self, policy: &PolicyPosture, known: &mut Published, progress: &mut Progress) {

@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::object::HasStatus;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind, Status};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, Request, Status};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::lease::Leadership;
-use super::live::Live;
+use super::live::{Live, Written};
 use super::slot::{Held, Patience, Slot};
 use super::{AT_ONCE, Counters};
 use crate::api::{
@@ -227,42 +227,14 @@ impl Objects {
         status: &K::Status,
     ) -> Result<(), PublishError> {
         self.hold(reports, policy, slot).await?;
-        let mut written = self.patch_status(reports, &policy.name, slot, status).await;
+        let mut written = self.write_status(reports, &policy.name, slot, status).await;
         if written.as_ref().is_err_and(PublishError::is_overtaken) {
             slot.held = self.see(reports, policy).await?.map(|seen| seen.held);
             self.hold(reports, policy, slot).await?;
-            let second = self.patch_status(reports, &policy.name, slot, status).await;
+            let second = self.write_status(reports, &policy.name, slot, status).await;
             written = contested(second, || format!("{} {}", K::kind(&()), policy.name));
         }
-        slot.said(written?.status() == Some(status));
-        Ok(())
-    }
-
-    /// Removes what others wrote into the status of a report: an apply leaves alone what it does not mention.
-    pub(super) async fn erase<K: Report>(
-        &self,
-        reports: &Api<K>,
-        policy: &PolicyPosture,
-        slot: &mut Slot,
-        live: &K::Status,
-        status: &K::Status,
-    ) -> Result<(), PublishError> {
-        let mut wanted = json!(status);
-        for (field, _) in json!(live).as_object().into_iter().flatten() {
-            if wanted.get(field).is_none() {
-                wanted[field] = Value::Null;
-            }
-        }
-        let version = slot.held.as_ref().map(|held| held.version.as_str());
-        let body = json!({"metadata": {"resourceVersion": version}, "status": wanted});
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        let patch = Patch::Merge(&body);
-        let request = reports.patch_status(&policy.name, &parameters, &patch);
-        slot.written(held(&self.write(request).await?));
-        Ok(())
+        written
     }
 
     /// Removes a report, unless it is another one by now.
@@ -301,39 +273,47 @@ impl Objects {
         status: &FluxSecurityPolicyStatus,
     ) -> Result<(), PublishError> {
         let policies: Api<FluxSecurityPolicy> = Api::all(self.client.clone());
-        let first = self.patch_status(&policies, &policy.name, slot, status).await;
+        let first = self.write_status(&policies, &policy.name, slot, status).await;
         if !first.as_ref().is_err_and(PublishError::is_overtaken) {
-            return first.map(drop);
+            return first;
         }
         // Whoever edits the spec makes a new version too.
         self.policy(policy, slot).await?;
-        let second = self.patch_status(&policies, &policy.name, slot, status).await;
-        contested(second, || format!("FluxSecurityPolicy {}", policy.name)).map(drop)
+        let second = self.write_status(&policies, &policy.name, slot, status).await;
+        contested(second, || format!("FluxSecurityPolicy {}", policy.name))
     }
 
-    async fn patch_status<K>(
+    /// Replaces a status. An apply would merge it with what is there, which costs the API server twice the time for a
+    /// large one, and leave in it what others wrote.
+    async fn write_status<K>(
         &self,
         objects: &Api<K>,
         name: &str,
         slot: &mut Slot,
         status: &impl Serialize,
-    ) -> Result<K, PublishError>
+    ) -> Result<(), PublishError>
     where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+        K: Resource<DynamicType = ()>,
     {
-        let version = slot.held.as_ref().map(|held| held.version.as_str());
         let body = json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),
-            "metadata": {"resourceVersion": version},
+            "metadata": {"name": name, "resourceVersion": slot.held.as_ref().map(|held| &held.version)},
             "status": status,
         });
-        let (parameters, patch) = (apply(), Patch::Apply(&body));
-        let live = self
-            .write(objects.patch_status(name, &parameters, &patch))
-            .await?;
-        slot.written(held(&live));
-        Ok(live)
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let request = Request::new(objects.resource_url())
+            .replace_subresource("status", name, &parameters, body.to_string().into_bytes())
+            .map_err(kube::Error::BuildRequest)?;
+        let Written { metadata } = self.write(self.client.request(request)).await?;
+        slot.written(Held {
+            uid: metadata.uid.unwrap_or_default(),
+            version: metadata.resource_version.unwrap_or_default(),
+        });
+        Ok(())
     }
 
     /// Sends Events. One that is refused is counted as dropped and holds nothing up; while the API server fails, the
@@ -472,7 +452,7 @@ fn held(live: &impl ResourceExt) -> Held {
 }
 
 /// Says what a conflict means.
-fn contested<T>(result: Result<T, PublishError>, object: impl FnOnce() -> String) -> Result<T, PublishError> {
+fn contested(result: Result<(), PublishError>, object: impl FnOnce() -> String) -> Result<(), PublishError> {
     match result {
         Err(error) if error.is_overtaken() && !error.is_not_found() => Err(PublishError::Contested(object())),
         result => result,

@@ -18,19 +18,10 @@ pub(super) struct Slot {
     /// How often it was restored.
     pub(super) restorations: Damper,
     looked: Option<String>,
-    mend: Mend,
+    /// Whether it is known not to be as it should be, whatever the watch shows.
+    is_damaged: bool,
     not_before: Instant,
     pause: Duration,
-}
-
-/// What is left to do until an object is as it should be, whatever the watch shows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mend {
-    Nothing,
-    /// To write what is ours.
-    Apply,
-    /// To remove what others wrote beside it.
-    Erase,
 }
 
 /// Whether a write may still wait for what accompanies it.
@@ -55,7 +46,7 @@ impl Default for Slot {
             held: None,
             restorations: Damper::default(),
             looked: None,
-            mend: Mend::Nothing,
+            is_damaged: false,
             not_before: Instant::now(),
             pause: Duration::ZERO,
         }
@@ -67,7 +58,7 @@ impl Slot {
     pub(super) fn holding(held: Held, is_ours: bool) -> Self {
         Self {
             held: Some(held),
-            mend: if is_ours { Mend::Nothing } else { Mend::Apply },
+            is_damaged: !is_ours,
             ..Self::default()
         }
     }
@@ -110,39 +101,19 @@ impl Slot {
     /// has not caught up yet. One look at the live object tells.
     pub(super) fn is_touched(&self, watched: Option<&str>) -> bool {
         let held = self.held.as_ref().map(|held| held.version.as_str());
-        self.mend != Mend::Nothing
-            || held != watched && self.looked.as_deref() != Some(watched.unwrap_or_default())
+        self.is_damaged || held != watched && self.looked.as_deref() != Some(watched.unwrap_or_default())
     }
 
     /// The live object was looked at while the watch showed this version; it is as it should be, or has to be restored.
     pub(super) fn looked(&mut self, watched: Option<&str>, intact: bool) {
         self.looked = Some(watched.unwrap_or_default().to_owned());
-        self.mend = if intact { Mend::Nothing } else { Mend::Apply };
+        self.is_damaged = !intact;
     }
 
-    /// What we say was written; others may have written beside it.
-    pub(super) const fn said(&mut self, nothing_else: bool) {
-        if !nothing_else {
-            self.mend = Mend::Erase;
-        }
-    }
-
-    /// Whether what is left to do is to remove what others wrote.
-    pub(super) fn has_foreign(&self) -> bool {
-        self.mend == Mend::Erase
-    }
-
-    /// A restoration has come to its end, or to the point where what others wrote can be removed.
+    /// It was restored.
     pub(super) fn restored(&mut self) {
-        if self.mend == Mend::Apply {
-            self.mend = Mend::Nothing;
-        }
+        self.is_damaged = false;
         self.restorations.took_place(Instant::now());
-    }
-
-    /// When to go on, when something is left to do.
-    pub(super) fn unfinished(&self) -> Option<Instant> {
-        (self.mend != Mend::Nothing).then_some(self.not_before)
     }
 }
 
@@ -250,19 +221,5 @@ mod tests {
         );
         slot.restored();
         assert!(!slot.is_touched(None));
-    }
-
-    #[test]
-    fn what_others_wrote_is_removed_after_what_is_ours_was_written() {
-        let mut slot = Slot::default();
-        slot.looked(None, false);
-        slot.said(false);
-        slot.restored();
-        assert!(slot.has_foreign() && slot.unfinished().is_some());
-        slot.looked(None, false);
-        assert!(!slot.has_foreign(), "until it is found again");
-        slot.said(true);
-        slot.restored();
-        assert!(slot.unfinished().is_none());
     }
 }

@@ -37,7 +37,7 @@ pub fn manifest() -> String {
         "fluxsecurityreports/status",
         "fluxsecuritynamespacereports/status",
     ];
-    rule(&mut text, GROUP, &BTreeSet::from(statuses), &["patch"]);
+    rule(&mut text, GROUP, &BTreeSet::from(statuses), &["update"]);
     rule(
         &mut text,
         "events.k8s.io",

@@ -8,13 +8,13 @@ mod controlplane;
 
 use std::process::{Command, ExitCode};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, ensure};
 use controlplane::flux::Controllers;
 use controlplane::git::Repository;
 use controlplane::nodes::Nodes;
-use controlplane::programs::say;
+use controlplane::programs::{Finish, say};
 use controlplane::{ControlPlane, Operator, flux, operator, wait_for};
 
 /// How long a posture may take to follow.
@@ -97,6 +97,7 @@ fn own_cluster(stop: &Receiver<()>) -> anyhow::Result<()> {
     stage.drift()?;
     stage.events_and_metrics()?;
     stage.flux_joins()?;
+    stage.tenants()?;
     stage.repair()?;
     stage.look_further();
     Ok(())
@@ -254,27 +255,91 @@ impl<'a> Stage<'a> {
         self.show(&["get", "fluxsecurityreports"])
     }
 
+    fn tenants(&self) -> anyhow::Result<()> {
+        act("6. Two tenants move in");
+        let repository = self.repository.as_ref().context("no repository")?;
+        say(
+            "team-a borrows the platform's source and names no account; team-b has an account with too many rights",
+        );
+        repository.push(
+            "Tenants",
+            &[
+                (
+                    "clusters/demo/tenants.yaml",
+                    &TENANTS.replace("URL", repository.url()),
+                ),
+                ("tenants/team-a/app.yaml", APP),
+                ("tenants/team-b/app.yaml", APP),
+            ],
+        )?;
+        self.reconcile()?;
+        for namespace in ["team-a", "team-b"] {
+            wait_for(&format!("Flux to apply {namespace}"), PATIENCE, || {
+                let applied = ["get", "configmap", "app", "-n", namespace];
+                self.control_plane.kubectl(&applied)
+            })?;
+        }
+        for control in ["FSP-MT-010", "FSP-MT-012", "FSX-TEN-002"] {
+            self.wait_for_result(control, "Fail")?;
+        }
+        self.show(&["get", "kustomizations", "-A"])?;
+        self.show(&["get", "fluxsecuritynamespacereports", "-A"])?;
+        self.as_tenant()
+    }
+
+    /// What the people of a tenant see, who have the role `view` in their namespace.
+    fn as_tenant(&self) -> anyhow::Result<()> {
+        let kubeconfig = self.control_plane.service_account("team-a", "developer")?;
+        let kubectl = |arguments: &[&str]| {
+            let mut command = self.control_plane.kubectl_command();
+            let command = command.env("KUBECONFIG", &kubeconfig).args(arguments);
+            command.finish(&format!("kubectl {}", arguments.join(" ")))
+        };
+        let own = ["get", "fsnr", "-n", "team-a"];
+        let seen = wait_for("the role view to know of reports", PATIENCE, || kubectl(&own))?;
+        say("\nas a developer of team-a, who has the role view there:");
+        say(&format!("$ kubectl {}\n{}", own.join(" "), seen.trim_end()));
+        let findings =
+            "-o=jsonpath={range .status.findings[*]}{.severity} {.control} {.message}{\"\\n\"}{end}";
+        say(&format!("$ kubectl get fsnr default -n team-a {findings}"));
+        say(kubectl(&["get", "fsnr", "default", "-n", "team-a", findings])?.trim_end());
+        say("$ kubectl get fsnr -n team-b");
+        let refused = kubectl(&["get", "fsnr", "-n", "team-b"]).err();
+        let refused = refused.context("team-a reads the reports of team-b")?.to_string();
+        say(refused.lines().last().unwrap_or_default());
+        Ok(())
+    }
+
     fn repair(&self) -> anyhow::Result<()> {
-        act("6. A commit with the multi-tenancy lockdown of Flux's documentation");
+        act("7. A commit with the multi-tenancy lockdown of Flux's documentation");
         let repository = self.repository.as_ref().context("no repository")?;
         repository.push(
             "Lock down multi-tenancy",
             &[("clusters/demo/flux-system/kustomization.yaml", LOCKED_DOWN)],
         )?;
-        self.show(&[
-            "annotate",
-            "gitrepository",
-            "-n",
-            "flux-system",
-            "flux-system",
-            "--overwrite",
-            "reconcile.fluxcd.io/requestedAt=now",
-        ])?;
         let pushed = Instant::now();
-        self.wait_for_result("FSP-MT-008", "Pass")?;
-        self.wait_for_result("FSP-MT-002", "Pass")?;
+        self.reconcile()?;
+        for control in ["FSP-MT-008", "FSP-MT-002"] {
+            self.wait_for_result(control, "Pass")?;
+        }
         say(&format!("from git push to the report: {:.0?}", pushed.elapsed()));
-        self.show(&["get", "fluxsecurityreports"])
+        self.show(&["get", "fluxsecurityreports"])?;
+        wait_for("team-a's findings to weigh less", PATIENCE, || {
+            let report = self.control_plane.get(&["fsnr", "default", "-n", "team-a"])?;
+            let critical = &report["status"]["summary"]["failing"]["critical"];
+            ensure!(*critical == 0, "{critical} are critical");
+            Ok(())
+        })?;
+        say("Flux refuses now what team-a may not do; its report says which objects stopped working");
+        self.show(&["get", "fluxsecuritynamespacereports", "-n", "team-a"])
+    }
+
+    /// Flux looks at the repository now.
+    fn reconcile(&self) -> anyhow::Result<()> {
+        let source = ["annotate", "gitrepository", "-n", "flux-system", "flux-system"];
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let requested = format!("reconcile.fluxcd.io/requestedAt={}", now.as_secs());
+        self.show(&[&source[..], &["--overwrite", &requested]].concat())
     }
 
     fn look_further(&self) {
@@ -382,4 +447,73 @@ spec:
   prune: true
   serviceAccountName: kustomize-controller
   sourceRef: {kind: GitRepository, name: flux-system}
+";
+
+/// What a platform team writes for its tenants, with a mistake for each.
+const TENANTS: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: team-a, labels: {toolkit.fluxcd.io/tenant: team-a}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: team-b, labels: {toolkit.fluxcd.io/tenant: team-b}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: developer, namespace: team-a}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: developers, namespace: team-a}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: developer, namespace: team-a}]
+---
+# The source of another namespace, and no account: it runs with the rights of kustomize-controller.
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: app, namespace: team-a}
+spec:
+  interval: 10m
+  path: ./tenants/team-a
+  prune: true
+  targetNamespace: team-a
+  sourceRef: {kind: GitRepository, name: flux-system, namespace: flux-system}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: team-b, namespace: team-b}
+---
+# Rights over the cluster, where a RoleBinding would do.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: team-b}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: team-b, namespace: team-b}]
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: app, namespace: team-b}
+spec:
+  interval: 1m
+  url: URL
+  ref: {branch: main}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: app, namespace: team-b}
+spec:
+  interval: 10m
+  path: ./tenants/team-b
+  prune: true
+  targetNamespace: team-b
+  serviceAccountName: team-b
+  sourceRef: {kind: GitRepository, name: app}
+";
+
+/// What tenants run.
+const APP: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: app}
 ";

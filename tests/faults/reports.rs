@@ -376,7 +376,7 @@ fn stolen_fields_are_taken_back_once() {
     assert!(managed["metadata"]["managedFields"].to_string().contains("thief"));
     assert_eq!(writes(&scene.operator, "success") - written, 1, "once");
 
-    // What we do not mention.
+    // What we do not say.
     let condition = json!({
         "type": "Approved", "status": "True", "reason": "Approved", "message": "all is well",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -390,8 +390,8 @@ fn stolen_fields_are_taken_back_once() {
     wait_until_quiet(control_plane);
     assert_eq!(
         writes(&scene.operator, "success") - written,
-        3,
-        "applied and erased"
+        2,
+        "replaced as a whole, at once"
     );
     assert_eq!(events(control_plane).len(), told, "a theft is no transition");
     scene.conclude(&[39], ended);

@@ -189,7 +189,7 @@ fn namespace_of(index: usize) -> String {
     tenant_name(index / OF_A_TENANT)
 }
 
-fn tenant_name(tenant: usize) -> String {
+pub(crate) fn tenant_name(tenant: usize) -> String {
     format!("team-{tenant:05}")
 }
 
