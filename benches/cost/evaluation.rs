@@ -62,11 +62,11 @@ pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
 }
 
 /// Evaluates everything, some times.
-fn whole<'a>(
+fn whole(
     ledger: &mut Ledger,
     engine: &mut Engine,
     size: usize,
-    costs: &mut BTreeMap<&'a str, BTreeMap<usize, f64>>,
+    costs: &mut BTreeMap<&str, BTreeMap<usize, f64>>,
 ) {
     let mut all = Vec::new();
     for repetition in 1..=REPETITIONS {
@@ -159,7 +159,7 @@ fn role_binding(namespace: &str, changed: bool) -> Value {
     )
 }
 
-fn binding(namespace: &str, name: &str, role: &str, subject: Value) -> Value {
+fn binding(namespace: &str, name: &str, role: &str, subject: &Value) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"name": name, "namespace": namespace},

@@ -102,6 +102,7 @@ impl Published {
 }
 
 /// How far a policy's objects are published.
+#[derive(Clone, Copy)]
 struct Progress {
     /// Whether everything is written.
     complete: bool,
