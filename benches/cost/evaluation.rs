@@ -114,7 +114,7 @@ fn cluster(size: usize) -> Vec<Value> {
                 &namespace,
                 "viewers",
                 "view",
-                json!({"kind": "Group", "name": namespace}),
+                &json!({"kind": "Group", "name": namespace}),
             ));
         }
     }
@@ -155,7 +155,7 @@ fn role_binding(namespace: &str, changed: bool) -> Value {
         namespace,
         "changing",
         if changed { "edit" } else { "view" },
-        account,
+        &account,
     )
 }
 
