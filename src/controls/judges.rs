@@ -149,6 +149,15 @@ impl Judges {
         judged.then(|| SubjectKey::Object(kind, key.clone()))
     }
 
+    /// The kinds whose objects are judged.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<KindId> {
+        match self {
+            Self::Objects(kinds) => kinds.iter().map(|judges| judges.kind()).collect(),
+            Self::Controllers { .. } | Self::Namespaces(_) | Self::Cluster(_) => Vec::new(),
+        }
+    }
+
     /// Whether controllers of this type are judged.
     #[must_use]
     pub fn judges_controller(&self, component: Component) -> bool {

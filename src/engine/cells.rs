@@ -4,10 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::controls::{Outcome, Verdict};
-use crate::inventory::SubjectKey;
+use crate::inventory::{ObjectKey, SubjectKey};
+use crate::kinds::KindId;
 
 /// What a report says nothing about, object by object.
 type Quiet = Option<Cow<'static, str>>;
+
+/// Which of its control's reads a verdict looked at beyond its own namespace: a bit each, in their order.
+pub(super) type Far = u32;
 
 /// The verdicts, the few that reports tell of apart from the many that they only count.
 #[derive(Default)]
@@ -17,16 +21,23 @@ pub(super) struct Cells {
     /// Passes, and with a reason what does not apply.
     quiet: BTreeMap<SubjectKey, Quiet>,
     passes: usize,
+    /// Those that looked beyond their namespace. Most do not.
+    far: BTreeMap<SubjectKey, Far>,
 }
 
 impl Cells {
-    /// Stores a verdict. True when reports may look different now.
-    pub(super) fn set(&mut self, key: SubjectKey, verdict: Verdict) -> bool {
+    /// Stores a verdict and how far it looked. True when reports may look different now.
+    pub(super) fn set(&mut self, key: SubjectKey, verdict: Verdict, far: Far) -> bool {
+        if far == 0 {
+            self.far.remove(&key);
+        } else {
+            self.far.insert(key.clone(), far);
+        }
         let quiet = match verdict {
             Verdict::Judged(Outcome::Pass) => None,
             Verdict::Judged(Outcome::NotApplicable(reason)) => Some(reason),
             notable => {
-                self.forget(&key);
+                self.clear(&key);
                 self.notable.insert(key, notable);
                 // Even an equal verdict is told differently when the object's last manager changed.
                 return true;
@@ -35,7 +46,7 @@ impl Cells {
         if self.quiet.get(&key) == Some(&quiet) {
             return false;
         }
-        self.forget(&key);
+        self.clear(&key);
         self.passes += usize::from(quiet.is_none());
         self.quiet.insert(key, quiet);
         true
@@ -43,6 +54,11 @@ impl Cells {
 
     /// Forgets the verdict on a subject that is gone. True when there was one.
     pub(super) fn forget(&mut self, key: &SubjectKey) -> bool {
+        self.far.remove(key);
+        self.clear(key)
+    }
+
+    fn clear(&mut self, key: &SubjectKey) -> bool {
         let quiet = self.quiet.remove(key);
         self.passes -= usize::from(quiet == Some(None));
         self.notable.remove(key).is_some() || quiet.is_some()
@@ -51,6 +67,49 @@ impl Cells {
     /// Every subject.
     pub(super) fn keys(&self) -> impl Iterator<Item = &SubjectKey> {
         self.notable.keys().chain(self.quiet.keys())
+    }
+
+    /// The controllers.
+    pub(super) fn controllers(&self) -> impl Iterator<Item = &SubjectKey> {
+        // They come first.
+        let is_controller = |key: &&SubjectKey| matches!(key, SubjectKey::Controller(_));
+        let notable = self.notable.keys().take_while(is_controller);
+        notable.chain(self.quiet.keys().take_while(is_controller))
+    }
+
+    /// The subjects in a namespace: those of these kinds, its controllers, and itself. The cluster is in none, as are
+    /// objects of no namespace.
+    pub(super) fn within(&self, namespace: &str, kinds: &[KindId]) -> Vec<SubjectKey> {
+        let mut within: Vec<SubjectKey> = self
+            .controllers()
+            .filter(|key| key.namespace() == namespace)
+            .cloned()
+            .collect();
+        for kind in kinds {
+            let first = SubjectKey::Object(*kind, ObjectKey::new(namespace, ""));
+            let is_inside = |key: &&SubjectKey| {
+                matches!(key, SubjectKey::Object(of, _) if of == kind) && key.namespace() == namespace
+            };
+            let notable = self.notable.range(first.clone()..).map(|(key, _)| key);
+            let quiet = self.quiet.range(first..).map(|(key, _)| key);
+            within.extend(notable.take_while(is_inside).cloned());
+            within.extend(quiet.take_while(is_inside).cloned());
+        }
+        let itself = if namespace.is_empty() {
+            SubjectKey::Cluster
+        } else {
+            SubjectKey::Namespace(namespace.into())
+        };
+        if self.notable.contains_key(&itself) || self.quiet.contains_key(&itself) {
+            within.push(itself);
+        }
+        within
+    }
+
+    /// The subjects whose verdicts looked at one of these reads beyond their namespace.
+    pub(super) fn looking_at(&self, reads: Far) -> impl Iterator<Item = &SubjectKey> {
+        let looking = self.far.iter().filter(move |(_, far)| *far & reads != 0);
+        looking.map(|(key, _)| key)
     }
 
     /// Failures, what is unknown, and what a person has to judge, in order.

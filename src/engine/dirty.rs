@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use crate::controls::Control;
 use crate::flux::Component;
 use crate::inventory::access::{ACCOUNTS, AUTHENTICATED};
-use crate::inventory::{Changed, Reach, Read, SubjectKey, access_kinds, controller_kinds, namespaces};
+use crate::inventory::{
+    Changed, Evidence, Reach, Read, SubjectKey, access_kinds, controller_kinds, namespaces,
+};
 use crate::kinds::rbac::Principal;
 
-use super::cells::Cells;
+use super::cells::{Cells, Far};
 
 /// What has to be judged again.
 #[derive(Default)]
@@ -17,6 +19,8 @@ pub(super) struct Dirty<'a> {
     everything: bool,
     /// Subjects of these namespaces.
     namespaces: BTreeSet<&'a str>,
+    /// Subjects whose verdicts looked at these reads in other namespaces too.
+    far: Far,
     /// Controllers of these types.
     components: BTreeSet<Component>,
     /// These subjects, also when they are new or gone.
@@ -29,41 +33,76 @@ impl<'a> Dirty<'a> {
         let mut dirty = Self::default();
         for change in changed {
             dirty.subjects.extend(judged(control, change));
-            for read in control.reads {
+            for (position, read) in control.reads.iter().enumerate() {
                 match touched(read, change) {
-                    None => {}
+                    None => continue,
                     Some(Touched::Namespace(name)) => {
                         dirty.namespaces.insert(name);
                     }
+                    Some(Touched::Nobody) => {}
                     Some(Touched::Peers(component)) => {
                         dirty.components.insert(component);
                     }
                     Some(Touched::Cluster) => dirty.everything = true,
                 }
+                dirty.far |= bit(read, position);
             }
         }
         dirty
     }
 
     /// The subjects, those with a verdict and those that have none yet.
-    pub(super) fn subjects(self, cells: &Cells) -> BTreeSet<SubjectKey> {
-        let mut subjects = self.subjects.clone();
+    pub(super) fn subjects(self, control: &Control, cells: &Cells) -> BTreeSet<SubjectKey> {
+        let mut subjects = self.subjects;
         if self.everything {
             subjects.extend(cells.keys().cloned());
-        } else if !self.namespaces.is_empty() || !self.components.is_empty() {
-            let inside = |key: &&SubjectKey| self.namespaces.contains(key.namespace()) || self.is_peer(key);
-            subjects.extend(cells.keys().filter(inside).cloned());
+            return subjects;
+        }
+        if !self.namespaces.is_empty() {
+            let kinds = control.judges.kinds();
+            for namespace in self.namespaces {
+                subjects.extend(cells.within(namespace, &kinds));
+            }
+        }
+        if !self.components.is_empty() {
+            let is_peer = |key: &&SubjectKey| matches!(key, SubjectKey::Controller(key) if self.components.contains(&key.component));
+            subjects.extend(cells.controllers().filter(is_peer).cloned());
+        }
+        if self.far != 0 {
+            subjects.extend(cells.looking_at(self.far).cloned());
         }
         subjects
     }
-
-    fn is_peer(&self, key: &SubjectKey) -> bool {
-        matches!(key, SubjectKey::Controller(key) if self.components.contains(&key.component))
-    }
 }
 
-/// How far a change reaches.
+/// Which of its control's reads a verdict looked at in other namespaces, by what its view wrote down.
+pub(super) fn far(control: &Control, seen: &[Evidence]) -> Far {
+    let mut far = 0;
+    for (position, read) in control.reads.iter().enumerate() {
+        if seen
+            .iter()
+            .any(|evidence| evidence.is_far() && read.covers(evidence))
+        {
+            far |= bit(read, position);
+        }
+    }
+    far
+}
+
+/// The sign of a read that may look into other namespaces. Controllers are few, and change seldom: whoever may look at
+/// them is judged again.
+fn bit(read: &Read, position: usize) -> Far {
+    let is_far = matches!(
+        read,
+        Read::Objects(_, Reach::Cluster) | Read::Owners(Reach::Cluster) | Read::Access(Reach::Cluster)
+    );
+    if is_far { 1 << position } else { 0 }
+}
+
+/// Whom a change concerns, whatever their verdicts looked at.
 enum Touched<'a> {
+    /// Nobody.
+    Nobody,
     /// Subjects of this namespace.
     Namespace(&'a str),
     /// Controllers of this type.
@@ -84,10 +123,11 @@ fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
     }
 }
 
+/// `None`: the read has nothing to do with the change.
 fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
     match (read, change) {
-        (Read::Objects(declared, reach), Changed::Object(kind, key)) if declared() == *kind => {
-            Some(within(*reach, &key.namespace))
+        (Read::Objects(declared, _), Changed::Object(kind, key)) if declared() == *kind => {
+            Some(Touched::Namespace(&key.namespace))
         }
         (Read::Objects(declared, _), Changed::Coverage(kind)) if declared() == *kind => {
             Some(Touched::Cluster)
@@ -102,40 +142,31 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
             Some(Touched::Cluster)
         }
         // A namespace is Flux's own as long as a controller runs in it.
-        (Read::Owners(reach), Changed::Instance(key)) => Some(within(*reach, &key.namespace)),
-        (Read::Owners(reach), Changed::Object(kind, key)) if *kind == namespaces() => {
-            Some(within(*reach, &key.name))
+        (Read::Owners(_), Changed::Instance(key)) => Some(Touched::Namespace(&key.namespace)),
+        (Read::Owners(_), Changed::Object(kind, key)) if *kind == namespaces() => {
+            Some(Touched::Namespace(&key.name))
         }
         (Read::Owners(_), Changed::Coverage(kind))
             if *kind == namespaces() || controller_kinds().contains(kind) =>
         {
             Some(Touched::Cluster)
         }
-        (Read::Access(reach), Changed::Access(principal)) => whose(*reach, principal),
+        (Read::Access(_), Changed::Access(principal)) => Some(whose(principal)),
         (Read::Access(_), Changed::Coverage(kind)) if access_kinds().contains(kind) => Some(Touched::Cluster),
         _ => None,
     }
 }
 
-/// Whom the rights of a principal concern: the accounts of its namespace, those of all, or only who looks at everybody.
-fn whose(reach: Reach, principal: &Principal) -> Option<Touched<'_>> {
-    if reach == Reach::Cluster {
-        return Some(Touched::Cluster);
-    }
+/// Whom the rights of a principal concern: the accounts of its namespace, those of all, or nobody in particular.
+fn whose(principal: &Principal) -> Touched<'_> {
     match principal {
-        Principal::Account { namespace, .. } => Some(Touched::Namespace(namespace)),
-        Principal::User(_) => None,
-        Principal::Group(name) if **name == *AUTHENTICATED || **name == *ACCOUNTS => Some(Touched::Cluster),
+        Principal::Account { namespace, .. } => Touched::Namespace(namespace),
+        Principal::User(_) => Touched::Nobody,
+        Principal::Group(name) if **name == *AUTHENTICATED || **name == *ACCOUNTS => Touched::Cluster,
         Principal::Group(name) => {
-            let namespace = name.strip_prefix(ACCOUNTS)?.strip_prefix(':')?;
-            Some(Touched::Namespace(namespace))
+            let of_accounts = name.strip_prefix(ACCOUNTS);
+            let namespace = of_accounts.and_then(|rest| rest.strip_prefix(':'));
+            namespace.map_or(Touched::Nobody, Touched::Namespace)
         }
-    }
-}
-
-fn within(reach: Reach, namespace: &str) -> Touched<'_> {
-    match reach {
-        Reach::Namespace => Touched::Namespace(namespace),
-        Reach::Cluster => Touched::Cluster,
     }
 }

@@ -16,7 +16,7 @@ use crate::inventory::{
 use crate::kinds::own::PolicyRow;
 use crate::kinds::{self, id_of};
 
-use cells::Cells;
+use cells::{Cells, Far};
 use dirty::Dirty;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
@@ -153,8 +153,8 @@ impl Engine {
             };
             for key in control.judges.subjects(&self.inventory) {
                 self.evaluations += 1;
-                let verdict = judge(&self.inventory, control, &id, &key);
-                unit.cells.set(key, verdict);
+                let (verdict, far) = judge(&self.inventory, control, &id, &key);
+                unit.cells.set(key, verdict, far);
             }
             self.units.insert(id, unit);
         }
@@ -177,14 +177,14 @@ impl Engine {
         for (id, unit) in &mut self.units {
             let dirty = Dirty::new(unit.control, changed);
             let mut differs = false;
-            for key in dirty.subjects(&unit.cells) {
+            for key in dirty.subjects(unit.control, &unit.cells) {
                 if !exists(&self.inventory, &key) {
                     differs |= unit.cells.forget(&key);
                     continue;
                 }
                 self.evaluations += 1;
-                let verdict = judge(&self.inventory, unit.control, id, &key);
-                differs |= unit.cells.set(key, verdict);
+                let (verdict, far) = judge(&self.inventory, unit.control, id, &key);
+                differs |= unit.cells.set(key, verdict, far);
             }
             if differs {
                 stale.units.insert(id.clone());
@@ -201,8 +201,16 @@ impl Engine {
             if known.is_some() && !touched {
                 continue;
             }
-            let cells = |id: &UnitId| self.units.get(id).map(|unit| &unit.cells);
-            let fresh = posture::render(name, plan, &self.inventory, &cells);
+            let fresh = posture::render(
+                name,
+                &posture::Sources {
+                    plan,
+                    inventory: &self.inventory,
+                    cells: &|id| self.units.get(id).map(|unit| &unit.cells),
+                    before: known.filter(|_| !stale.everything).map(|known| &**known),
+                    is_stale: &|id| stale.units.contains(id),
+                },
+            );
             if known.is_some_and(|known| **known == fresh) {
                 continue;
             }
@@ -220,14 +228,20 @@ fn exists(inventory: &Inventory, key: &SubjectKey) -> bool {
     }
 }
 
-/// Judges one subject. A panic of a control is its own `Unknown`, not the end of the audit.
-fn judge(inventory: &Inventory, control: &'static Control, unit: &UnitId, key: &SubjectKey) -> Verdict {
+/// Judges one subject, and tells how far that looked. A panic of a control is its own `Unknown`, not the end of the
+/// audit.
+fn judge(
+    inventory: &Inventory,
+    control: &'static Control,
+    unit: &UnitId,
+    key: &SubjectKey,
+) -> (Verdict, Far) {
     if let Some(missing) = possibly_flux(inventory, key) {
-        return Verdict::Unknown(missing);
+        return (Verdict::Unknown(missing), 0);
     }
     let view = View::new(inventory, key, &unit.rules);
     let judged = catch_unwind(AssertUnwindSafe(|| control.judges.judge(&view, &unit.parameters)));
-    match judged {
+    let verdict = match judged {
         Ok(Some(Ok(Outcome::Fail(defects)))) if defects.is_empty() => {
             internal(control, key, "fails for no reason")
         }
@@ -236,7 +250,8 @@ fn judge(inventory: &Inventory, control: &'static Control, unit: &UnitId, key: &
         Ok(Some(Err(missing))) => Verdict::Unknown(missing),
         Ok(None) => internal(control, key, "did not find its subject"),
         Err(_) => internal(control, key, "panicked"),
-    }
+    };
+    (verdict, dirty::far(control, &view.reads()))
 }
 
 /// The first defects of each object; the last of them stands for the rest. An object with a list of references may have

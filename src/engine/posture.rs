@@ -82,8 +82,8 @@ pub struct PolicyPosture {
     pub invalid: Option<String>,
     /// Every enabled control, in catalogue order.
     pub controls: Vec<ControlPosture>,
-    /// Every finding, in report order.
-    pub findings: Vec<FindingPosture>,
+    /// Every finding, in report order. Postures that follow each other share those that stayed.
+    pub findings: Vec<Arc<FindingPosture>>,
     /// The installations in scope.
     pub installations: Vec<Installation>,
     /// The controllers in scope with their installer, for metrics.
@@ -171,30 +171,52 @@ impl Posture {
     }
 }
 
+/// What a posture is made of.
+pub(super) struct Sources<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) inventory: &'a Inventory,
+    /// The verdicts of a unit.
+    pub(super) cells: &'a dyn Fn(&UnitId) -> Option<&'a Cells>,
+    /// The posture before, as far as nothing else changed than the verdicts of some units.
+    pub(super) before: Option<&'a PolicyPosture>,
+    /// Whether a unit is one of those.
+    pub(super) is_stale: &'a dyn Fn(&UnitId) -> bool,
+}
+
 /// Makes the posture of one policy out of the verdicts that it asked for.
-pub(super) fn render<'a>(
-    name: &str,
-    plan: &Plan,
-    inventory: &Inventory,
-    cells: &dyn Fn(&UnitId) -> Option<&'a Cells>,
-) -> PolicyPosture {
-    let mut findings = Vec::new();
+pub(super) fn render(name: &str, sources: &Sources<'_>) -> PolicyPosture {
+    let Sources {
+        plan,
+        inventory,
+        cells,
+        before,
+        is_stale,
+    } = *sources;
     let none = Cells::default();
-    let controls = plan
-        .items
-        .iter()
-        .map(|item| {
-            let judgement = Judgement {
-                policy: name,
-                plan,
-                item,
-                inventory,
-                cells: cells(&item.unit).unwrap_or(&none),
-            };
-            judgement.control(&mut findings)
-        })
-        .collect();
-    findings.sort_by(|a: &FindingPosture, b: &FindingPosture| a.finding.cmp(&b.finding));
+    let mut found = Vec::new();
+    let mut stale: Vec<&str> = Vec::new();
+    let mut controls = Vec::with_capacity(plan.items.len());
+    for (position, item) in plan.items.iter().enumerate() {
+        let known = before.and_then(|before| before.controls.get(position));
+        if let Some(known) = known.filter(|_| !is_stale(&item.unit)) {
+            controls.push(known.clone());
+            continue;
+        }
+        stale.push(item.control.id);
+        let judgement = Judgement {
+            policy: name,
+            plan,
+            item,
+            inventory,
+            cells: cells(&item.unit).unwrap_or(&none),
+        };
+        controls.push(judgement.control(&mut found));
+    }
+    let stays = |finding: &&Arc<FindingPosture>| !stale.contains(&finding.finding.control.as_str());
+    let stayed = before.map_or(&[][..], |before| &before.findings);
+    let mut findings: Vec<Arc<FindingPosture>> = stayed.iter().filter(stays).cloned().collect();
+    findings.extend(found.into_iter().map(Arc::new));
+    findings.sort_by(|a, b| a.finding.cmp(&b.finding));
     PolicyPosture {
         name: name.to_owned(),
         policy: plan.row.clone(),
@@ -487,8 +509,9 @@ fn controller(key: &InstanceKey, instance: &Instance) -> Controller {
 
 /// The object that a control's transition is about.
 #[must_use]
-pub fn first_failing<'a>(findings: &'a [FindingPosture], control: &str) -> Option<&'a FindingPosture> {
-    findings.iter().find(|finding| finding.finding.control == control)
+pub fn first_failing<'a>(findings: &'a [Arc<FindingPosture>], control: &str) -> Option<&'a FindingPosture> {
+    let mut findings = findings.iter().map(|finding| &**finding);
+    findings.find(|finding| finding.finding.control == control)
 }
 
 /// The object of a resource reference that the policy itself is.

@@ -42,6 +42,17 @@ pub enum Evidence {
     Access(Reach),
 }
 
+impl Evidence {
+    /// Whether it may be of other namespaces than the subject's own.
+    #[must_use]
+    pub const fn is_far(&self) -> bool {
+        matches!(
+            self,
+            Self::Objects(_, Reach::Cluster) | Self::Owners(Reach::Cluster) | Self::Access(Reach::Cluster)
+        )
+    }
+}
+
 impl Read {
     /// Objects of a kind, wherever they are.
     #[must_use]

@@ -230,7 +230,7 @@ impl Scene<'_> {
             .is_some_and(|previous| previous.truncated_findings > 0);
         let known: BTreeSet<_> = before.iter().map(identity).collect();
         let visible = |finding: &Finding| !cut_off || before.last().is_some_and(|last| finding < last);
-        let findings = self.posture.findings.iter();
+        let findings = self.posture.findings.iter().map(|it| &**it);
         findings
             .filter(|it| !known.contains(&identity(&it.finding)) && visible(&it.finding))
             .collect()
@@ -398,6 +398,8 @@ fn name(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::render::fixture::{at, failing, posture};
     use crate::render::report::{policy_status, report};
@@ -440,7 +442,10 @@ mod tests {
     fn another_served_version_is_no_news() {
         let mut posture = failing(&["a"]);
         let before = report(&posture, None, at(1));
-        posture.findings[0].finding.resource.api_version = "apps/v2".to_owned();
+        Arc::make_mut(&mut posture.findings[0])
+            .finding
+            .resource
+            .api_version = "apps/v2".to_owned();
         let after = report(&posture, Some(&before), at(2));
         assert_eq!(transitions("default", "uid", Some(&before), &after, &posture), []);
     }

@@ -1,5 +1,7 @@
 //! Postures for unit tests.
 
+use std::sync::Arc;
+
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::report::{Finding, Location};
@@ -65,7 +67,10 @@ pub(crate) fn finding(namespace: &str) -> FindingPosture {
 /// One control that fails in every one of these namespaces.
 pub(crate) fn failing(namespaces: &[&str]) -> PolicyPosture {
     let mut posture = posture(vec![control(0, Severity::High, ControlResult::Fail)]);
-    posture.findings = namespaces.iter().map(|namespace| finding(namespace)).collect();
+    posture.findings = namespaces
+        .iter()
+        .map(|namespace| Arc::new(finding(namespace)))
+        .collect();
     posture.findings.sort_by(|a, b| a.finding.cmp(&b.finding));
     posture.controls[0].findings = namespaces.len();
     posture

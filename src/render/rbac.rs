@@ -113,8 +113,9 @@ mod tests {
     #[test]
     fn writes_one_lease_and_only_in_its_own_namespace() {
         let manifest = super::manifest();
-        let writing = |text: &&str| text.contains("\"leases\"") && text.contains("\"update\"");
-        let documents: Vec<&str> = manifest.split("---\n").filter(writing).collect();
+        let is_writing = |rule: &&str| rule.contains("\"leases\"") && rule.contains("\"update\"");
+        let has_lease = |document: &&str| document.split("\n  - ").any(|rule| is_writing(&rule));
+        let documents: Vec<&str> = manifest.split("---\n").filter(has_lease).collect();
         let [role] = documents[..] else {
             panic!("{manifest}")
         };

@@ -1,6 +1,7 @@
 //! Reports and statuses. Equal input gives equal output, so that nothing is written when nothing changed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -335,9 +336,9 @@ fn change(
     }
 }
 
-fn namespace_totals(findings: &[FindingPosture]) -> Vec<NamespaceTotals> {
+fn namespace_totals(findings: &[Arc<FindingPosture>]) -> Vec<NamespaceTotals> {
     let mut by_name: BTreeMap<&str, SeverityCounts> = BTreeMap::new();
-    for FindingPosture { finding, .. } in findings {
+    for finding in findings.iter().map(|it| &it.finding) {
         if !finding.resource.home().is_empty() {
             by_name
                 .entry(finding.resource.home())
@@ -402,7 +403,7 @@ pub fn namespace_reports(
     }
     let now = whole_seconds(now);
     let mut by_namespace: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
-    for FindingPosture { finding, .. } in &posture.findings {
+    for finding in posture.findings.iter().map(|it| &it.finding) {
         if !finding.resource.home().is_empty() {
             by_namespace
                 .entry(finding.resource.home())
@@ -657,7 +658,7 @@ mod tests {
         let mut posture = failing(&names);
         posture.policy.spec.report.max_findings = 1000;
         for finding in &mut posture.findings {
-            finding.finding.observed = "\u{1}".repeat(200);
+            Arc::make_mut(finding).finding.observed = "\u{1}".repeat(200);
         }
         let report = report(&posture, None, at(100));
         assert!(serde_json::to_vec(&report).unwrap().len() <= MAX_OBJECT_BYTES - METADATA_BYTES + 2);
