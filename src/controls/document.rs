@@ -38,7 +38,7 @@ pub static RECOMMENDATIONS: &[Recommendation] = &[
     recommendation("Node Isolation", "Flux and tenants do not share nodes", &["FSP-NODE-001"]),
     recommendation("Network Isolation", "the network plugin enforces NetworkPolicies", &["FSP-NET-001", "FSP-NET-002", "FSP-NET-003", "FSP-NET-004", "FSP-NET-005"]),
     recommendation("Dedicated Cluster Multi-tenancy", "tenants cannot take the platform's access away", &["FSP-DED-002", "FSP-DED-004"]),
-    recommendation("Workload identity", "identities of objects have a default service account", &["FSP-WI-001", "FSP-WI-002", "FSP-WI-003", "FSP-WI-004", "FSP-WI-005", "FSP-WI-006", "FSP-WI-007", "FSP-WI-008"]),
+    recommendation("Workload identity", "identities of objects have a default service account", &["FSP-WI-001", "FSP-WI-002", "FSP-WI-003", "FSP-WI-004", "FSP-WI-005", "FSP-WI-006", "FSP-WI-007", "FSP-WI-008", "FSP-WI-009"]),
 ];
 
 #[cfg(test)]

@@ -92,14 +92,11 @@ fn parameters(out: &mut String, parameters: &[Parameter]) {
     }
     line(out, "\n## Parameters\n");
     for Parameter { name, values, about } in parameters {
-        let values = values.join("`, `");
-        line(
-            out,
-            &format!(
-                "* `{name}` (`{values}`; the first is the default): {}",
-                text(about)
-            ),
-        );
+        let values = match values {
+            [] => "text; empty by default".to_owned(),
+            values => format!("`{}`; the first is the default", values.join("`, `")),
+        };
+        line(out, &format!("* `{name}` ({values}): {}", text(about)));
     }
 }
 

@@ -12,6 +12,15 @@ fn source(version: &str) -> Value {
     deployment("source-controller", version, &[])
 }
 
+/// An object that field managers wrote in these versions, each with the subresource that it wrote.
+fn written(kind: &str, group: &str, read: &str, versions: &[(&str, &str)]) -> Vec<Value> {
+    let entry = |(version, subresource): &(&str, &str)| json!({"manager": "kustomize-controller", "operation": "Apply", "apiVersion": format!("{group}/{version}"), "time": "2026-01-01T00:00:00Z", "subresource": subresource});
+    let mut it = object(kind, json!({}));
+    it["apiVersion"] = json!(format!("{group}/{read}"));
+    it["metadata"]["managedFields"] = versions.iter().map(entry).collect();
+    vec![it]
+}
+
 const DIGEST: &str = "sha256:2f5bb8e0c1c2c9c0b6e3e0e1d6b8f0f7a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
 #[rustfmt::skip]
@@ -45,6 +54,14 @@ pub(crate) fn cases() -> Vec<Case> {
         ("FSX-VER-004", "far apart", pair("1.9.4", "1.7.0"), Fail),
         ("FSX-VER-004", "not known", vec![namespace.clone(), unversioned().remove(0)], Unknown),
         ("FSX-VER-004", "no Flux there", vec![namespace.clone()], NotApplicable),
+        ("FSX-VER-005", "FSX-VER-005 a manifest in an old version", written("Kustomization", "kustomize.toolkit.fluxcd.io", "v1", &[("v1", ""), ("v1beta2", "")]), Fail),
+        ("FSX-VER-005", "a version of long ago", written("HelmRelease", "helm.toolkit.fluxcd.io", "v2", &[("v2beta1", "")]), Fail),
+        ("FSX-VER-005", "the best version that is served", written("Alert", "notification.toolkit.fluxcd.io", "v1beta3", &[("v1beta3", "")]), Pass),
+        ("FSX-VER-005", "deprecated by Flux 2.10", written("Alert", "notification.toolkit.fluxcd.io", "v1", &[("v1beta3", "")]), Fail),
+        ("FSX-VER-005", "current", written("HelmRelease", "helm.toolkit.fluxcd.io", "v2", &[("v2", "")]), Pass),
+        ("FSX-VER-005", "what a controller writes to status is not the manifest", written("HelmRelease", "helm.toolkit.fluxcd.io", "v2", &[("v2", ""), ("v2beta2", "status")]), Pass),
+        ("FSX-VER-005", "a version that is newer than the one that is read", written("ImageRepository", "image.toolkit.fluxcd.io", "v1beta2", &[("v1", "")]), Pass),
+        ("FSX-VER-005", "no managedFields", vec![object("GitRepository", json!({}))], Unknown),
         ("FSX-IMG-001", "upstream", image("ghcr.io/fluxcd/source-controller:v1.9.4"), Pass),
         ("FSX-IMG-001", "FSX-IMG-001 Docker Hub without its name", image("fluxcd/source-controller:v1.9.4"), Pass),
         ("FSX-IMG-001", "AKS", image("mcr.microsoft.com/oss/v2/fluxcd/source-controller:v1.9.4"), Pass),

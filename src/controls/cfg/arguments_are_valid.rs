@@ -35,6 +35,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
                 let unread = unread_value(subject.key.component, &launch.evaluation);
                 unknown = unread.map(not_readable).or(unknown);
             }
+            Startup::Unknown(_) if flag::is_understood(subject, launch) => {}
             Startup::Unknown(reason) => unknown = Some(Missing::new("CommandNotReadable", reason.clone())),
             Startup::Exits { cause, .. } if flag::is_accepted(subject, launch) => {
                 let message = format!(
