@@ -242,6 +242,7 @@ const CASES: &[Case] = &[
     ("FSX-CFG-001", K, "1.9.4", &["--no-remote-bases=yes"], nothing, Fail),
     ("FSX-CFG-001", K, "1.9.4", &["--feature-gates=Nonsense=true"], nothing, Fail),
     ("FSX-CFG-001", K, "1.9.4", &[], nothing, Pass),
+    ("FSX-CFG-001", K, "1.10.1", &[GATE], nothing, Fail),
     ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true"], nothing, Fail),
     ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true", "--feature-gates=AllowDNSLookups=false"], nothing, Pass),
     ("FSX-CFG-004", K, "1.9.4", &["--log-level=error"], nothing, Fail),
@@ -253,6 +254,10 @@ const CASES: &[Case] = &[
     ("FSX-CFG-007", S, "1.9.4", &["--artifact-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", H, "1.6.3", &["--snapshot-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", S, "1.9.4", &[], nothing, Pass),
+    ("FSX-CFG-008", K, "1.10.1", &["--override-manager-before-dry-run=argocd"], nothing, Fail),
+    ("FSX-CFG-008", K, "1.9.6", &["--feature-gates=DisableCommitStatusEvent=true"], nothing, Fail),
+    ("FSX-CFG-008", K, "1.10.1", &["--override-manager=argocd"], nothing, Pass),
+    ("FSX-CFG-008", K, "1.9.4", &[], nothing, Pass),
     ("FSX-IUA-004", A, "1.3.0", &[], nothing, Fail),
     ("FSX-IUA-004", A, "1.3.0", &["--feature-gates=GitForcePushBranch=false"], nothing, Pass),
     ("FSX-MTLS-003", K, "1.10.1", &[], mtls_source, Fail),
@@ -379,6 +384,50 @@ fn an_argument_from_a_secret_is_unknown_to_its_control_only() {
     assert_eq!(judged.result, Unknown);
     assert!(judged.message.contains("Secret a/b"), "{}", judged.message);
     assert_eq!(result("FSP-MT-001", &[deployment]), Pass);
+}
+
+#[test]
+fn a_gate_that_is_ignored_is_a_note() {
+    let objects = [deployment(
+        K,
+        "1.10.1",
+        &["--feature-gates=ObjectLevelWorkloadIdentity=false"],
+    )];
+    let judged = audit("FSX-CFG-001", Tenancy::None, &objects);
+    assert_eq!((judged.result, judged.severity), (Fail, Severity::Info));
+    assert!(judged.message.contains("ignores"), "{}", judged.message);
+}
+
+/// FSP-WI-006 and FSP-WI-007 since 2.10 the controller makes no token that the cluster itself would accept.
+#[test]
+fn a_token_weighs_what_it_opens() {
+    let severity = |objects: &[Value], id: &str| audit(id, Tenancy::Shared, objects).severity;
+    let mut vault = deployment(K, "1.10.1", &[]);
+    vault["spec"]["template"]["spec"]["containers"][0]["env"] =
+        json!([{"name": "VAULT_TOKEN", "value": "x"}]);
+    let mut unread = deployment(K, "1.10.1", &[]);
+    let from = json!([{"secretRef": {"name": "settings"}}]);
+    unread["spec"]["template"]["spec"]["containers"][0]["envFrom"] = from;
+    let cloud = [cloud_account(), vec![deployment(K, "1.10.1", &[])]].concat();
+    assert_eq!(
+        severity(&[deployment(K, "1.9.6", &[])], "FSP-WI-006"),
+        Severity::High
+    );
+    assert_eq!(
+        severity(&[deployment(K, "1.10.1", &[])], "FSP-WI-006"),
+        Severity::Medium
+    );
+    assert_eq!(severity(&[vault], "FSP-WI-006"), Severity::High);
+    assert_eq!(severity(&[unread], "FSP-WI-006"), Severity::High);
+    assert_eq!(severity(&cloud, "FSP-WI-006"), Severity::High);
+    assert_eq!(
+        severity(&[deployment(H, "1.7.1", &[])], "FSP-WI-007"),
+        Severity::Medium
+    );
+    assert_eq!(
+        severity(&[deployment(H, "1.6.4", &[])], "FSP-WI-007"),
+        Severity::High
+    );
 }
 
 #[test]

@@ -96,6 +96,7 @@ pub static CATALOGUE: &[&Control] = &[
     &cfg::contradictions::CONTROL,
     &cfg::strict_substitution::CONTROL,
     &cfg::digest_algorithm::CONTROL,
+    &cfg::exceptional_settings::CONTROL,
     &ver::registry::CONTROL,
     &ver::digest::CONTROL,
     &ver::moving_tag::CONTROL,
