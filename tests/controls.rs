@@ -85,24 +85,6 @@ fn ready_over_https() -> Vec<Value> {
     fetched("https://git.example.com/app", "True")
 }
 
-/// The source-controller of a case, which lets fetch those with an SVID only.
-fn mtls_source() -> Vec<Value> {
-    vec![deployment(S, "1.10.1", &[CLIENTS])]
-}
-
-/// A source-controller that sends its events to a server with an SVID only.
-fn mtls_sender() -> Vec<Value> {
-    vec![deployment(
-        S,
-        "1.10.1",
-        &["--authorized-event-server-spiffe-id=spiffe://self/n"],
-    )]
-}
-
-fn mtls_source_and_ready_helm() -> Vec<Value> {
-    vec![mtls_source().remove(0), pod(H, "1.7.1", &[SERVERS], true)]
-}
-
 /// The pod of a source-controller with a socket of the SPIFFE Workload API.
 fn spiffe_pod() -> Vec<Value> {
     let socket = json!({"name": "SPIFFE_ENDPOINT_SOCKET", "value": "unix:///spiffe/agent.sock"});
@@ -260,15 +242,6 @@ const CASES: &[Case] = &[
     ("FSX-CFG-008", K, "1.9.4", &[], nothing, Pass),
     ("FSX-IUA-004", A, "1.3.0", &[], nothing, Fail),
     ("FSX-IUA-004", A, "1.3.0", &["--feature-gates=GitForcePushBranch=false"], nothing, Pass),
-    ("FSX-MTLS-003", K, "1.10.1", &[], mtls_source, Fail),
-    ("FSX-MTLS-003", K, "1.9.4", &[], mtls_source, Fail),
-    ("FSX-MTLS-003", H, "1.7.1", &[], mtls_source, Fail),
-    ("FSX-MTLS-003", N, "1.10.0", &[], mtls_sender, Fail),
-    ("FSX-MTLS-003", N, "1.10.0", &["--authorized-senders-spiffe-id=spiffe://self/s"], mtls_sender, Unknown),
-    ("FSX-MTLS-003", K, "1.10.1", &[SERVERS], mtls_source, Pass),
-    ("FSX-MTLS-003", H, "1.7.1", &[SERVERS], mtls_source, Unknown),
-    ("FSX-MTLS-003", H, "1.7.1", &[SERVERS], mtls_source_and_ready_helm, Pass),
-    ("FSX-MTLS-003", K, "1.10.1", &[], nothing, NotApplicable),
     ("FSX-MTLS-004", S, "1.10.1", &["--spiffe-broker-endpoint=dns:///broker:9000"], nothing, Fail),
     ("FSX-MTLS-004", S, "1.10.1", &["--spiffe-broker-id=spiffe://self/broker"], spiffe_pod, Pass),
     ("FSX-MTLS-004", H, "1.7.1", &["--spiffe-broker-endpoint=dns:///broker:9000"], nothing, Fail),
@@ -428,20 +401,6 @@ fn a_token_weighs_what_it_opens() {
         severity(&[deployment(H, "1.6.4", &[])], "FSP-WI-007"),
         Severity::High
     );
-}
-
-#[test]
-fn a_shard_without_mtls_is_one_sided() {
-    let mut shard = deployment(S, "1.10.1", &[]);
-    shard["metadata"]["name"] = json!("source-controller-shard1");
-    let objects = [
-        deployment(S, "1.10.1", &[CLIENTS]),
-        deployment(K, "1.10.1", &[SERVERS]),
-        shard,
-    ];
-    let judged = audit("FSX-MTLS-003", Tenancy::None, &objects);
-    assert_eq!(judged.result, Fail);
-    assert!(judged.message.contains("source-controller"), "{}", judged.message);
 }
 
 #[test]

@@ -21,6 +21,30 @@ fn written(kind: &str, group: &str, read: &str, versions: &[(&str, &str)]) -> Ve
     vec![it]
 }
 
+#[test]
+fn a_fix_without_a_cve_weighs_where_it_matters() {
+    let severity = |spec: Value| {
+        audit(
+            "FSX-VER-001",
+            Tenancy::None,
+            &[kustomize(&[]), object("Kustomization", spec)],
+        )
+        .severity
+    };
+    assert_eq!(
+        audit("FSX-VER-001", Tenancy::None, &[kustomize(&[])]).severity,
+        Severity::Info
+    );
+    assert_eq!(
+        severity(json!({"decryption": {"provider": "sops"}})),
+        Severity::Low
+    );
+    assert_eq!(
+        severity(json!({"kubeConfig": {"secretRef": {"name": "a"}}})),
+        Severity::Low
+    );
+}
+
 const DIGEST: &str = "sha256:2f5bb8e0c1c2c9c0b6e3e0e1d6b8f0f7a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
 #[rustfmt::skip]
@@ -36,6 +60,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("FSX-VER-001", "FSX-VER-001 old", vec![source("1.2.4")], Fail),
         ("FSX-VER-001", "nothing known", vec![source("1.10.1")], Pass),
         ("FSX-VER-001", "FSX-VER-001 the condition is met", vec![notification("1.8.2"), gcr], Fail),
+        ("FSX-VER-001", "a fix without a CVE", vec![kustomize(&[]), applied(json!({"postBuild": {"substituteFrom": [{"kind": "Secret", "name": "a"}]}}), &[])], Fail),
         ("FSX-VER-001", "FSX-VER-001 a digest tells no version", unversioned(), Unknown),
         ("FSX-VER-001", "FSX-VER-001 vendors fix under the same tag", vendor(), Unknown),
         ("FSX-VER-002", "2.10", vec![source("1.10.1")], Pass),

@@ -90,9 +90,9 @@ impl Breadth {
             return Self::Unclear;
         };
         match (function, argument) {
-            ("startsWith" | "endsWith" | "contains" | "matches", "") => Self::Everything,
+            ("startsWith" | "endsWith" | "contains" | "matches", "")
+            | ("matches", ".*" | ".+" | "^.*$" | "^.+$" | "^.*" | ".*$") => Self::Everything,
             ("startsWith" | "endsWith", _) => Self::Bounded,
-            ("matches", ".*" | ".+" | "^.*$" | "^.+$" | "^.*" | ".*$") => Self::Everything,
             ("matches", pattern) if has_a_beginning(pattern) => Self::Bounded,
             _ => Self::Unclear,
         }

@@ -1,12 +1,13 @@
 //! FSX-MTLS-003: Both ends of a connection use mTLS.
 
+use std::sync::Arc;
+
 use super::super::control::{Control, Defect, Outcome, Severities};
-use super::super::flag::{self, Objection};
-use super::super::judges::{Judges, Subject};
-use super::traffic::{self, End, Standing};
+use super::super::judges::{ClusterSubject, Judges};
+use super::traffic::{self, Participant, Side, Traffic};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::inventory::{InstanceKey, Missing, Read};
+use crate::inventory::{InstanceKey, Missing, Read, SubjectKey};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-MTLS-003",
@@ -14,30 +15,31 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: mTLS between controllers",
     severity: Severities::always(Severity::Medium),
     rationale: "mTLS at one end alone fails closed: artifacts are not fetched and events are lost, and what looks protected is at a standstill.",
-    audit: "The flags of FSX-MTLS-001 and FSX-MTLS-002 on the command lines of every controller, shards included. Fails for a controller without its flag while one that it talks to has it. Not applicable while no end of the controller uses mTLS.",
+    audit: "The flags of FSX-MTLS-001 and FSX-MTLS-002 on the command lines of every controller, shards included. Fails for a controller without its flag while one that it talks to has it. One that is scaled to zero does not count. Not applicable while no end uses mTLS.",
     remediation: "Set the flag on every controller of the installation and on every shard, or remove it everywhere.",
     reference: "https://fluxcd.io/flux/installation/configuration/intercontroller-mtls/",
     reads: &[Read::Controllers(&Component::ALL)],
     parameters: &[],
-    judges: Judges::Controllers {
-        components: &Component::ALL,
-        judge,
-    },
+    judges: Judges::Cluster(judge),
 };
 
-fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     let (mut defects, mut is_used, mut unknown) = (Vec::new(), false, None);
-    for end in End::of(subject.key.component) {
-        let own = Standing::of(subject, end);
-        is_used |= own.on;
-        unknown = unknown.or(own.unknown);
-        if !own.off {
-            continue;
-        }
-        match other_with_mtls(subject, end) {
-            Ok(Some(other)) => defects.extend(defect(subject, end, other)),
-            Ok(None) => {}
-            Err(missing) => unknown = unknown.or(Some(missing)),
+    for traffic in [Traffic::Artifacts, Traffic::Events] {
+        let servers = traffic::participants(subject.view, traffic, Side::Server)?;
+        let clients = traffic::participants(subject.view, traffic, Side::Client)?;
+        for (own, others) in [(&servers, &clients), (&clients, &servers)] {
+            let other = others.iter().find(|it| it.standing.on);
+            let unseen = others.iter().find_map(|it| it.standing.unknown.clone());
+            for it in own {
+                is_used |= it.standing.on;
+                unknown = unknown.or_else(|| it.standing.unknown.clone());
+                match other {
+                    Some(other) if it.standing.off => defects.push(defect(it, other.key)),
+                    None if it.standing.off => unknown = unknown.or_else(|| unseen.clone()),
+                    _ => {}
+                }
+            }
         }
     }
     if !defects.is_empty() {
@@ -50,27 +52,17 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     }
 }
 
-/// A controller at the other end that insists on mTLS; `None`: there is none for sure.
-fn other_with_mtls<'a>(subject: &Subject<'a>, end: &End) -> Result<Option<&'a InstanceKey>, Missing> {
-    let mut unknown = None;
-    for other in end.others() {
-        for (key, standing) in traffic::standings(subject.view, other)? {
-            if standing.on {
-                return Ok(Some(key));
-            }
-            unknown = unknown.or(standing.unknown);
-        }
+/// A controller without mTLS, where one that it talks to insists on it.
+fn defect(it: &Participant<'_>, other: &InstanceKey) -> Defect {
+    let InstanceKey {
+        component, namespace, ..
+    } = it.key;
+    let observed = format!("does not use mTLS for {}, while {other} does", it.end.traffic);
+    Defect {
+        message: format!("{component} in namespace {namespace}: {observed}"),
+        observed,
+        expected: it.end.expected(),
+        about: Some(SubjectKey::Controller(Arc::new(it.key.clone()))),
+        ..Defect::default()
     }
-    unknown.map_or(Ok(None), Err)
-}
-
-fn defect(subject: &Subject<'_>, end: &End, other: &InstanceKey) -> Option<Defect> {
-    let is_off = |launch: &&_| end.is_on(subject, launch) == Ok(false);
-    let launch = subject.instance.launches.iter().find(is_off)?;
-    let objection = Objection {
-        argument: String::new(),
-        observed: format!("does not use mTLS for {}, while {other} does", end.traffic),
-        expected: end.expected(),
-    };
-    Some(flag::defect(subject, launch, objection, &[]))
 }

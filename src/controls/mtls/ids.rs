@@ -68,10 +68,10 @@ pub(super) fn is_about_spiffe(flag: &str) -> bool {
 }
 
 /// Every appearance of flags whose name is wanted, whether the table has them or not.
-pub(super) fn appearances<'a>(
-    evaluation: &'a Evaluation,
+pub(super) fn appearances(
+    evaluation: &Evaluation,
     wanted: impl Fn(&str) -> bool,
-) -> Vec<(&'a str, &'a Occurrence)> {
+) -> Vec<(&str, &Occurrence)> {
     let component = evaluation.component();
     let names = flags::flags(component).iter().map(|flag| flag.name);
     let listed = names.filter(|name| wanted(name)).flat_map(|name| {

@@ -21,6 +21,13 @@ pub(super) enum Traffic {
     Events,
 }
 
+/// Who is called, and who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Server,
+    Client,
+}
+
 impl fmt::Display for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -31,68 +38,43 @@ impl fmt::Display for Traffic {
 }
 
 /// One end of a traffic, and the flag that protects it there.
-#[derive(Clone, Copy)]
 pub(super) struct End {
     pub(super) traffic: Traffic,
+    side: Side,
     component: Component,
-    is_server: bool,
     /// `None`: its name could not be read in code.
     flag: Option<&'static str>,
 }
 
-const ARTIFACT_CLIENTS: &str = "authorized-artifact-client-spiffe-id";
-const ARTIFACT_SERVERS: &str = "authorized-artifact-server-spiffe-id";
-const EVENT_SERVERS: &str = "authorized-event-server-spiffe-id";
+const ARTIFACT_CLIENTS: Option<&str> = Some("authorized-artifact-client-spiffe-id");
+const ARTIFACT_SERVERS: Option<&str> = Some("authorized-artifact-server-spiffe-id");
+const EVENT_SERVERS: Option<&str> = Some("authorized-event-server-spiffe-id");
 
 /// Every end. source-watcher fetches artifacts and serves them.
+#[rustfmt::skip]
 static ENDS: [End; 12] = [
-    End::server(Traffic::Artifacts, Component::Source, Some(ARTIFACT_CLIENTS)),
-    End::server(
-        Traffic::Artifacts,
-        Component::SourceWatcher,
-        Some(ARTIFACT_CLIENTS),
-    ),
-    End::client(Traffic::Artifacts, Component::Kustomize, ARTIFACT_SERVERS),
-    End::client(Traffic::Artifacts, Component::Helm, ARTIFACT_SERVERS),
-    End::client(Traffic::Artifacts, Component::SourceWatcher, ARTIFACT_SERVERS),
-    End::server(Traffic::Events, Component::Notification, None),
-    End::client(Traffic::Events, Component::Source, EVENT_SERVERS),
-    End::client(Traffic::Events, Component::Kustomize, EVENT_SERVERS),
-    End::client(Traffic::Events, Component::Helm, EVENT_SERVERS),
-    End::client(Traffic::Events, Component::ImageReflector, EVENT_SERVERS),
-    End::client(Traffic::Events, Component::ImageAutomation, EVENT_SERVERS),
-    End::client(Traffic::Events, Component::SourceWatcher, EVENT_SERVERS),
+    End::new(Traffic::Artifacts, Side::Server, Component::Source, ARTIFACT_CLIENTS),
+    End::new(Traffic::Artifacts, Side::Server, Component::SourceWatcher, ARTIFACT_CLIENTS),
+    End::new(Traffic::Artifacts, Side::Client, Component::Kustomize, ARTIFACT_SERVERS),
+    End::new(Traffic::Artifacts, Side::Client, Component::Helm, ARTIFACT_SERVERS),
+    End::new(Traffic::Artifacts, Side::Client, Component::SourceWatcher, ARTIFACT_SERVERS),
+    End::new(Traffic::Events, Side::Server, Component::Notification, None),
+    End::new(Traffic::Events, Side::Client, Component::Source, EVENT_SERVERS),
+    End::new(Traffic::Events, Side::Client, Component::Kustomize, EVENT_SERVERS),
+    End::new(Traffic::Events, Side::Client, Component::Helm, EVENT_SERVERS),
+    End::new(Traffic::Events, Side::Client, Component::ImageReflector, EVENT_SERVERS),
+    End::new(Traffic::Events, Side::Client, Component::ImageAutomation, EVENT_SERVERS),
+    End::new(Traffic::Events, Side::Client, Component::SourceWatcher, EVENT_SERVERS),
 ];
 
 impl End {
-    const fn server(traffic: Traffic, component: Component, flag: Option<&'static str>) -> Self {
+    const fn new(traffic: Traffic, side: Side, component: Component, flag: Option<&'static str>) -> Self {
         Self {
             traffic,
+            side,
             component,
-            is_server: true,
             flag,
         }
-    }
-
-    const fn client(traffic: Traffic, component: Component, flag: &'static str) -> Self {
-        Self {
-            traffic,
-            component,
-            is_server: false,
-            flag: Some(flag),
-        }
-    }
-
-    /// The ends that a controller is.
-    pub(super) fn of(component: Component) -> impl Iterator<Item = &'static Self> {
-        ENDS.iter().filter(move |end| end.component == component)
-    }
-
-    /// The ends that this one talks to.
-    pub(super) fn others(&self) -> impl Iterator<Item = &'static Self> + use<> {
-        let (traffic, is_server) = (self.traffic, self.is_server);
-        ENDS.iter()
-            .filter(move |end| end.traffic == traffic && end.is_server != is_server)
     }
 
     /// What has to be set to protect this end.
@@ -107,11 +89,11 @@ impl End {
     ///
     /// # Errors
     /// It cannot be told.
-    pub(super) fn is_on(&self, subject: &Subject<'_>, launch: &Launch) -> Result<bool, Missing> {
+    fn is_on(&self, subject: &Subject<'_>, launch: &Launch) -> Result<bool, Missing> {
         flag::can_be_read(subject, launch)?;
         let evaluation = &launch.evaluation;
         let Some(flag) = self.flag else {
-            return self.is_presumed(subject, launch);
+            return is_presumed(subject, launch);
         };
         if !evaluation.occurrences(flag).is_empty() {
             return Ok(true);
@@ -122,26 +104,36 @@ impl End {
         }
         Ok(is_presumed)
     }
+}
 
-    /// Whether a flag whose name was never read protects this end: one that tells by its name, and that a running
-    /// process has accepted.
-    fn is_presumed(&self, subject: &Subject<'_>, launch: &Launch) -> Result<bool, Missing> {
-        let presumed = launch.evaluation.presumed().iter();
-        let mut peers = presumed.filter(|it| ids::names_peers(&it.name)).peekable();
-        let Some(first) = peers.peek().map(|it| it.name.as_str()) else {
-            return Ok(false);
-        };
-        let tells = peers.any(|it| it.name.contains("event"));
-        if tells && flag::is_accepted(subject, launch) {
-            return Ok(true);
-        }
-        Err(not_known(subject.key, first))
+/// Whether a flag whose name was never read protects events: one that tells by its name, and that a running process has
+/// accepted.
+fn is_presumed(subject: &Subject<'_>, launch: &Launch) -> Result<bool, Missing> {
+    let presumed = launch.evaluation.presumed().iter();
+    let peers: Vec<&str> = presumed
+        .map(|it| it.name.as_str())
+        .filter(|name| ids::names_peers(name))
+        .collect();
+    let Some(first) = peers.first() else {
+        return Ok(false);
+    };
+    let tells = peers.iter().any(|name| name.contains("event"));
+    if tells && flag::is_accepted(subject, launch) {
+        return Ok(true);
     }
+    Err(not_known(subject.key, first))
 }
 
 fn not_known(key: &InstanceKey, flag: &str) -> Missing {
     let message = format!("{key}: what --{flag} does in this version is not known");
     Missing::new("FlagNotKnown", message)
+}
+
+/// A controller at one end.
+pub(super) struct Participant<'a> {
+    pub(super) end: &'static End,
+    pub(super) key: &'a InstanceKey,
+    pub(super) standing: Standing,
 }
 
 /// How a controller stands to one of its ends. The command lines of template and pods may disagree.
@@ -153,7 +145,7 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn of(subject: &Subject<'_>, end: &End) -> Self {
+    fn of(subject: &Subject<'_>, end: &End) -> Self {
         let mut standing = Self::default();
         for launch in &subject.instance.launches {
             match end.is_on(subject, launch) {
@@ -166,24 +158,32 @@ impl Standing {
     }
 }
 
-/// The controllers that run, each with how it stands to an end of theirs.
-pub(super) fn standings<'a>(
-    view: &'a View<'a>,
-    end: &'static End,
-) -> Result<Vec<(&'a InstanceKey, Standing)>, Missing> {
+/// The controllers that run at one side.
+pub(super) fn participants<'a>(
+    view: &View<'a>,
+    traffic: Traffic,
+    side: Side,
+) -> Result<Vec<Participant<'a>>, Missing> {
     let parameters = Parameters::new();
-    let standing = |(key, instance): (&'a InstanceKey, &'a Instance)| {
-        let subject = Subject {
-            key,
-            instance,
-            view,
-            parameters: &parameters,
-        };
-        (key, Standing::of(&subject, end))
-    };
-    let controllers = view.accepted_controllers(end.component)?;
-    let running = controllers.filter(|(_, instance)| !instance.inactive);
-    Ok(running.map(standing).collect())
+    let mut participants = Vec::new();
+    for end in ENDS
+        .iter()
+        .filter(|end| (end.traffic, end.side) == (traffic, side))
+    {
+        let controllers = view.accepted_controllers(end.component)?;
+        let running = controllers.filter(|(_, instance)| !instance.inactive);
+        participants.extend(running.map(|(key, instance)| {
+            let subject = Subject {
+                key,
+                instance,
+                view,
+                parameters: &parameters,
+            };
+            let standing = Standing::of(&subject, end);
+            Participant { end, key, standing }
+        }));
+    }
+    Ok(participants)
 }
 
 /// Whether a traffic is protected at every end: yes, or what a person has to look at. Nothing is asked before the server
@@ -202,8 +202,8 @@ pub(super) fn report(
         )));
     }
     let (mut is_on, mut off, mut unknown) = (false, BTreeSet::new(), None);
-    for end in ENDS.iter().filter(|end| end.traffic == traffic) {
-        for (key, standing) in standings(view, end)? {
+    for side in [Side::Server, Side::Client] {
+        for Participant { key, standing, .. } in participants(view, traffic, side)? {
             is_on |= standing.on;
             if standing.off {
                 off.insert(key.to_string());

@@ -77,7 +77,7 @@ fn judge(parameters: &Parameters, field: &str, place: Option<Place>) -> Outcome 
         field: field.to_owned(),
         message: format!("{observed}, which is not on the list of allowed places"),
         observed,
-        expected: format!("one of {list}"),
+        expected: "a place on the list of the policy".to_owned(),
         ..Defect::default()
     })
 }

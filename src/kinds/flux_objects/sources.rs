@@ -262,7 +262,7 @@ impl CloudUser for FluxObject<HelmRepositorySpec, NoStatus> {
         named_provider(&self.spec.provider)
     }
 
-    fn cloud_account(&self) -> &str {
+    fn cloud_account(&self) -> &'static str {
         ""
     }
 }
