@@ -115,7 +115,6 @@ fn pod_without_socket() -> Vec<Value> {
     vec![pod(S, "1.10.1", &[CLIENTS], true)]
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn pod_with(variable: Value, mounts: Value) -> Value {
     let mut pod = pod(S, "1.10.1", &[CLIENTS], true);
     let container = &mut pod["spec"]["containers"][0];

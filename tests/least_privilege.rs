@@ -14,7 +14,7 @@ use serde_json::Value;
 const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
 
 /// The kind of source-watcher, which is not among the installed components: what is not served is not asked for.
-const GENERATORS: &str = r#"
+const GENERATORS: &str = "
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
@@ -29,7 +29,7 @@ spec:
       storage: true
       schema:
         openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
-"#;
+";
 
 /// Verb and resource; `get leases.coordination.k8s.io`, `patch fluxsecurityreports.fluxsecurity.dev/status`.
 type Right = String;

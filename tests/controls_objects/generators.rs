@@ -12,8 +12,8 @@ pub(crate) fn cases() -> Vec<Case> {
         let allowed = json!({"fromSource": {"path": "@a/ns.yaml", "allowedLabels": {"pod-security.kubernetes.io/enforce": expression, "team": "true"}}});
         managed(json!({"allowedNames": ["ns == 'shop'"], "prune": false, "metadata": allowed}))
     };
-    let named = |name: &str, tenant: &str| json!({"kind": "Namespace", "metadata": {"name": name, "labels": {"toolkit.fluxcd.io/tenant": tenant}}});
-    let siblings = vec![to("tenant-test").remove(0), named("tenant", "t"), named("tenant-test", "t")];
+    let namespace_of = |tenant: &str, name: &str| json!({"kind": "Namespace", "metadata": {"name": name, "labels": {"toolkit.fluxcd.io/tenant": tenant}}});
+    let siblings = vec![to("tenant-test").remove(0), namespace_of("t", "tenant"), namespace_of("t", "tenant-test")];
     let platform = |objects: Vec<Value>| {
         let watcher = deployment("source-watcher", "2.3.1", &[]);
         vec![in_namespace(objects[0].clone(), "flux-system"), watcher]
