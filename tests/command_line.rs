@@ -752,6 +752,12 @@ fn flags_of_releases_that_could_not_be_read_are_unknown() {
     assert!(matches!(evaluation.startup, Startup::Unknown(_)));
     assert!(bool_of(&evaluation, "no-cross-namespace-refs"));
     assert!(is_unknown(&evaluation.list("authorized-event-server-spiffe-id")));
+    let presumed: Vec<_> = evaluation
+        .presumed()
+        .iter()
+        .map(|it| (it.name.as_str(), it.occurrence.value.as_deref()))
+        .collect();
+    assert_eq!(presumed, [("authorized-event-server-spiffe-id", Some("self"))]);
     let evaluation = args(
         Helm,
         "1.7.1",

@@ -64,6 +64,77 @@ fn foreign_receiver() -> Vec<Value> {
     )]
 }
 
+fn fetched(url: &str, ready: &str) -> Vec<Value> {
+    let mut source = object("GitRepository", json!({"url": url, "secretRef": {"name": "key"}}));
+    source["metadata"]["generation"] = json!(1);
+    let condition = json!({"type": "Ready", "status": ready, "reason": "", "observedGeneration": 1});
+    source["status"] = json!({"conditions": [condition]});
+    vec![source]
+}
+
+/// FSX-SRC-010 the controller refuses SSH without `known_hosts`: what was fetched had them.
+fn ready_over_ssh() -> Vec<Value> {
+    fetched("SSH://git@git.example.com/app", "True")
+}
+
+fn failing_over_ssh() -> Vec<Value> {
+    fetched("ssh://git@git.example.com/app", "False")
+}
+
+fn ready_over_https() -> Vec<Value> {
+    fetched("https://git.example.com/app", "True")
+}
+
+/// The pod of a source-controller with a socket of the SPIFFE Workload API.
+fn spiffe_pod() -> Vec<Value> {
+    let socket = json!({"name": "SPIFFE_ENDPOINT_SOCKET", "value": "unix:///spiffe/agent.sock"});
+    vec![pod_with(
+        socket,
+        json!([{"name": "spiffe", "mountPath": "/spiffe", "readOnly": true}]),
+    )]
+}
+
+fn spiffe_pod_without_mount() -> Vec<Value> {
+    let socket = json!({"name": "SPIFFE_ENDPOINT_SOCKET", "value": "unix:///spiffe/agent.sock"});
+    vec![pod_with(
+        socket,
+        json!([{"name": "data", "mountPath": "/spiffe-data"}]),
+    )]
+}
+
+fn spiffe_pod_with_secret() -> Vec<Value> {
+    let from = json!({"secretKeyRef": {"name": "a", "key": "b"}});
+    let socket = json!({"name": "SPIFFE_ENDPOINT_SOCKET", "valueFrom": from});
+    vec![pod_with(
+        socket,
+        json!([{"name": "spiffe", "mountPath": "/spiffe"}]),
+    )]
+}
+
+fn pod_without_socket() -> Vec<Value> {
+    vec![pod(S, "1.10.1", &[CLIENTS], true)]
+}
+
+fn pod_with(variable: Value, mounts: Value) -> Value {
+    let mut pod = pod(S, "1.10.1", &[CLIENTS], true);
+    let container = &mut pod["spec"]["containers"][0];
+    container["env"].as_array_mut().unwrap().push(variable);
+    container["volumeMounts"] = mounts;
+    pod
+}
+
+fn open_receiver() -> Vec<Value> {
+    vec![foreign_receiver().remove(0), pod(N, "1.10.0", &[CALLERS], true)]
+}
+
+fn gateway_receiver() -> Vec<Value> {
+    vec![foreign_receiver().remove(0), pod(N, "1.10.0", &[GATEWAY], true)]
+}
+
+fn open_without_receiver() -> Vec<Value> {
+    vec![pod(N, "1.10.0", &[CALLERS], true)]
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn object(kind: &str, spec: Value) -> Value {
     json!({"kind": kind, "metadata": {"name": "app", "namespace": "tenant"}, "spec": spec})
@@ -76,6 +147,10 @@ const N: &str = "notification-controller";
 const R: &str = "image-reflector-controller";
 const A: &str = "image-automation-controller";
 const W: &str = "source-watcher";
+const CLIENTS: &str = "--authorized-artifact-client-spiffe-id=spiffe://self/flux/kustomize";
+const SERVERS: &str = "--authorized-artifact-server-spiffe-id=spiffe://self/flux/source";
+const CALLERS: &str = "--authorized-receiver-client-spiffe-id=spiffe://cluster.example";
+const GATEWAY: &str = "--authorized-receiver-client-spiffe-id=spiffe://cluster.example/gateway";
 const GATE: &str = "--feature-gates=ObjectLevelWorkloadIdentity=true";
 
 #[rustfmt::skip]
@@ -140,10 +215,15 @@ const CASES: &[Case] = &[
     ("FSP-WI-008", K, "1.10.1", &["--default-kubeconfig-service-account=x"], nothing, NotApplicable),
     ("FSP-WI-008", K, "1.9.4", &[], nothing, NotApplicable),
     ("FSP-WI-008", K, "1.9.4", &["--default-kubeconfig-service-account=x", GATE], nothing, Pass),
+    ("FSP-WI-009", W, "2.3.1", &[], nothing, Fail),
+    ("FSP-WI-009", W, "2.3.1", &["--default-service-account="], nothing, Fail),
+    ("FSP-WI-009", W, "2.3.1", &["--default-service-account=none"], nothing, Pass),
+    ("FSP-WI-009", W, "2.2.3", &[], nothing, NotApplicable),
     ("FSX-CFG-001", S, "1.9.4", &["--no-cross-namespace-refs=true"], nothing, Fail),
     ("FSX-CFG-001", K, "1.9.4", &["--no-remote-bases=yes"], nothing, Fail),
     ("FSX-CFG-001", K, "1.9.4", &["--feature-gates=Nonsense=true"], nothing, Fail),
     ("FSX-CFG-001", K, "1.9.4", &[], nothing, Pass),
+    ("FSX-CFG-001", K, "1.10.1", &[GATE], nothing, Fail),
     ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true"], nothing, Fail),
     ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true", "--feature-gates=AllowDNSLookups=false"], nothing, Pass),
     ("FSX-CFG-004", K, "1.9.4", &["--log-level=error"], nothing, Fail),
@@ -155,11 +235,44 @@ const CASES: &[Case] = &[
     ("FSX-CFG-007", S, "1.9.4", &["--artifact-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", H, "1.6.3", &["--snapshot-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", S, "1.9.4", &[], nothing, Pass),
+    ("FSX-CFG-008", K, "1.10.1", &["--override-manager-before-dry-run=argocd"], nothing, Fail),
+    ("FSX-CFG-008", K, "1.9.6", &["--feature-gates=DisableCommitStatusEvent=true"], nothing, Fail),
+    ("FSX-CFG-008", K, "1.10.1", &["--override-manager=argocd"], nothing, Pass),
+    ("FSX-CFG-008", K, "1.9.4", &[], nothing, Pass),
     ("FSX-IUA-004", A, "1.3.0", &[], nothing, Fail),
     ("FSX-IUA-004", A, "1.3.0", &["--feature-gates=GitForcePushBranch=false"], nothing, Pass),
+    ("FSX-MTLS-004", S, "1.10.1", &["--spiffe-broker-endpoint=dns:///broker:9000"], nothing, Fail),
+    ("FSX-MTLS-004", S, "1.10.1", &["--spiffe-broker-id=spiffe://self/broker"], spiffe_pod, Pass),
+    ("FSX-MTLS-004", H, "1.7.1", &["--spiffe-broker-endpoint=dns:///broker:9000"], nothing, Fail),
+    ("FSX-MTLS-004", S, "1.10.1", &[CLIENTS], spiffe_pod, Pass),
+    ("FSX-MTLS-004", S, "1.10.1", &[CLIENTS], spiffe_pod_without_mount, Fail),
+    ("FSX-MTLS-004", S, "1.10.1", &[CLIENTS], pod_without_socket, Fail),
+    ("FSX-MTLS-004", S, "1.10.1", &[CLIENTS], spiffe_pod_with_secret, Unknown),
+    ("FSX-MTLS-004", S, "1.10.1", &[CLIENTS], nothing, Unknown),
+    ("FSX-MTLS-004", S, "1.10.1", &[], nothing, NotApplicable),
+    ("FSX-MTLS-005", S, "1.10.1", &["--authorized-artifact-client-spiffe-id=spiffe://self"], nothing, Fail),
+    ("FSX-MTLS-005", S, "1.10.1", &["--authorized-artifact-client-spiffe-id=spiffe://self/flux/"], nothing, Fail),
+    ("FSX-MTLS-005", S, "1.10.1", &[CLIENTS, "--authorized-artifact-client-spiffe-id=spiffe://td"], nothing, Fail),
+    ("FSX-MTLS-005", K, "1.10.1", &["--spiffe-broker-id=broker"], nothing, Fail),
+    ("FSX-MTLS-005", S, "1.10.1", &[CLIENTS], nothing, Pass),
+    ("FSX-MTLS-005", H, "1.7.1", &[SERVERS], nothing, Unknown),
+    ("FSX-MTLS-005", S, "1.10.1", &[], nothing, NotApplicable),
+    ("FSX-MTLS-006", N, "1.10.0", &[CALLERS], open_receiver, Fail),
+    ("FSX-MTLS-006", N, "1.10.0", &[GATEWAY], gateway_receiver, Pass),
+    ("FSX-MTLS-006", N, "1.10.0", &[CALLERS], open_without_receiver, NotApplicable),
+    ("FSX-MTLS-006", N, "1.10.0", &[CALLERS], foreign_receiver, Unknown),
+    ("FSX-MTLS-006", N, "1.10.0", &[], foreign_receiver, NotApplicable),
     ("FSX-NOT-008", N, "1.9.3", &["--export-http-path-metrics"], nothing, Fail),
     ("FSX-NOT-008", N, "1.9.3", &[], nothing, Pass),
     ("FSX-NOT-008", N, "1.3.0", &[], nothing, NotApplicable),
+    ("FSX-SRC-010", S, "1.10.1", &["--ssh-kex-algos=curve25519-sha256,diffie-hellman-group14-sha1"], nothing, Fail),
+    ("FSX-SRC-010", S, "1.10.1", &["--ssh-hostkey-algos=ssh-ed25519", "--ssh-hostkey-algos=ssh-rsa"], nothing, Fail),
+    ("FSX-SRC-010", A, "1.3.0", &["--ssh-hostkey-algos=ssh-dss"], ready_over_ssh, Fail),
+    ("FSX-SRC-010", S, "1.10.1", &["--ssh-hostkey-algos=rsa-sha2-512,ssh-ed25519"], nothing, Pass),
+    ("FSX-SRC-010", S, "1.10.1", &[], ready_over_ssh, Pass),
+    ("FSX-SRC-010", S, "1.10.1", &[], failing_over_ssh, Unknown),
+    ("FSX-SRC-010", S, "1.10.1", &["--ssh-kex-algos=diffie-hellman-group1-sha1"], failing_over_ssh, Fail),
+    ("FSX-SRC-010", S, "1.10.1", &[], ready_over_https, NotApplicable),
     ("FSX-RBAC-006", K, "1.9.4", &["--feature-gates=CacheSecretsAndConfigMaps=true"], nothing, Fail),
     ("FSX-RBAC-006", K, "1.9.4", &[], nothing, Pass),
 ];
@@ -215,7 +328,11 @@ fn a_key_in_the_environment_is_a_key_for_all() {
 #[test]
 fn a_command_that_is_a_shell_is_unknown_to_every_control() {
     for (case, components) in controls() {
-        let mut deployment = deployment(components[0].name(), "1.9.4", &[]);
+        let version = match components {
+            [Component::SourceWatcher] => "2.3.1",
+            _ => "1.9.4",
+        };
+        let mut deployment = deployment(components[0].name(), version, &[]);
         deployment["spec"]["template"]["spec"]["containers"][0]["command"] =
             json!(["/bin/sh", "-c", "exec something"]);
         let mut objects = vec![deployment];
@@ -239,6 +356,77 @@ fn an_argument_from_a_secret_is_unknown_to_its_control_only() {
     assert_eq!(judged.result, Unknown);
     assert!(judged.message.contains("Secret a/b"), "{}", judged.message);
     assert_eq!(result("FSP-MT-001", &[deployment]), Pass);
+}
+
+#[test]
+fn a_gate_that_is_ignored_is_a_note() {
+    let objects = [deployment(
+        K,
+        "1.10.1",
+        &["--feature-gates=ObjectLevelWorkloadIdentity=false"],
+    )];
+    let judged = audit("FSX-CFG-001", Tenancy::None, &objects);
+    assert_eq!((judged.result, judged.severity), (Fail, Severity::Info));
+    assert!(judged.message.contains("ignores"), "{}", judged.message);
+}
+
+/// FSP-WI-006 and FSP-WI-007 since 2.10 the controller makes no token that the cluster itself would accept.
+#[test]
+fn a_token_weighs_what_it_opens() {
+    let severity = |objects: &[Value], id: &str| audit(id, Tenancy::Shared, objects).severity;
+    let mut vault = deployment(K, "1.10.1", &[]);
+    vault["spec"]["template"]["spec"]["containers"][0]["env"] =
+        json!([{"name": "VAULT_TOKEN", "value": "x"}]);
+    let mut unread = deployment(K, "1.10.1", &[]);
+    let from = json!([{"secretRef": {"name": "settings"}}]);
+    unread["spec"]["template"]["spec"]["containers"][0]["envFrom"] = from;
+    let cloud = [cloud_account(), vec![deployment(K, "1.10.1", &[])]].concat();
+    assert_eq!(
+        severity(&[deployment(K, "1.9.6", &[])], "FSP-WI-006"),
+        Severity::High
+    );
+    assert_eq!(
+        severity(&[deployment(K, "1.10.1", &[])], "FSP-WI-006"),
+        Severity::Medium
+    );
+    assert_eq!(severity(&[vault], "FSP-WI-006"), Severity::High);
+    assert_eq!(severity(&[unread], "FSP-WI-006"), Severity::High);
+    assert_eq!(severity(&cloud, "FSP-WI-006"), Severity::High);
+    assert_eq!(
+        severity(&[deployment(H, "1.7.1", &[])], "FSP-WI-007"),
+        Severity::Medium
+    );
+    assert_eq!(
+        severity(&[deployment(H, "1.6.4", &[])], "FSP-WI-007"),
+        Severity::High
+    );
+}
+
+#[test]
+fn an_id_that_is_a_prefix_is_a_note() {
+    let id = "--authorized-artifact-client-spiffe-id=spiffe://self/flux/";
+    let judged = audit("FSX-MTLS-005", Tenancy::None, &[deployment(S, "1.10.1", &[id])]);
+    assert_eq!((judged.result, judged.severity), (Fail, Severity::Info));
+}
+
+/// A flag that no table has is in doubt until a process has accepted it; then it is known like any other.
+#[test]
+fn a_ready_pod_settles_whether_a_flag_exists() {
+    let args = &[SERVERS, "--no-cross-namespace-refs"];
+    let template = deployment(H, "1.7.1", args);
+    for id in ["FSP-MT-002", "FSX-CFG-001"] {
+        assert_eq!(result(id, std::slice::from_ref(&template)), Unknown, "{id}");
+        assert_eq!(
+            result(id, &[template.clone(), pod(H, "1.7.1", args, true)]),
+            Pass,
+            "{id}"
+        );
+        assert_eq!(
+            result(id, &[template.clone(), pod(H, "1.7.1", args, false)]),
+            Unknown,
+            "{id}"
+        );
+    }
 }
 
 #[test]

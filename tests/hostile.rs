@@ -95,6 +95,10 @@ fn objects(text: &str) -> Vec<Value> {
         "eventSources": [reference], "resources": [reference], "events": [text], "resourceFilter": text,
         "oidcProviders": [{"issuerURL": plain}], "imageRepositoryRef": reference, "secretRef": null,
         "accessFrom": {"namespaceSelectors": [{"matchLabels": {"a": text}}]},
+        "sources": [reference], "artifacts": [{"name": text, "namespace": text}],
+        "managedNamespaces": {"allowedNames": [text, "true"], "prune": true, "metadata": {"fromSource": {
+            "allowedLabels": {"pod-security.kubernetes.io/enforce": text},
+        }}},
     });
     let status = json!({"conditions": conditions, "inventory": {"entries": [{"id": text, "v": text}]}});
     let kinds = [
@@ -103,6 +107,7 @@ fn objects(text: &str) -> Vec<Value> {
         "HelmRepository",
         "HelmChart",
         "Bucket",
+        "ArtifactGenerator",
         "ImageRepository",
         "ImagePolicy",
         "ImageUpdateAutomation",

@@ -29,6 +29,8 @@ fn arguments() -> impl Strategy<Value = Vec<&'static str>> {
             Just("--watch-label-selector=key=a"),
             Just("--watch-all-namespaces=false"),
             Just("--log-level=debug"),
+            Just("--authorized-artifact-client-spiffe-id=spiffe://self/a"),
+            Just("--authorized-artifact-server-spiffe-id=spiffe://self/b"),
             Just("--nonsense"),
             Just("--"),
         ],
@@ -143,11 +145,17 @@ fn applier() -> impl Strategy<Value = Value> {
         Just(json!({"serviceAccountName": "deployer", "kubeConfig": {"secretRef": {"name": "k"}}})),
         Just(json!({"sourceRef": {"name": "a", "namespace": "other"}})),
         Just(json!({"sourceRef": 7})),
+        Just(json!({"artifacts": [{"namespace": "kube-system"}], "url": "ssh://git@x.example/a"})),
+        Just(
+            json!({"managedNamespaces": {"allowedNames": ["true"]}, "decryption": {"serviceAccountName": "a"}})
+        ),
     ];
-    (0..5_u8, namespace, spec).prop_map(|(number, namespace, spec)| match number {
+    (0..7_u8, namespace, spec).prop_map(|(number, namespace, spec)| match number {
         0 => json!({"kind": "ServiceAccount", "metadata": {"name": "deployer", "namespace": namespace}}),
         1 => json!({"kind": "Namespace", "metadata": {"name": namespace, "labels": {"team": "a"}}}),
         2 => json!({"kind": "HelmRelease", "metadata": {"name": "r", "namespace": namespace}, "spec": spec}),
+        3 => json!({"kind": "ArtifactGenerator", "metadata": {"name": "g", "namespace": namespace}, "spec": spec}),
+        4 => json!({"kind": "GitRepository", "metadata": {"name": "a", "namespace": namespace}, "spec": spec}),
         _ => json!({"kind": "Kustomization", "metadata": {"name": format!("k{number}"), "namespace": namespace}, "spec": spec}),
     })
 }

@@ -6,9 +6,11 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use flux_security_operator::api::policy::ControlTuning;
 use flux_security_operator::api::{ControlResult, Tenancy};
 use flux_security_operator::controls::{self, CATALOGUE, Control, Judges};
 use flux_security_operator::kinds::KindId;
+use flux_security_operator::kinds::own::PolicyRow;
 use serde_json::Value;
 
 const PAGES: &str = "docs/controls";
@@ -74,7 +76,11 @@ fn every_example_is_judged_as_it_says() {
 }
 
 fn check(id: &str, example: &Example) -> Result<(), String> {
-    let (expected, tenancy) = meaning(&example.info)?;
+    let Meaning {
+        expected,
+        tenancy,
+        parameters,
+    } = meaning(&example.info)?;
     if !example.sentence.ends_with(['.', ':']) {
         return Err("no sentence before it says why".to_owned());
     }
@@ -84,11 +90,20 @@ fn check(id: &str, example: &Example) -> Result<(), String> {
         return Err("no object".to_owned());
     }
     objects.iter().try_for_each(is_served)?;
-    judge(id, tenancy, &objects, expected)
+    let mut row = support::policy(tenancy);
+    if !parameters.is_empty() {
+        row.spec.controls = vec![ControlTuning {
+            id: id.to_owned(),
+            parameters,
+            ..ControlTuning::default()
+        }];
+    }
+    judge(id, &row, &objects, expected)
 }
 
-fn judge(id: &str, tenancy: Tenancy, objects: &[Value], expected: ControlResult) -> Result<(), String> {
-    let mut engine = support::engine(tenancy);
+fn judge(id: &str, row: &PolicyRow, objects: &[Value], expected: ControlResult) -> Result<(), String> {
+    let mut engine = support::engine(row.spec.tenancy);
+    engine.pin("test", row.clone());
     engine.ingest(objects.iter().map(support::upsert));
     let posture = support::posture(&engine);
     // An object that cannot be read would make everything unknown.
@@ -104,10 +119,18 @@ fn judge(id: &str, tenancy: Tenancy, objects: &[Value], expected: ControlResult)
     Err(format!("{}: {}", judged.result, judged.message))
 }
 
-/// The expected result and, when the info string names one, the tenancy.
-fn meaning(info: &str) -> Result<(ControlResult, Tenancy), String> {
-    let (result, tenancy) = info.split_once(' ').unwrap_or((info, "shared"));
-    let result = match result {
+/// What an info string says: `fail`, `fail dedicated`, `fail allowed=github.com/my-org`.
+struct Meaning {
+    expected: ControlResult,
+    /// Shared when none is named.
+    tenancy: Tenancy,
+    /// Parameters of the control.
+    parameters: BTreeMap<String, String>,
+}
+
+fn meaning(info: &str) -> Result<Meaning, String> {
+    let mut words = info.split(' ');
+    let expected = match words.next().unwrap_or_default() {
         "fail" => ControlResult::Fail,
         "pass" => ControlResult::Pass,
         "unknown" => ControlResult::Unknown,
@@ -115,13 +138,23 @@ fn meaning(info: &str) -> Result<(ControlResult, Tenancy), String> {
         "manual" => ControlResult::Manual,
         other => return Err(format!("{other:?} is no result")),
     };
-    let tenancy = match tenancy {
-        "none" => Tenancy::None,
-        "shared" => Tenancy::Shared,
-        "dedicated" => Tenancy::Dedicated,
-        other => return Err(format!("{other:?} is no tenancy")),
+    let mut meaning = Meaning {
+        expected,
+        tenancy: Tenancy::Shared,
+        parameters: BTreeMap::new(),
     };
-    Ok((result, tenancy))
+    for word in words {
+        match (word, word.split_once('=')) {
+            ("none", _) => meaning.tenancy = Tenancy::None,
+            ("shared", _) => meaning.tenancy = Tenancy::Shared,
+            ("dedicated", _) => meaning.tenancy = Tenancy::Dedicated,
+            (_, Some((name, value))) => {
+                meaning.parameters.insert(name.to_owned(), value.to_owned());
+            }
+            _ => return Err(format!("{word:?} is neither a tenancy nor a parameter")),
+        }
+    }
+    Ok(meaning)
 }
 
 /// Kinds of examples whose objects are in no namespace.

@@ -106,7 +106,10 @@ fn explain(out: &mut impl Write, control: &Control) -> std::io::Result<()> {
         control.remediation, control.reference
     )?;
     for parameter in control.parameters {
-        let values = parameter.values.join(", ");
+        let values = match parameter.values {
+            [] => "text".to_owned(),
+            values => values.join(", "),
+        };
         writeln!(
             out,
             "\nParameter {} ({values})\n  {}",

@@ -96,7 +96,7 @@ impl Severities {
 pub struct Parameter {
     /// Name in `spec.controls[].parameters`.
     pub name: &'static str,
-    /// Values that it may take; the first is the default.
+    /// Values that it may take, the first is the default; none: any text, and the empty one is the default.
     pub values: &'static [&'static str],
     /// What it does.
     pub about: &'static str,
@@ -182,6 +182,7 @@ impl Control {
         self.parameters
             .iter()
             .find(|parameter| parameter.name == name)
-            .map_or("", |parameter| parameter.values[0])
+            .and_then(|parameter| parameter.values.first())
+            .map_or("", |default| default)
     }
 }

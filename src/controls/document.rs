@@ -38,15 +38,22 @@ pub static RECOMMENDATIONS: &[Recommendation] = &[
     recommendation("Node Isolation", "Flux and tenants do not share nodes", &["FSP-NODE-001"]),
     recommendation("Network Isolation", "the network plugin enforces NetworkPolicies", &["FSP-NET-001", "FSP-NET-002", "FSP-NET-003", "FSP-NET-004", "FSP-NET-005"]),
     recommendation("Dedicated Cluster Multi-tenancy", "tenants cannot take the platform's access away", &["FSP-DED-002", "FSP-DED-004"]),
-    recommendation("Workload identity", "identities of objects have a default service account", &["FSP-WI-001", "FSP-WI-002", "FSP-WI-003", "FSP-WI-004", "FSP-WI-005", "FSP-WI-006", "FSP-WI-007", "FSP-WI-008"]),
+    recommendation("Workload identity", "identities of objects have a default service account", &["FSP-WI-001", "FSP-WI-002", "FSP-WI-003", "FSP-WI-004", "FSP-WI-005", "FSP-WI-006", "FSP-WI-007", "FSP-WI-008", "FSP-WI-009"]),
 ];
+
+/// What has an id in Flux's circles and is judged by a control of another id: the id, what it is, the control.
+pub static JUDGED_ELSEWHERE: &[(&str, &str, &str)] = &[(
+    "FSX-TEN-001",
+    "a tenant's applier without an account, applied as the controller: the critical case",
+    "FSP-MT-010",
+)];
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::RECOMMENDATIONS;
-    use crate::controls::CATALOGUE;
+    use super::{JUDGED_ELSEWHERE, RECOMMENDATIONS};
+    use crate::controls::{CATALOGUE, find};
 
     #[test]
     fn every_recommendation_has_its_controls_and_every_control_its_recommendation() {
@@ -66,5 +73,12 @@ mod tests {
         let of_the_document: BTreeSet<&str> = ids.filter(|id| id.starts_with("FSP-")).collect();
         assert_eq!(mapped.len(), of_the_document.len(), "each control once");
         assert_eq!(mapped.into_iter().collect::<BTreeSet<_>>(), of_the_document);
+    }
+
+    #[test]
+    fn what_is_judged_elsewhere_is_judged() {
+        for (id, _, control) in JUDGED_ELSEWHERE {
+            assert!(find(id).is_none() && find(control).is_some(), "{id} {control}");
+        }
     }
 }

@@ -103,10 +103,21 @@ pub(super) fn judge(
     }
 }
 
+/// Fails for a command line whose flags cannot be told apart, or that cannot start. Whether the process knows its flags
+/// may be in doubt.
+pub(super) fn can_be_read(subject: &Subject<'_>, launch: &Launch) -> Result<(), Missing> {
+    match &launch.evaluation.startup {
+        Startup::Unknown(_) if launch.evaluation.blind().is_none() => Ok(()),
+        _ => can_be_judged(subject, launch),
+    }
+}
+
 /// A command line that cannot start says nothing about what is in force.
 fn can_be_judged(subject: &Subject<'_>, launch: &Launch) -> Result<(), Missing> {
     match &launch.evaluation.startup {
         Startup::Starts => Ok(()),
+        // A process that runs has settled whether it knows its flags.
+        Startup::Unknown(_) if is_understood(subject, launch) => Ok(()),
         Startup::Unknown(reason) => Err(Missing::new(
             "CommandNotReadable",
             format!("{}: {reason}", subject.key),
@@ -123,6 +134,11 @@ fn can_be_judged(subject: &Subject<'_>, launch: &Launch) -> Result<(), Missing> 
             format!("{} cannot start: {cause}", subject.key),
         )),
     }
+}
+
+/// Whether all that was in doubt is whether the process accepts its arguments, and it has.
+pub(super) fn is_understood(subject: &Subject<'_>, launch: &Launch) -> bool {
+    launch.evaluation.blind().is_none() && is_accepted(subject, launch)
 }
 
 /// Whether the process has accepted its arguments.

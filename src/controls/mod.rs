@@ -7,6 +7,7 @@ pub mod control;
 mod ded;
 pub mod document;
 pub mod flag;
+mod generators;
 mod helm;
 mod iua;
 pub mod judges;
@@ -14,6 +15,7 @@ mod kc;
 mod kust;
 mod lockdown;
 mod mt;
+mod mtls;
 mod net;
 mod node;
 mod notify;
@@ -87,12 +89,14 @@ pub static CATALOGUE: &[&Control] = &[
     &wi::kubeconfig_kustomize::CONTROL,
     &wi::kubeconfig_helm::CONTROL,
     &wi::gate::CONTROL,
+    &wi::source_watcher::CONTROL,
     &cfg::arguments_are_valid::CONTROL,
     &cfg::dns_lookups::CONTROL,
     &cfg::log_level::CONTROL,
     &cfg::contradictions::CONTROL,
     &cfg::strict_substitution::CONTROL,
     &cfg::digest_algorithm::CONTROL,
+    &cfg::exceptional_settings::CONTROL,
     &ver::registry::CONTROL,
     &ver::digest::CONTROL,
     &ver::moving_tag::CONTROL,
@@ -102,6 +106,12 @@ pub static CATALOGUE: &[&Control] = &[
     &iua::force_push::CONTROL,
     &kc::kubeconfigs::CONTROL,
     &kc::accounts::CONTROL,
+    &mtls::artifacts::CONTROL,
+    &mtls::events::CONTROL,
+    &mtls::both_ends::CONTROL,
+    &mtls::workload_api::CONTROL,
+    &mtls::identities::CONTROL,
+    &mtls::webhooks::CONTROL,
     &notify::receiver_authentication::CONTROL,
     &notify::receiver_token::CONTROL,
     &notify::google_receivers::CONTROL,
@@ -126,8 +136,11 @@ pub static CATALOGUE: &[&Control] = &[
     &sources::oci_certificates::CONTROL,
     &sources::pinned_revisions::CONTROL,
     &sources::static_credentials::CONTROL,
-    &sources::external_artifacts::CONTROL,
     &sources::pass_credentials::CONTROL,
+    &sources::ssh::CONTROL,
+    &sources::external_artifacts::CONTROL,
+    &sources::allow_list::CONTROL,
+    &generators::reach::CONTROL,
     &ten::applier_rights::CONTROL,
     &ten::own_namespaces::CONTROL,
     &ten::platform_appliers::CONTROL,
@@ -139,6 +152,7 @@ pub static CATALOGUE: &[&Control] = &[
     &ver::supported_minor::CONTROL,
     &ver::newest_patch::CONTROL,
     &ver::one_release::CONTROL,
+    &ver::api_versions::CONTROL,
 ];
 
 /// The control of this id.

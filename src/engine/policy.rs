@@ -116,7 +116,8 @@ fn check_tuning(tuning: &ControlTuning, catalogue: &[&Control]) -> Result<(), St
         let Some(parameter) = control.parameters.iter().find(|parameter| parameter.name == name) else {
             return Err(format!(".parameters: {} has no parameter {name:?}", control.id));
         };
-        if !parameter.values.contains(&value.as_str()) {
+        let takes_any_text = parameter.values.is_empty();
+        if !takes_any_text && !parameter.values.contains(&value.as_str()) {
             let allowed = parameter.values.join(", ");
             return Err(format!(".parameters.{name}: {value:?} is none of {allowed}"));
         }

@@ -18,7 +18,7 @@ use crate::flux::flags::{self, Flag, FlagType, Release};
 use crate::flux::gates::{self, GateState};
 
 use expand::{Environment, Text};
-use parse::{Assignment, End};
+use parse::{Assignment, End, Presumption};
 use program::Place;
 
 /// The gate that workload identity flags depend on until its retirement (fluxcd/pkg `auth/feature_gates.go`).
@@ -53,6 +53,7 @@ pub struct Evaluation {
     /// Every flag of this version with its effective value.
     values: BTreeMap<&'static str, Effective>,
     occurrences: BTreeMap<&'static str, Vec<Occurrence>>,
+    presumed: Vec<Presumed>,
     /// All pairs of all `--feature-gates`, in order.
     pairs: Vec<GatePair>,
     retired_gates: Vec<RetiredGate>,
@@ -227,6 +228,35 @@ pub struct Occurrence {
     pub value: Option<String>,
 }
 
+impl Occurrence {
+    fn new(place: &Place, value: &Text) -> Self {
+        Self {
+            index: place.index,
+            in_command: place.in_command,
+            raw: place.raw.clone(),
+            value: value.read().ok().map(str::to_owned),
+        }
+    }
+}
+
+/// One appearance of a flag that the table lacks although the version may have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presumed {
+    /// Name of the flag.
+    pub name: String,
+    /// What it would be set to.
+    pub occurrence: Occurrence,
+}
+
+impl From<&Presumption> for Presumed {
+    fn from(it: &Presumption) -> Self {
+        Self {
+            name: it.name.clone(),
+            occurrence: Occurrence::new(&it.place, &it.value),
+        }
+    }
+}
+
 /// A gate that is set although the version ignores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetiredGate {
@@ -278,6 +308,7 @@ pub fn evaluate(input: &CommandLine<'_>) -> Evaluation {
         blind: None,
         values: BTreeMap::new(),
         occurrences: BTreeMap::new(),
+        presumed: Vec::new(),
         pairs: Vec::new(),
         retired_gates: Vec::new(),
     };
@@ -312,6 +343,7 @@ impl Evaluation {
         for assignment in &parsed.assignments {
             self.assign(assignment);
         }
+        self.presumed = parsed.presumptions.iter().map(Presumed::from).collect();
         match parsed.end {
             End::Complete => self.check_gates(parsed.doubt),
             End::Exits(cause) => self.exit(cause),
@@ -322,12 +354,7 @@ impl Evaluation {
     fn assign(&mut self, assignment: &Assignment) {
         let name = assignment.flag.name;
         let origin = Origin::from(&assignment.place);
-        let occurrence = Occurrence {
-            index: assignment.place.index,
-            in_command: assignment.place.in_command,
-            raw: assignment.place.raw.clone(),
-            value: assignment.value.read().ok().map(str::to_owned),
-        };
+        let occurrence = Occurrence::new(&assignment.place, &assignment.value);
         let first = !self.occurrences.contains_key(name);
         self.occurrences.entry(name).or_default().push(occurrence);
         let new = effective(assignment.flag.kind, &assignment.value, origin);
@@ -554,10 +581,34 @@ impl Evaluation {
         }
     }
 
+    /// Whether this version accepts a feature gate and ignores it.
+    #[must_use]
+    pub fn is_retired(&self, gate: &str) -> bool {
+        self.gate_state(gate) == GateState::Retired
+    }
+
     /// Every appearance of a flag that was read, in order, for finding duplicates and contradictions.
     #[must_use]
     pub fn occurrences(&self, flag: &str) -> &[Occurrence] {
         self.occurrences.get(flag).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every appearance of a flag that this version may have although the table lacks it, in order.
+    #[must_use]
+    pub fn presumed(&self) -> &[Presumed] {
+        &self.presumed
+    }
+
+    /// Whose command line it is.
+    #[must_use]
+    pub const fn component(&self) -> Component {
+        self.component
+    }
+
+    /// Why no setting is known: the controller exits, or its arguments cannot be told.
+    #[must_use]
+    pub fn blind(&self) -> Option<&str> {
+        self.blind.as_deref()
     }
 
     /// Gates that are set although this version accepts and ignores them, each with its last value.
@@ -571,7 +622,7 @@ impl Evaluation {
 ///
 /// `--default-service-account` of kustomize-controller and helm-controller is about impersonation and not among
 /// them; source-watcher has never had the gate.
-const fn workload_identity_flags(component: Component) -> &'static [&'static str] {
+pub(crate) const fn workload_identity_flags(component: Component) -> &'static [&'static str] {
     match component {
         Component::Source
         | Component::Notification

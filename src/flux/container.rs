@@ -67,6 +67,8 @@ pub struct Container {
     pub env: Vec<EnvVar>,
     /// Whether `envFrom` is used: names that `env` does not define may then come from elsewhere.
     pub has_env_from: bool,
+    /// Where volumes are mounted.
+    pub mounts: Vec<String>,
     /// Whether `resources.limits.memory` is set.
     pub has_memory_limit: bool,
 }

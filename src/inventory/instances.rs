@@ -152,6 +152,7 @@ impl Instance {
             uid: self.uid.as_str().into(),
             manager: self.manager.as_str().into(),
             version: "",
+            outdated: None,
         }
     }
 }

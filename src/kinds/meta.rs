@@ -35,9 +35,9 @@ pub struct Meta {
     pub owner_references: Vec<Owner>,
     /// Set once deletion has begun.
     pub deletion_timestamp: Option<String>,
-    /// Who changed something other than the status last.
-    #[serde(rename = "managedFields", deserialize_with = "last_manager")]
-    pub(super) manager: String,
+    /// Who changed something other than the status, and in which version.
+    #[serde(rename = "managedFields", deserialize_with = "authors")]
+    pub(super) authors: Authors,
 }
 
 /// An owner reference.
@@ -52,10 +52,24 @@ pub struct Owner {
     pub controller: bool,
 }
 
+/// What managedFields tell of those who changed something other than the status.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Authors {
+    /// The manager of the last change.
+    last: String,
+    /// The oldest pre-release version that is written in, without its group.
+    oldest: Option<Box<str>>,
+}
+
+/// Versions of Kubernetes are labels of DNS.
+const LONGEST_VERSION: usize = 63;
+
 /// One entry of managedFields, without the fields: they are a third of many an object, and nobody reads them.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct ManagedFields<'a> {
+    #[serde(borrow)]
+    api_version: Cow<'a, str>,
     #[serde(borrow)]
     manager: Cow<'a, str>,
     #[serde(borrow)]
@@ -91,21 +105,24 @@ impl Meta {
     pub fn origin(&self, descriptor: &Descriptor) -> Origin {
         let read = self.api_version.rsplit('/').next();
         let known = descriptor.versions.iter().copied();
+        let version = known
+            .clone()
+            .find(|version| Some(*version) == read)
+            .or(known.clone().next())
+            .unwrap_or_default();
+        let oldest = self.authors.oldest.as_ref();
         Origin {
             uid: self.uid.as_str().into(),
             manager: self.last_manager().into(),
-            version: known
-                .clone()
-                .find(|version| Some(*version) == read)
-                .or(known.clone().next())
-                .unwrap_or_default(),
+            version,
+            outdated: oldest.filter(|oldest| age(oldest) < age(version)).cloned(),
         }
     }
 
     /// The field manager of the last change that was not one of status; empty when managedFields do not tell.
     #[must_use]
     pub fn last_manager(&self) -> &str {
-        &self.manager
+        &self.authors.last
     }
 
     /// The managing owner.
@@ -115,12 +132,39 @@ impl Meta {
     }
 }
 
-/// Of all entries of managedFields, the manager of the last change that was not one of status.
-fn last_manager<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let entries = Option::<Vec<ManagedFields<'de>>>::deserialize(deserializer)?.unwrap_or_default();
-    let of_the_object = entries.into_iter().filter(|entry| entry.subresource.is_empty());
-    let last = of_the_object.max_by(|a, b| a.time.cmp(&b.time));
-    Ok(last.map_or_else(String::new, |entry| entry.manager.into_owned()))
+/// Reads what managedFields tell, but for entries of status.
+fn authors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Authors, D::Error> {
+    let mut entries = Option::<Vec<ManagedFields<'de>>>::deserialize(deserializer)?.unwrap_or_default();
+    entries.retain(|entry| entry.subresource.is_empty());
+    let versions = entries
+        .iter()
+        .filter_map(|entry| entry.api_version.rsplit('/').next());
+    let pre_releases = versions.filter(|version| !is_stable(version) && version.len() <= LONGEST_VERSION);
+    let oldest = pre_releases.min_by_key(|version| age(version));
+    let oldest = oldest.map(Box::from);
+    let last = entries.into_iter().max_by(|a, b| a.time.cmp(&b.time));
+    Ok(Authors {
+        last: last.map_or_else(String::new, |entry| entry.manager.into_owned()),
+        oldest,
+    })
+}
+
+/// What two versions of a kind are compared by: stability, then number, then the number of the pre-release.
+fn age(version: &str) -> (u8, u32, u32) {
+    let number = |text: &str| text.parse().unwrap_or_default();
+    let rest = version.strip_prefix('v').unwrap_or(version);
+    let stages = [("alpha", 0), ("beta", 1)];
+    let pre_release = stages
+        .iter()
+        .find_map(|(stage, rank)| Some((*rank, rest.split_once(stage)?)));
+    match pre_release {
+        Some((rank, (major, pre))) => (rank, number(major), number(pre)),
+        None => (2, number(rest), 0),
+    }
+}
+
+fn is_stable(version: &str) -> bool {
+    age(version).0 == 2
 }
 
 /// Reads an explicit `null` as the default: API servers write both forms for empty lists.
@@ -130,4 +174,17 @@ where
     T: Default + Deserialize<'de>,
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::age;
+
+    #[test]
+    fn versions_are_ordered_as_kubernetes_orders_them() {
+        let ordered = ["v1alpha1", "v1beta1", "v1beta2", "v2beta1", "v1", "v2", "v10"];
+        for (older, newer) in ordered.iter().zip(&ordered[1..]) {
+            assert!(age(older) < age(newer), "{older} {newer}");
+        }
+    }
 }

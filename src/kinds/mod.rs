@@ -54,6 +54,8 @@ pub struct Origin {
     pub manager: Box<str>,
     /// The version that the object was read in.
     pub version: &'static str,
+    /// The oldest pre-release version that somebody wrote it in, when that is older than the one it was read in.
+    pub outdated: Option<Box<str>>,
 }
 
 /// Where the API server serves a kind.
@@ -159,6 +161,7 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<flux_objects::HelmRepository>(),
     Entry::of::<flux_objects::HelmChart>(),
     Entry::of::<flux_objects::Bucket>(),
+    Entry::of::<flux_objects::ArtifactGenerator>(),
     Entry::of::<flux_objects::ImageRepository>(),
     Entry::of::<flux_objects::ImagePolicy>(),
     Entry::of::<flux_objects::ImageUpdateAutomation>(),

@@ -177,6 +177,8 @@ struct ContainerWire {
     #[serde(deserialize_with = "null_as_default")]
     ports: Vec<PortWire>,
     #[serde(deserialize_with = "null_as_default")]
+    volume_mounts: Vec<MountWire>,
+    #[serde(deserialize_with = "null_as_default")]
     resources: ResourcesWire,
 }
 
@@ -186,6 +188,13 @@ struct PortWire {
     #[serde(deserialize_with = "null_as_default")]
     name: String,
     container_port: u16,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct MountWire {
+    #[serde(deserialize_with = "null_as_default")]
+    mount_path: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -209,6 +218,11 @@ impl ContainerWire {
             command: self.command,
             args: self.args,
             env: self.env.into_iter().map(EnvWire::variable).collect(),
+            mounts: self
+                .volume_mounts
+                .into_iter()
+                .map(|mount| mount.mount_path)
+                .collect(),
             has_env_from: !self.env_from.is_empty(),
             has_memory_limit: self.resources.limits.memory.is_some(),
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::api::{Severity, Tenancy};
-use crate::controls::document::RECOMMENDATIONS;
+use crate::controls::document::{JUDGED_ELSEWHERE, RECOMMENDATIONS};
 use crate::controls::{Control, Parameter};
 
 /// The line between the head and the hand-written rest of a page.
@@ -52,6 +52,7 @@ pub fn index(catalogue: &[&Control]) -> String {
         );
     }
     recommendations(&mut out);
+    judged_elsewhere(&mut out);
     out
 }
 
@@ -63,6 +64,14 @@ fn recommendations(out: &mut String) {
         let links: Vec<String> = it.controls.iter().map(|id| format!("[{id}]({id}.md)")).collect();
         let (chapter, links) = (it.chapter, links.join(", "));
         line(out, &format!("| {chapter} | {} | {links} |", it.recommendation));
+    }
+}
+
+/// Ids that are no control's.
+fn judged_elsewhere(out: &mut String) {
+    line(out, "\n## Judged under another id\n");
+    for (id, what, control) in JUDGED_ELSEWHERE {
+        line(out, &format!("* {id} ({what}): [{control}]({control}.md)"));
     }
 }
 
@@ -92,14 +101,11 @@ fn parameters(out: &mut String, parameters: &[Parameter]) {
     }
     line(out, "\n## Parameters\n");
     for Parameter { name, values, about } in parameters {
-        let values = values.join("`, `");
-        line(
-            out,
-            &format!(
-                "* `{name}` (`{values}`; the first is the default): {}",
-                text(about)
-            ),
-        );
+        let values = match values {
+            [] => "text; empty by default".to_owned(),
+            values => format!("`{}`; the first is the default", values.join("`, `")),
+        };
+        line(out, &format!("* `{name}` ({values}): {}", text(about)));
     }
 }
 

@@ -106,6 +106,7 @@ fn controllers() -> Vec<Case> {
     let locked = controller("kustomize-controller", "1.9.4", &["--default-service-account=nobody"]);
     let tokens = cluster_role("crd-controller", json!([rule("create", "", "serviceaccounts/token")]));
     let bound = bind_everywhere("crd-controller", json!([flux("source-controller")]));
+    let newest = controller("source-controller", "1.10.1", &[]);
     let gated = controller("source-controller", "1.8.0", &["--feature-gates=ObjectLevelWorkloadIdentity=true"]);
     let shelled = { let mut it = source.clone(); it["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["sh", "-c", "x"]); it };
     let role = |name: &str, label: &str, rule: Value| {
@@ -127,6 +128,14 @@ fn controllers() -> Vec<Case> {
         ("FSX-RBAC-003", "the gate is on", vec![gated, tokens.clone(), bound.clone()], Pass),
         ("FSX-RBAC-003", "cluster-admin is another matter", vec![source.clone(), admin(), bind_everywhere("cluster-admin", json!([flux("source-controller")]))], NotApplicable),
         ("FSX-RBAC-003", "bound to others", vec![source.clone(), tokens.clone(), bind_everywhere("crd-controller", json!([group("x")]))], NotApplicable),
+        ("FSX-RBAC-003", "2.10 left the rule behind", vec![newest.clone(), tokens.clone(), bound.clone()], Fail),
+        ("FSX-RBAC-003", "2.10 ignores the gate", vec![controller("source-controller", "1.10.1", &["--feature-gates=ObjectLevelWorkloadIdentity=true"]), tokens.clone(), bound.clone()], Fail),
+        ("FSX-RBAC-003", "2.10 with a default account", vec![controller("source-controller", "1.10.1", &["--default-service-account=none"]), tokens.clone(), bound.clone()], Pass),
+        ("FSX-RBAC-003", "a source has an identity", vec![newest.clone(), tokens.clone(), bound.clone(), object("Bucket", json!({"provider": "aws", "serviceAccountName": "a"}))], Pass),
+        ("FSX-RBAC-003", "a source has the identity of the controller", vec![newest.clone(), tokens.clone(), bound.clone(), object("Bucket", json!({"provider": "aws"}))], Fail),
+        ("FSX-RBAC-003", "a Kustomization decrypts as an account", vec![newest.clone(), tokens.clone(), bound.clone(), object("Kustomization", json!({"decryption": {"provider": "sops", "serviceAccountName": "a"}}))], Pass),
+        ("FSX-RBAC-003", "a release logs in elsewhere", vec![newest, tokens.clone(), bound.clone(), object("HelmRelease", json!({"kubeConfig": {"configMapRef": {"name": "a"}}}))], Pass),
+        ("FSX-RBAC-003", "before 2.10 an account without the gate is ignored", vec![source.clone(), tokens.clone(), bound.clone(), object("Bucket", json!({"provider": "aws", "serviceAccountName": "a"}))], Fail),
         ("FSX-RBAC-003", "the command line is not readable", vec![shelled, tokens, bound], Unknown),
         ("FSX-RBAC-004", "edit manages Flux", role("flux-edit", "edit", rule("create", "kustomize.toolkit.fluxcd.io", "*")), Fail),
         ("FSX-RBAC-004", "view shows webhook paths", role("flux-view", "view", rule("get", "notification.toolkit.fluxcd.io", "*")), Fail),

@@ -7,8 +7,11 @@ mod support;
 mod access;
 mod beyond;
 mod flux;
+mod generators;
+mod mtls;
 mod network;
 mod nodes;
+mod places;
 mod secrets;
 mod sources;
 mod tenants;
@@ -17,9 +20,12 @@ mod versions;
 use flux_security_operator::api::ControlResult::{Fail, Manual, NotApplicable, Pass, Unknown};
 use flux_security_operator::api::{ControlResult, Severity, Tenancy};
 use flux_security_operator::controls::{CATALOGUE, Control, Judges, find};
+use flux_security_operator::engine::Engine;
 use flux_security_operator::inventory::{Coverage, Delta};
 use serde_json::{Value, json};
-use support::{audit, control, deployment, engine, posture, reads_command_lines, undeclared_reads, upsert};
+use support::{
+    audit, control, deployment, engine, policy, posture, reads_command_lines, undeclared_reads, upsert,
+};
 
 /// Control, what is shown (a trap by its control's id), objects, result.
 type Case = (&'static str, &'static str, Vec<Value>, ControlResult);
@@ -77,6 +83,9 @@ fn cases() -> Vec<Case> {
         access::cases,
         beyond::cases,
         flux::cases,
+        generators::cases,
+        places::cases,
+        mtls::cases,
         network::cases,
         nodes::cases,
         secrets::cases,
@@ -95,10 +104,30 @@ fn tenancy(id: &str) -> Tenancy {
     all.find(calls).unwrap()
 }
 
+/// An engine with a policy that has what the control cannot do without.
+fn tuned(id: &str) -> Engine {
+    let mut engine = engine(tenancy(id));
+    if let Some((_, tuning)) = TUNING.iter().find(|(tuned, _)| *tuned == id) {
+        let mut row = policy(tenancy(id));
+        let tuning = json!([{"id": id, "parameters": {"allowed": tuning}}]);
+        row.spec.controls = serde_json::from_value(tuning).unwrap();
+        engine.pin("test", row);
+    }
+    engine
+}
+
+/// Controls that judge nothing without a list of what is allowed.
+const TUNING: [(&str, &str); 1] = [(
+    "FSX-SRC-012",
+    "github.com/my-org, ghcr.io/my-org https://s3.example.com/artifacts,charts.example.com",
+)];
+
 #[test]
 fn every_case_has_its_result() {
     for (id, shown, objects, expected) in cases() {
-        let judged = audit(id, tenancy(id), &objects);
+        let mut engine = tuned(id);
+        engine.ingest(objects.iter().map(upsert));
+        let judged = control(&posture(&engine), id);
         assert_eq!(judged.result, expected, "{id} {shown}: {}", judged.message);
     }
 }
@@ -163,7 +192,7 @@ fn what_does_not_exist_is_not_applicable() {
 }
 
 /// Controls of which nothing in a cluster proves that they are met, or that they are not.
-const NOT_FROM_HERE: [&str; 11] = [
+const NOT_FROM_HERE: [&str; 13] = [
     "FSP-DED-004",
     "FSP-NET-005",
     "FSP-NODE-001",
@@ -175,6 +204,8 @@ const NOT_FROM_HERE: [&str; 11] = [
     "FSP-SEC-013",
     "FSX-KC-001",
     "FSX-KC-002",
+    "FSX-MTLS-001",
+    "FSX-MTLS-002",
 ];
 
 /// A control that reads what it did not declare would not be evaluated again when that changes.
@@ -194,7 +225,7 @@ fn controls_read_only_what_they_declare() {
 #[test]
 fn what_is_judged_later_is_judged_the_same() {
     for (id, shown, objects, expected) in cases() {
-        let mut engine = engine(tenancy(id));
+        let mut engine = tuned(id);
         for object in &objects {
             engine.ingest([upsert(object)]);
         }

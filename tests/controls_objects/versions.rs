@@ -12,6 +12,39 @@ fn source(version: &str) -> Value {
     deployment("source-controller", version, &[])
 }
 
+/// An object that field managers wrote in these versions, each with the subresource that it wrote.
+fn written(kind: &str, group: &str, read: &str, versions: &[(&str, &str)]) -> Vec<Value> {
+    let entry = |(version, subresource): &(&str, &str)| json!({"manager": "kustomize-controller", "operation": "Apply", "apiVersion": format!("{group}/{version}"), "time": "2026-01-01T00:00:00Z", "subresource": subresource});
+    let mut it = object(kind, json!({}));
+    it["apiVersion"] = json!(format!("{group}/{read}"));
+    it["metadata"]["managedFields"] = versions.iter().map(entry).collect();
+    vec![it]
+}
+
+#[test]
+fn a_fix_without_a_cve_weighs_where_it_matters() {
+    let severity = |spec: Value| {
+        audit(
+            "FSX-VER-001",
+            Tenancy::None,
+            &[kustomize(&[]), object("Kustomization", spec)],
+        )
+        .severity
+    };
+    assert_eq!(
+        audit("FSX-VER-001", Tenancy::None, &[kustomize(&[])]).severity,
+        Severity::Info
+    );
+    assert_eq!(
+        severity(json!({"decryption": {"provider": "sops"}})),
+        Severity::Low
+    );
+    assert_eq!(
+        severity(json!({"kubeConfig": {"secretRef": {"name": "a"}}})),
+        Severity::Low
+    );
+}
+
 const DIGEST: &str = "sha256:2f5bb8e0c1c2c9c0b6e3e0e1d6b8f0f7a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
 #[rustfmt::skip]
@@ -27,6 +60,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("FSX-VER-001", "FSX-VER-001 old", vec![source("1.2.4")], Fail),
         ("FSX-VER-001", "nothing known", vec![source("1.10.1")], Pass),
         ("FSX-VER-001", "FSX-VER-001 the condition is met", vec![notification("1.8.2"), gcr], Fail),
+        ("FSX-VER-001", "a fix without a CVE", vec![kustomize(&[]), applied(json!({"postBuild": {"substituteFrom": [{"kind": "Secret", "name": "a"}]}}), &[])], Fail),
         ("FSX-VER-001", "FSX-VER-001 a digest tells no version", unversioned(), Unknown),
         ("FSX-VER-001", "FSX-VER-001 vendors fix under the same tag", vendor(), Unknown),
         ("FSX-VER-002", "2.10", vec![source("1.10.1")], Pass),
@@ -45,6 +79,14 @@ pub(crate) fn cases() -> Vec<Case> {
         ("FSX-VER-004", "far apart", pair("1.9.4", "1.7.0"), Fail),
         ("FSX-VER-004", "not known", vec![namespace.clone(), unversioned().remove(0)], Unknown),
         ("FSX-VER-004", "no Flux there", vec![namespace.clone()], NotApplicable),
+        ("FSX-VER-005", "FSX-VER-005 a manifest in an old version", written("Kustomization", "kustomize.toolkit.fluxcd.io", "v1", &[("v1", ""), ("v1beta2", "")]), Fail),
+        ("FSX-VER-005", "a version of long ago", written("HelmRelease", "helm.toolkit.fluxcd.io", "v2", &[("v2beta1", "")]), Fail),
+        ("FSX-VER-005", "the best version that is served", written("Alert", "notification.toolkit.fluxcd.io", "v1beta3", &[("v1beta3", "")]), Pass),
+        ("FSX-VER-005", "deprecated by Flux 2.10", written("Alert", "notification.toolkit.fluxcd.io", "v1", &[("v1beta3", "")]), Fail),
+        ("FSX-VER-005", "current", written("HelmRelease", "helm.toolkit.fluxcd.io", "v2", &[("v2", "")]), Pass),
+        ("FSX-VER-005", "what a controller writes to status is not the manifest", written("HelmRelease", "helm.toolkit.fluxcd.io", "v2", &[("v2", ""), ("v2beta2", "status")]), Pass),
+        ("FSX-VER-005", "a version that is newer than the one that is read", written("ImageRepository", "image.toolkit.fluxcd.io", "v1beta2", &[("v1", "")]), Pass),
+        ("FSX-VER-005", "no managedFields", vec![object("GitRepository", json!({}))], Unknown),
         ("FSX-IMG-001", "upstream", image("ghcr.io/fluxcd/source-controller:v1.9.4"), Pass),
         ("FSX-IMG-001", "FSX-IMG-001 Docker Hub without its name", image("fluxcd/source-controller:v1.9.4"), Pass),
         ("FSX-IMG-001", "AKS", image("mcr.microsoft.com/oss/v2/fluxcd/source-controller:v1.9.4"), Pass),

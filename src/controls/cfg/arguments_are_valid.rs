@@ -1,6 +1,6 @@
 //! FSX-CFG-001: The controller accepts its arguments.
 
-use super::super::control::{Control, Outcome, Severities};
+use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::flag::{self, Objection};
 use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
@@ -15,7 +15,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Configuration sanity",
     severity: Severities::always(Severity::High),
     rationale: "A controller that refuses its arguments ends at once. Pods of the old template keep running, so that the change is silently not in force.",
-    audit: "The command lines of every controller against the flags and feature gates of exactly its version. Fails when the process would end.",
+    audit: "The command lines of every controller against the flags and feature gates of exactly its version. Fails when the process would end. A feature gate that the version accepts and ignores is a note.",
     remediation: "Correct the argument; `fluxsec audit` names it and what is wrong with it.",
     reference: "https://fluxcd.io/flux/components/kustomize/options/",
     reads: &[],
@@ -35,6 +35,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
                 let unread = unread_value(subject.key.component, &launch.evaluation);
                 unknown = unread.map(not_readable).or(unknown);
             }
+            Startup::Unknown(_) if flag::is_understood(subject, launch) => {}
             Startup::Unknown(reason) => unknown = Some(Missing::new("CommandNotReadable", reason.clone())),
             Startup::Exits { cause, .. } if flag::is_accepted(subject, launch) => {
                 let message = format!(
@@ -53,7 +54,35 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             }
         }
     }
-    unknown.map_or(Ok(Outcome::Pass), Err)
+    match unknown {
+        Some(missing) => Err(missing),
+        None => Ok(ignored_gates(subject)),
+    }
+}
+
+/// Gates that this version accepts and ignores: whoever set them may believe in them.
+fn ignored_gates(subject: &Subject<'_>) -> Outcome {
+    let mut defects: Vec<Defect> = Vec::new();
+    for launch in &subject.instance.launches {
+        for gate in launch.evaluation.retired_gates() {
+            let objection = Objection {
+                argument: flag::argument(&gate.origin),
+                observed: format!(
+                    "sets the feature gate {}={}, which this version ignores",
+                    gate.name, gate.value
+                ),
+                expected: format!("no {}", gate.name),
+            };
+            let defect = Defect {
+                severity: Some(Severity::Info),
+                ..flag::defect(subject, launch, objection, &["template", "pod"])
+            };
+            if !defects.contains(&defect) {
+                defects.push(defect);
+            }
+        }
+    }
+    Outcome::from_defects(defects)
 }
 
 /// The first flag whose value could not be read and may be refused; every text is accepted.

@@ -6,8 +6,7 @@ use super::super::lockdown;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::{Missing, Read};
-use crate::kinds::flux_objects::appliers::KubeConfig;
-use crate::kinds::flux_objects::{HelmRelease, Kustomization};
+use crate::kinds::flux_objects::{Applier, HelmRelease, Kustomization};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-KC-002",
@@ -30,9 +29,9 @@ pub(crate) static CONTROL: Control = Control {
 fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     let view = subject.view;
     let kustomizations = view.table::<Kustomization>()?.iter();
-    let kustomizations = kustomizations.filter(|(_, row)| is_in_config_map(row.spec.kube_config.as_deref()));
+    let kustomizations = kustomizations.filter(|(_, row)| row.logs_in_by_config_map());
     let releases = view.table::<HelmRelease>()?.iter();
-    let releases = releases.filter(|(_, row)| is_in_config_map(row.spec.kube_config.as_deref()));
+    let releases = releases.filter(|(_, row)| row.logs_in_by_config_map());
     let readers = [
         (Component::Kustomize, kustomizations.count()),
         (Component::Helm, releases.count()),
@@ -50,8 +49,4 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
         }
     }
     Ok(Outcome::Pass)
-}
-
-fn is_in_config_map(remote: Option<&KubeConfig>) -> bool {
-    remote.is_some_and(|remote| remote.config_map_ref.is_some())
 }

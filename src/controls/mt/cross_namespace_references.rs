@@ -7,7 +7,7 @@ use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::{Missing, Owner, Reach, Read, View};
 use crate::kinds::flux_objects::{
-    Alert, HelmRelease, ImageUpdateAutomation, Kustomization, ObjectRef, Receiver,
+    Alert, ArtifactGenerator, HelmRelease, ImageUpdateAutomation, Kustomization, ObjectRef, Receiver,
 };
 
 pub(crate) static CONTROL: Control = Control {
@@ -16,7 +16,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Shared Cluster Multi-tenancy: Lock-down",
     severity: Severities::shared(Severity::High),
     rationale: "An object that uses a source, a credential or the events of another namespace crosses the border between tenants. Once the controllers refuse that, the object stops working: both have to be known before the lock-down.",
-    audit: "The references of Kustomizations, HelmReleases, ImageUpdateAutomations, Alerts and Receivers in namespaces of tenants. Fails when one names another namespace; it weighs nothing when the controller refuses it. References of ImagePolicies need the consent of the ImageRepository and are not judged here.",
+    audit: "The references of Kustomizations, HelmReleases, ImageUpdateAutomations, Alerts, Receivers and the sources of ArtifactGenerators in namespaces of tenants. Fails when one names another namespace; it weighs nothing when the controller refuses it. References of ImagePolicies need the consent of the ImageRepository and are not judged here.",
     remediation: "Copy the source into the tenant's namespace, then set --no-cross-namespace-refs=true on the controller.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
     reads: &[
@@ -26,6 +26,7 @@ pub(crate) static CONTROL: Control = Control {
             Component::Helm,
             Component::ImageAutomation,
             Component::Notification,
+            Component::SourceWatcher,
         ]),
     ],
     parameters: &[],
@@ -35,6 +36,7 @@ pub(crate) static CONTROL: Control = Control {
         &Each::<ImageUpdateAutomation>(automation),
         &Each::<Alert>(alert),
         &Each::<Receiver>(receiver),
+        &Each::<ArtifactGenerator>(generator),
     ]),
 };
 
@@ -80,6 +82,11 @@ fn alert(subject: &ObjectSubject<'_, Alert>) -> Result<Outcome, Missing> {
 fn receiver(subject: &ObjectSubject<'_, Receiver>) -> Result<Outcome, Missing> {
     let references = numbered("resources", &subject.row.spec.resources);
     judge(subject.view, Component::Notification, &references)
+}
+
+fn generator(subject: &ObjectSubject<'_, ArtifactGenerator>) -> Result<Outcome, Missing> {
+    let references = numbered("sources", &subject.row.spec.sources);
+    judge(subject.view, Component::SourceWatcher, &references)
 }
 
 fn numbered<'a>(list: &str, references: &'a [ObjectRef]) -> Vec<Reference<'a>> {

@@ -10,6 +10,7 @@ pub(super) mod aggregated_roles;
 pub(super) mod cached_secrets;
 pub(super) mod cluster_admins;
 pub(super) mod flux_namespace;
+mod object_identity;
 pub(super) mod reconcilers;
 pub(super) mod token_creation;
 

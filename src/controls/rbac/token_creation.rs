@@ -2,12 +2,13 @@
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
-use super::accounts;
+use super::{accounts, object_identity};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::flux::command_line::{Setting, WORKLOAD_IDENTITY_GATE};
-
-use crate::inventory::{Ask, Grant, Missing, Reach, Read, View};
+use crate::inventory::{Ask, Grant, Missing, Reach, Read};
+use crate::kinds::flux_objects::{
+    Bucket, GitRepository, HelmRelease, ImageRepository, Kustomization, OciRepository, Provider,
+};
 use crate::kinds::rbac::ClusterRole;
 
 pub(crate) static CONTROL: Control = Control {
@@ -16,10 +17,20 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Controller rights",
     severity: Severities::always(Severity::Medium),
     rationale: "Whoever may create serviceaccounts/token everywhere can become every ServiceAccount. Flux ships the rule with crd-controller since 2.6 and needs it for object-level workload identity only; Flux 2.10 ships it no more.",
-    audit: "Each ClusterRole that allows to create serviceaccounts/token and is bound everywhere to a controller of Flux, roles that allow everything apart. Fails when no controller has the feature gate ObjectLevelWorkloadIdentity on, or when the controllers are of versions without that gate, whose roles of objects' identities are bound one by one.",
+    audit: "Each ClusterRole that allows to create serviceaccounts/token and is bound everywhere to a controller of Flux, roles that allow everything apart. Fails when no object has an identity: while the feature gate ObjectLevelWorkloadIdentity is off everywhere; since Flux 2.10, which needs no gate, while no default account for workload identity is set and no object names one, for a cloud, for decryption, or by a ConfigMap for a remote cluster. Registries that belong to no cloud are not seen.",
     remediation: "Remove the rule by its content, not by its position; FluxInstance below Flux 2.10: spec.cluster.objectLevelWorkloadIdentity: false.",
     reference: "https://fluxcd.io/flux/installation/configuration/workload-identity/",
-    reads: &[Read::Controllers(&Component::ALL), Read::Access(Reach::Cluster)],
+    reads: &[
+        Read::Controllers(&Component::ALL),
+        Read::Access(Reach::Cluster),
+        Read::cluster::<Kustomization>(),
+        Read::cluster::<HelmRelease>(),
+        Read::cluster::<GitRepository>(),
+        Read::cluster::<OciRepository>(),
+        Read::cluster::<Bucket>(),
+        Read::cluster::<ImageRepository>(),
+        Read::cluster::<Provider>(),
+    ],
     parameters: &[],
     judges: Judges::Objects(&[&Each::<ClusterRole>(judge)]),
 };
@@ -58,7 +69,7 @@ fn judge(subject: &ObjectSubject<'_, ClusterRole>) -> Result<Outcome, Missing> {
             "no controller of Flux is bound to it everywhere",
         ));
     }
-    if is_gate_on_somewhere(subject.view)? {
+    if object_identity::is_used(subject.view)? {
         return Ok(Outcome::Pass);
     }
     Ok(Outcome::fail(Defect {
@@ -68,22 +79,4 @@ fn judge(subject: &ObjectSubject<'_, ClusterRole>) -> Result<Outcome, Missing> {
         message: "controllers of Flux may make tokens of every ServiceAccount and do not need to".to_owned(),
         ..Defect::default()
     }))
-}
-
-fn is_gate_on_somewhere(view: &View<'_>) -> Result<bool, Missing> {
-    let mut unread = None;
-    for component in Component::ALL {
-        for (key, instance) in view.accepted_controllers(component)? {
-            for launch in &instance.launches {
-                match launch.evaluation.gate(WORKLOAD_IDENTITY_GATE) {
-                    Setting::Known { value: true, .. } => return Ok(true),
-                    Setting::Unknown(reason) => unread = Some(format!("{key}: {reason}")),
-                    Setting::Known { .. } | Setting::Unsupported => {}
-                }
-            }
-        }
-    }
-    unread.map_or(Ok(false), |message| {
-        Err(Missing::new("ArgumentNotReadable", message))
-    })
 }

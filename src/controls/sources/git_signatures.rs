@@ -13,7 +13,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::Medium),
     rationale: "Without verification whoever can push to the repository, or stands in for its host, decides what runs in the cluster.",
-    audit: "spec.verify of each GitRepository and its condition SourceVerified of the current generation. Fails when verify is absent, when the signature is refused, or when the source is Ready without having been verified. Included repositories and submodules are not covered by Flux's verification.",
+    audit: "spec.verify of each GitRepository and its condition SourceVerified of the current generation. Fails when verify is absent, when the signature is refused, or when the source is Ready without having been verified. Before source-controller 1.10 the condition stays True when the keys are changed. Included repositories and submodules are not covered by Flux's verification.",
     remediation: "Set spec.verify with the mode TagAndHEAD or HEAD and a Secret with the public keys of those who may sign.",
     reference: "https://fluxcd.io/flux/components/source/gitrepositories/#verification",
     reads: &[],

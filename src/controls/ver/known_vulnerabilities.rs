@@ -7,7 +7,10 @@ use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::advisories::{Advisory, Matter, advisories};
 use crate::inventory::{Missing, Read, View};
-use crate::kinds::flux_objects::{Bucket, CloudUser, GitRepository, HelmChart, OciRepository, Receiver};
+use crate::kinds::flux_objects::appliers::KubeConfig;
+use crate::kinds::flux_objects::{
+    Bucket, CloudUser, GitRepository, HelmChart, HelmRelease, Kustomization, OciRepository, Receiver,
+};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-VER-001",
@@ -15,7 +18,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Versions",
     severity: Severities::always(Severity::High),
     rationale: "A known vulnerability is the first thing that an attacker tries.",
-    audit: "The version in the image's tag against the advisories of src/flux/advisories.yaml, as of the day in the message. An advisory has its own severity; one whose condition is not met, for instance that a bucket exists, is a note. Unknown when the image does not tell its version, and for builds of vendors, who fix without a new tag.",
+    audit: "The version in the image's tag against the advisories of src/flux/advisories.yaml, as of the day in the message. An advisory has its own severity; one whose condition is not met, for instance that a bucket exists, is a note. Fixes of security that nobody gave a CVE are on the list, too. Unknown when the image does not tell its version, and for builds of vendors, who fix without a new tag.",
     remediation: "Upgrade Flux to a release with the fixed controller.",
     reference: "https://github.com/fluxcd/flux2/security/advisories",
     reads: &[
@@ -24,6 +27,8 @@ pub(crate) static CONTROL: Control = Control {
         Read::cluster::<GitRepository>(),
         Read::cluster::<OciRepository>(),
         Read::cluster::<HelmChart>(),
+        Read::cluster::<Kustomization>(),
+        Read::cluster::<HelmRelease>(),
     ],
     parameters: &[],
     judges: Judges::Controllers {
@@ -49,7 +54,10 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             Severity::Info
         };
         let Advisory { id, summary, .. } = advisory;
-        let observed = format!("version {version} has {id}: {summary}");
+        let observed = match id.as_str() {
+            "" => format!("version {version}: {summary}; fixed since, without a CVE"),
+            id => format!("version {version} has {id}: {summary}"),
+        };
         let expected = format!("a version without advisories as of {}", list.date);
         let mut defect = build::defect(subject, observed, expected);
         defect.severity = defect.severity.or(Some(severity));
@@ -70,6 +78,26 @@ fn is_in_use(view: &View<'_>, matter: Matter) -> Result<bool, Missing> {
             let mut receivers = view.table::<Receiver>()?.iter();
             receivers.any(|(_, row)| row.spec.kind.as_str() == "gcr")
         }
+        Matter::GitVerification => {
+            let mut sources = view.table::<GitRepository>()?.iter();
+            sources.any(|(_, row)| row.spec.verify.is_some())
+        }
+        Matter::Kustomization => !view.table::<Kustomization>()?.is_empty(),
+        Matter::Decryption => {
+            let mut appliers = view.table::<Kustomization>()?.iter();
+            appliers.any(|(_, row)| row.spec.decryption.is_some())
+        }
+        Matter::SecretSubstitution => {
+            let appliers = view.table::<Kustomization>()?.iter();
+            let mut filled_in = appliers.flat_map(|(_, row)| &row.spec.post_build.substitute_from);
+            filled_in.any(|from| from.kind.as_str() == "Secret")
+        }
+        Matter::KubeconfigSecret => {
+            let mut appliers = view.table::<Kustomization>()?.iter();
+            let mut releases = view.table::<HelmRelease>()?.iter();
+            appliers.any(|(_, row)| is_in_secret(row.spec.kube_config.as_deref()))
+                || releases.any(|(_, row)| is_in_secret(row.spec.kube_config.as_deref()))
+        }
         Matter::GitRepository => !view.table::<GitRepository>()?.is_empty(),
         Matter::CosignVerification => {
             let mut images = view.table::<OciRepository>()?.iter();
@@ -78,4 +106,8 @@ fn is_in_use(view: &View<'_>, matter: Matter) -> Result<bool, Missing> {
                 || charts.any(|(_, row)| cosign(row.spec.verify.as_ref().map(|it| it.provider.as_str())))
         }
     })
+}
+
+fn is_in_secret(remote: Option<&KubeConfig>) -> bool {
+    remote.is_some_and(|remote| remote.secret_ref.is_some())
 }

@@ -1,5 +1,6 @@
 //! Beyond the document: versions and images.
 
+pub(super) mod api_versions;
 mod build;
 pub(super) mod digest;
 pub(super) mod known_vulnerabilities;

@@ -5,7 +5,9 @@ use super::super::flag::{self, Objection};
 use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::flux::command_line::{Evaluation, ExitCause, Setting, Startup, WORKLOAD_IDENTITY_GATE};
+use crate::flux::command_line::{
+    Evaluation, ExitCause, Setting, Startup, WORKLOAD_IDENTITY_GATE, workload_identity_flags,
+};
 use crate::inventory::Missing;
 use crate::inventory::instances::Launch;
 
@@ -79,7 +81,7 @@ fn is_certain(component: Component, evaluation: &Evaluation) -> Result<(), Missi
         Setting::Known { .. } => None,
         Setting::Unknown(reason) => Some(reason),
     };
-    for flag in account_flags(component) {
+    for flag in workload_identity_flags(component) {
         let unread = match evaluation.text(flag) {
             Setting::Unknown(reason) => Some(format!("--{flag}: {reason}")),
             Setting::Known { value, .. } if !value.is_empty() => gate
@@ -96,25 +98,13 @@ fn is_certain(component: Component, evaluation: &Evaluation) -> Result<(), Missi
 
 /// An empty account is none.
 fn sets_an_account(component: Component, evaluation: &Evaluation) -> bool {
-    account_flags(component)
+    workload_identity_flags(component)
         .iter()
         .any(|flag| match evaluation.text(flag) {
             Setting::Known { value, .. } => !value.is_empty(),
             Setting::Unknown(_) => true,
             Setting::Unsupported => false,
         })
-}
-
-/// On kustomize and helm `--default-service-account` is impersonation and needs no gate.
-const fn account_flags(component: Component) -> &'static [&'static str] {
-    match component {
-        Component::Kustomize => &[
-            "default-decryption-service-account",
-            "default-kubeconfig-service-account",
-        ],
-        Component::Helm => &["default-kubeconfig-service-account"],
-        _ => &["default-service-account"],
-    }
 }
 
 fn last_argument(evaluation: &Evaluation, flag: &str) -> String {

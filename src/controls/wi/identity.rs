@@ -1,7 +1,10 @@
 //! Whether identities of a cloud are in use at all (flux-facts 5.1.1, FSP-WI-008).
 
 use super::super::control::Outcome;
+use super::super::flag;
 use super::super::judges::Subject;
+use crate::api::Severity;
+use crate::flux::flags::Release;
 use crate::inventory::{Missing, ObjectKey};
 use crate::kinds::Kind;
 use crate::kinds::flux_objects::CloudUser;
@@ -29,6 +32,23 @@ where
 {
     let mut rows = subject.view.table::<K>()?.iter();
     Ok(rows.any(|(_, row)| row.cloud().is_some()))
+}
+
+/// Since such a version a controller makes no token of its own account that this cluster accepts: without an identity of
+/// a cloud nobody else is likely to. What is not known counts as bad.
+pub(super) fn weigh_token(subject: &Subject<'_>, outcome: Outcome, since: Release) -> Outcome {
+    let instance = subject.instance;
+    let is_guarded = instance.version.is_some() && flag::reaches(instance.version.as_ref(), since);
+    let has_no_identity = controller_has_identity(subject) == Ok(false) && !instance.has_unread_environment;
+    match outcome {
+        Outcome::Fail(mut defects) if is_guarded && has_no_identity => {
+            for defect in &mut defects {
+                defect.severity = defect.severity.or(Some(Severity::Medium));
+            }
+            Outcome::Fail(defects)
+        }
+        outcome => outcome,
+    }
 }
 
 /// Nobody uses an identity that a default account could limit.

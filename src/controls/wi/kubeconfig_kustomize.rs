@@ -3,9 +3,11 @@
 use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
 use super::super::judges::{Judges, Subject};
+use super::identity;
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::inventory::Missing;
+use crate::inventory::{Missing, Read};
+use crate::kinds::identity::ServiceAccount;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-WI-006",
@@ -17,10 +19,10 @@ pub(crate) static CONTROL: Control = Control {
         dedicated: Some(Severity::Medium),
     },
     rationale: "A kubeConfig.configMapRef without an account makes the controller ask for a token of its own account, with audiences of the tenant's choice, and present it to the tenant's address.",
-    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-kubeconfig-service-account names an account. Not applicable to versions that do not know kubeConfig.configMapRef.",
-    remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-kubeconfig-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Edits with kubectl are reverted.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-kubeconfig-service-account names an account. Since Flux 2.10 no token is made that the cluster itself would accept: medium there, unless the controller has an identity of a cloud or a token of Vault. Not applicable to versions that do not know kubeConfig.configMapRef.",
+    remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-kubeconfig-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. The account must exist in every tenant namespace. Edits with kubectl are reverted.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
-    reads: &[],
+    reads: &[Read::cluster::<ServiceAccount>()],
     parameters: &[],
     judges: Judges::Controllers {
         components: &[Component::Kustomize],
@@ -34,5 +36,6 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             "this version does not know kubeConfig.configMapRef".into(),
         ));
     }
-    flag::must_be_set(subject, "default-kubeconfig-service-account")
+    let outcome = flag::must_be_set(subject, "default-kubeconfig-service-account")?;
+    Ok(identity::weigh_token(subject, outcome, (1, 10, 0)))
 }

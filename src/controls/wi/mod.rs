@@ -9,3 +9,4 @@ pub(super) mod kubeconfig_helm;
 pub(super) mod kubeconfig_kustomize;
 pub(super) mod notification;
 pub(super) mod source;
+pub(super) mod source_watcher;

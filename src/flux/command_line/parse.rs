@@ -13,6 +13,13 @@ pub(super) struct Assignment {
     pub(super) place: Place,
 }
 
+/// A flag that the version may have although the table lacks it, with what it would be set to.
+pub(super) struct Presumption {
+    pub(super) name: String,
+    pub(super) value: Text,
+    pub(super) place: Place,
+}
+
 /// How parsing ended.
 pub(super) enum End {
     /// All arguments were understood.
@@ -26,6 +33,7 @@ pub(super) enum End {
 /// What pflag reads from the arguments.
 pub(super) struct Parsed {
     pub(super) assignments: Vec<Assignment>,
+    pub(super) presumptions: Vec<Presumption>,
     /// Why the process may refuse the arguments although they could be read.
     pub(super) doubt: Option<String>,
     pub(super) end: End,
@@ -45,11 +53,13 @@ pub(super) fn parse(
         version,
         words: words.into_iter(),
         parsed: Vec::new(),
+        presumptions: Vec::new(),
         doubt: None,
     };
     let end = parser.run(check);
     Parsed {
         assignments: parser.parsed,
+        presumptions: parser.presumptions,
         doubt: parser.doubt,
         end,
     }
@@ -60,6 +70,7 @@ struct Parser {
     version: Release,
     words: std::vec::IntoIter<Word>,
     parsed: Vec<Assignment>,
+    presumptions: Vec<Presumption>,
     doubt: Option<String>,
 }
 
@@ -107,15 +118,16 @@ impl Parser {
                 argument: word.text.known.clone(),
             }));
         }
+        let attached = attached.map(|value| Text {
+            known: value.to_owned(),
+            unread: word.text.unread.clone(),
+        });
         let Some(flag) = self.flag(name) else {
-            return self.unlisted(name, attached.is_some(), &word.text.known);
+            return self.unlisted(name, attached, word);
         };
         let place = word.place.clone();
         let value = match attached {
-            Some(value) => Text {
-                known: value.to_owned(),
-                unread: word.text.unread.clone(),
-            },
+            Some(value) => value,
             None if flag.kind == FlagType::Bool => Text {
                 known: "true".to_owned(),
                 unread: None,
@@ -140,28 +152,39 @@ impl Parser {
     }
 
     /// A flag that the table lacks in this version.
-    fn unlisted(&mut self, name: &str, attached: bool, argument: &str) -> Result<Option<Assignment>, End> {
+    fn unlisted(
+        &mut self,
+        name: &str,
+        attached: Option<Text>,
+        word: &Word,
+    ) -> Result<Option<Assignment>, End> {
         if name == "help" {
             return Err(End::Exits(ExitCause::Help));
         }
         if flags::may_be_mtls_flag(self.component, self.version, name) {
             self.doubt = Some(format!("whether this version has --{name} is not known"));
-            if !attached {
-                self.next_value(name)?;
-            }
+            let value = match attached {
+                Some(value) => value,
+                None => self.next_value(name)?,
+            };
+            self.presumptions.push(Presumption {
+                name: name.to_owned(),
+                value,
+                place: word.place.clone(),
+            });
             return Ok(None);
         }
         let (major, minor, _) = self.version;
         if (major, minor) <= flags::newest_minor(self.component) {
             return Err(End::Exits(ExitCause::UnknownFlag {
-                argument: argument.to_owned(),
+                argument: word.text.known.clone(),
             }));
         }
         let doubt = format!(
             "the flags of {} {major}.{minor} are not known, --{name} is new",
             self.component
         );
-        if !attached {
+        if attached.is_none() {
             return Err(End::Unclear(doubt));
         }
         self.doubt = Some(doubt);

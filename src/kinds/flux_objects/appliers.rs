@@ -295,6 +295,11 @@ impl Applier for FluxObject<KustomizationSpec, Applied> {
     fn is_remote(&self) -> bool {
         self.spec.kube_config.is_some()
     }
+
+    fn logs_in_by_config_map(&self) -> bool {
+        let remote = self.spec.kube_config.as_deref();
+        remote.is_some_and(|remote| remote.config_map_ref.is_some())
+    }
 }
 
 impl Applier for FluxObject<HelmReleaseSpec, Released> {
@@ -304,5 +309,10 @@ impl Applier for FluxObject<HelmReleaseSpec, Released> {
 
     fn is_remote(&self) -> bool {
         self.spec.kube_config.is_some()
+    }
+
+    fn logs_in_by_config_map(&self) -> bool {
+        let remote = self.spec.kube_config.as_deref();
+        remote.is_some_and(|remote| remote.config_map_ref.is_some())
     }
 }

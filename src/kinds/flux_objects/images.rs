@@ -25,6 +25,8 @@ pub struct ImageRepositorySpec {
     pub secret_ref: Option<NameRef>,
     /// Which namespaces may refer to it; `None`: only its own.
     pub access_from: Option<AccessFrom>,
+    /// The account whose identity it has.
+    pub service_account_name: Text,
 }
 
 /// `spec.accessFrom`.
@@ -163,5 +165,9 @@ flux_kind!(
 impl CloudUser for FluxObject<ImageRepositorySpec, NoStatus> {
     fn cloud(&self) -> Option<&str> {
         named_provider(&self.spec.provider)
+    }
+
+    fn cloud_account(&self) -> &str {
+        self.spec.service_account_name.as_str()
     }
 }

@@ -3,11 +3,13 @@
 //! What Flux writes all day, revisions and times, is not kept: a row changes when a verdict can.
 
 pub mod appliers;
+pub mod generators;
 pub mod images;
 pub mod notifications;
 pub mod sources;
 
 pub use appliers::{HelmRelease, Kustomization};
+pub use generators::ArtifactGenerator;
 pub use images::{ImagePolicy, ImageRepository, ImageUpdateAutomation};
 pub use notifications::{Alert, Provider, Receiver};
 pub use sources::{Bucket, GitRepository, HelmChart, HelmRepository, OciRepository};
@@ -33,6 +35,8 @@ pub struct FluxObject<S, T> {
 pub trait CloudUser {
     /// The provider; `None`: the object uses no identity of a cloud.
     fn cloud(&self) -> Option<&str>;
+    /// The account whose identity it is; empty when it names none.
+    fn cloud_account(&self) -> &str;
 }
 
 /// An object that changes a cluster.
@@ -41,6 +45,8 @@ pub trait Applier {
     fn account(&self) -> &str;
     /// Whether it changes a remote cluster: its account is one of that cluster.
     fn is_remote(&self) -> bool;
+    /// Whether it logs in to the remote cluster as a ConfigMap says.
+    fn logs_in_by_config_map(&self) -> bool;
 }
 
 /// `spec.provider`, where absent and `generic` are the same.

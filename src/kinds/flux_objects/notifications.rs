@@ -31,6 +31,8 @@ pub struct ProviderSpec {
     pub proxy: Text,
     /// Credential, and maybe the address.
     pub secret_ref: Option<NameRef>,
+    /// The account whose identity it has.
+    pub service_account_name: Text,
 }
 
 /// `spec` of a Receiver.
@@ -129,5 +131,9 @@ impl CloudUser for FluxObject<ProviderSpec, NoStatus> {
     fn cloud(&self) -> Option<&str> {
         const CLOUD_TYPES: [&str; 4] = ["azuredevops", "azureeventhub", "googlepubsub", "gcppubsub"];
         Some(self.spec.kind.as_str()).filter(|kind| CLOUD_TYPES.contains(kind))
+    }
+
+    fn cloud_account(&self) -> &str {
+        self.spec.service_account_name.as_str()
     }
 }

@@ -28,6 +28,8 @@ pub struct GitSpec {
     /// No new revisions are fetched.
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
+    /// The account whose identity it has.
+    pub service_account_name: Text,
 }
 
 /// `spec.ref` of a GitRepository, and what an ImageUpdateAutomation checks out. The first that is set wins.
@@ -74,6 +76,8 @@ pub struct OciSpec {
     pub cert_secret_ref: Option<NameRef>,
     /// Verification of signatures.
     pub verify: Option<OciVerification>,
+    /// The account whose identity it has.
+    pub service_account_name: Text,
 }
 
 /// `spec.ref` of an OCIRepository.
@@ -148,6 +152,8 @@ pub struct HelmChartSpec {
 pub struct BucketSpec {
     /// Host.
     pub endpoint: Text,
+    /// Name of the bucket there.
+    pub bucket_name: Text,
     /// `generic` when empty.
     pub provider: Text,
     /// Plain HTTP.
@@ -157,6 +163,8 @@ pub struct BucketSpec {
     pub secret_ref: Option<NameRef>,
     /// Where temporary credentials are asked for.
     pub sts: Option<SecurityTokenService>,
+    /// The account whose identity it has.
+    pub service_account_name: Text,
 }
 
 /// `spec.sts` of a Bucket.
@@ -233,11 +241,19 @@ impl CloudUser for FluxObject<GitSpec, Fetched> {
     fn cloud(&self) -> Option<&str> {
         named_provider(&self.spec.provider)
     }
+
+    fn cloud_account(&self) -> &str {
+        self.spec.service_account_name.as_str()
+    }
 }
 
 impl CloudUser for FluxObject<OciSpec, Fetched> {
     fn cloud(&self) -> Option<&str> {
         named_provider(&self.spec.provider)
+    }
+
+    fn cloud_account(&self) -> &str {
+        self.spec.service_account_name.as_str()
     }
 }
 
@@ -245,10 +261,18 @@ impl CloudUser for FluxObject<HelmRepositorySpec, NoStatus> {
     fn cloud(&self) -> Option<&str> {
         named_provider(&self.spec.provider)
     }
+
+    fn cloud_account(&self) -> &'static str {
+        ""
+    }
 }
 
 impl CloudUser for FluxObject<BucketSpec, NoStatus> {
     fn cloud(&self) -> Option<&str> {
         named_provider(&self.spec.provider)
+    }
+
+    fn cloud_account(&self) -> &str {
+        self.spec.service_account_name.as_str()
     }
 }

@@ -1,0 +1,4 @@
+//! Beyond the document: artifacts that source-watcher makes.
+
+mod names;
+pub(super) mod reach;
