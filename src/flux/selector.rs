@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::labels::{Label, Labels};
+
 /// A parsed selector: what each label that it names may be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
@@ -84,6 +86,17 @@ impl Selector {
         Overlap::Possible
     }
 
+    /// Whether it selects an object with these labels; `None`: `<` or `>` decides, or a label that is not kept.
+    #[must_use]
+    pub fn selects(&self, labels: &Labels) -> Option<bool> {
+        let fits = |(name, allowed): (&String, &Allowed)| allowed.admits(labels.get(name));
+        let verdicts: Vec<Option<bool>> = self.labels.iter().map(fits).collect();
+        if verdicts.contains(&Some(false)) {
+            return Some(false);
+        }
+        (!verdicts.contains(&None)).then_some(true)
+    }
+
     /// Whether it selects every object.
     #[must_use]
     pub fn selects_everything(&self) -> bool {
@@ -108,6 +121,16 @@ impl Allowed {
         }
     }
 
+    /// Whether a label fits; `None`: that is not known.
+    fn admits(&self, label: Label<'_>) -> Option<bool> {
+        match label {
+            Label::NotKept => None,
+            Label::Absent => Some(self.absent),
+            Label::Is(value) if !self.values.include(value) => Some(false),
+            Label::Is(_) => (!self.compared).then_some(true),
+        }
+    }
+
     /// Whether the label can neither be missing nor have a value.
     fn is_impossible(&self) -> bool {
         !self.absent && matches!(&self.values, Values::Only(values) if values.is_empty())
@@ -117,6 +140,13 @@ impl Allowed {
 impl Values {
     fn any() -> Self {
         Self::AllBut(BTreeSet::new())
+    }
+
+    fn include(&self, value: &str) -> bool {
+        match self {
+            Self::Only(values) => values.contains(value),
+            Self::AllBut(values) => !values.contains(value),
+        }
     }
 
     fn and(&self, other: &Self) -> Self {
@@ -271,7 +301,7 @@ impl<'a> Tokens<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
-    use super::{Overlap, Selector};
+    use super::{Labels, Overlap, Selector};
     use proptest::prelude::*;
 
     const VALUES: [&str; 4] = ["", "a", "b", "c"];
@@ -330,6 +360,33 @@ mod tests {
             let expected = if found { Overlap::Possible } else { Overlap::Disjoint };
             prop_assert_eq!(parsed(&one).overlap(&parsed(&two)), expected);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn an_object_is_selected_when_every_requirement_holds(
+            all in selector(), x in 0..5_usize, y in 0..5_usize,
+        ) {
+            let value = |at: usize| VALUES.get(at).copied();
+            let names = ["x", "sharding.fluxcd.io/key"];
+            let set = names.iter().zip([value(x), value(y)]);
+            let labels = set.filter_map(|(name, value)| Some(((*name).to_owned(), value?.to_owned())));
+            let parts: Vec<String> = all.iter().map(text).collect();
+            let selector = Selector::parse(&parts.join(",")).unwrap();
+            let expected = all.iter().all(|it| holds(it, &[value(x), value(y)]));
+            prop_assert_eq!(selector.selects(&Labels::of(&labels.collect())), Some(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_of_an_object_is_not_decided() {
+        let labels = Labels::of(&[("k".to_owned(), "2".to_owned())].into());
+        let selects = |text: &str| Selector::parse(text).unwrap().selects(&labels);
+        assert_eq!(selects("k>1"), None);
+        assert_eq!(selects("other>1"), Some(false));
+        assert_eq!(selects("kustomize.toolkit.fluxcd.io/name=a"), None);
+        assert_eq!(selects("kustomize.toolkit.fluxcd.io/name=a,k=1"), Some(false));
+        assert_eq!(selects(""), Some(true));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! CustomResourceDefinitions, by metadata: who installed Flux's, and which policies of network plugins exist.
+//! CustomResourceDefinitions, by metadata: who installed Flux's, and which policies and ways into the cluster exist
+//! that are not read.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,19 @@ pub const POLICIES_OF_PLUGINS: [&str; 9] = [
     "networkpolicies.projectcalico.org",
 ];
 
+/// Kinds of ways into the cluster beside Ingresses and HTTPRoutes. Where they lead is not read.
+pub const OTHER_ROUTES: [&str; 9] = [
+    "grpcroutes.gateway.networking.k8s.io",
+    "httpproxies.projectcontour.io",
+    "ingressroutes.traefik.containo.us",
+    "ingressroutes.traefik.io",
+    "mappings.getambassador.io",
+    "tcproutes.gateway.networking.k8s.io",
+    "tlsroutes.gateway.networking.k8s.io",
+    "virtualservices.networking.istio.io",
+    "virtualservices.gateway.solo.io",
+];
+
 /// `apiextensions.k8s.io/v1 CustomResourceDefinition`.
 pub struct CustomResourceDefinition;
 
@@ -40,7 +54,9 @@ impl Kind for CustomResourceDefinition {
     };
 
     fn project(meta: &Meta, _object: &str) -> Result<Option<CrdRow>, serde_json::Error> {
-        let ours = POLICIES_OF_PLUGINS.contains(&meta.name.as_str())
+        let name = meta.name.as_str();
+        let ours = POLICIES_OF_PLUGINS.contains(&name)
+            || OTHER_ROUTES.contains(&name)
             || meta.name.ends_with(".fluxcd.io")
             || meta.name.ends_with(".fluxcd.controlplane.io")
             || meta.name.ends_with(".clusterconfig.azure.com");

@@ -7,16 +7,21 @@
 pub mod cni;
 pub mod crd;
 pub mod flux_objects;
+pub mod gateway;
 pub mod identity;
+pub mod ingress;
 pub mod lease;
 pub mod meta;
+pub mod monitoring;
 pub mod namespace;
 pub mod network_policy;
 pub mod own;
 pub mod pod;
 mod pod_security;
+pub mod port;
 pub mod rbac;
 pub mod selector;
+pub mod service;
 pub mod workload;
 
 use std::any::Any;
@@ -156,6 +161,11 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<rbac::ClusterRoleBinding>(),
     Entry::of::<network_policy::NetworkPolicy>(),
     Entry::of::<cni::DaemonSet>(),
+    Entry::of::<service::Service>(),
+    Entry::of::<ingress::Ingress>(),
+    Entry::of::<gateway::HttpRoute>(),
+    Entry::of::<gateway::Gateway>(),
+    Entry::of::<monitoring::PrometheusRule>(),
     Entry::of::<flux_objects::GitRepository>(),
     Entry::of::<flux_objects::OciRepository>(),
     Entry::of::<flux_objects::HelmRepository>(),

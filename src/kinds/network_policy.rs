@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde::Deserialize;
 
 use super::meta::null_as_default;
+use super::port::Port;
 use super::selector::LabelSelector;
 use super::{Descriptor, Kind, Meta, Origin};
 
@@ -132,15 +133,8 @@ struct BlockWire {
 #[serde(rename_all = "camelCase")]
 struct PortWire {
     protocol: Option<String>,
-    port: Option<NumberOrName>,
+    port: Option<Port>,
     end_port: Option<u16>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NumberOrName {
-    Number(u16),
-    Name(Box<str>),
 }
 
 impl RuleWire {
@@ -177,8 +171,8 @@ impl PortWire {
         }
         Some(match self.port {
             None => Ports::Numbers(0..=u16::MAX),
-            Some(NumberOrName::Number(first)) => Ports::Numbers(first..=self.end_port.unwrap_or(first)),
-            Some(NumberOrName::Name(name)) => Ports::Named(name),
+            Some(Port::Number(first)) => Ports::Numbers(first..=self.end_port.unwrap_or(first)),
+            Some(Port::Name(name)) => Ports::Named(name),
         })
     }
 }

@@ -75,23 +75,24 @@ fn automation(subject: &ObjectSubject<'_, ImageUpdateAutomation>) -> Result<Outc
 }
 
 fn alert(subject: &ObjectSubject<'_, Alert>) -> Result<Outcome, Missing> {
-    let references = numbered("eventSources", &subject.row.spec.event_sources);
+    let sources = subject.row.spec.event_sources.iter();
+    let references = numbered("eventSources", sources.map(|source| &source.objects));
     judge(subject.view, Component::Notification, &references)
 }
 
 fn receiver(subject: &ObjectSubject<'_, Receiver>) -> Result<Outcome, Missing> {
-    let references = numbered("resources", &subject.row.spec.resources);
+    let references = numbered("resources", subject.row.spec.resources.iter());
     judge(subject.view, Component::Notification, &references)
 }
 
 fn generator(subject: &ObjectSubject<'_, ArtifactGenerator>) -> Result<Outcome, Missing> {
-    let references = numbered("sources", &subject.row.spec.sources);
+    let references = numbered("sources", subject.row.spec.sources.iter());
     judge(subject.view, Component::SourceWatcher, &references)
 }
 
-fn numbered<'a>(list: &str, references: &'a [ObjectRef]) -> Vec<Reference<'a>> {
-    let references = references.iter().enumerate();
+fn numbered<'a>(list: &str, references: impl Iterator<Item = &'a ObjectRef>) -> Vec<Reference<'a>> {
     references
+        .enumerate()
         .map(|(position, reference)| (format!("spec.{list}[{position}].namespace"), reference))
         .collect()
 }

@@ -19,12 +19,15 @@ use serde::{Deserialize, Deserializer};
 
 use super::meta::null_as_default;
 use super::{Descriptor, Meta, Origin};
+use crate::flux::labels::Labels;
 
 /// An object of Flux: where it comes from, and what controls read of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FluxObject<S, T> {
     /// Where it comes from.
     pub origin: Origin,
+    /// Which controllers and which Alerts choose it.
+    pub labels: Labels,
     /// What its author asks for.
     pub spec: S,
     /// What its controller says.
@@ -209,6 +212,7 @@ where
     let wire: Wire<S, T::Wire> = serde_json::from_str(object)?;
     Ok(Some(FluxObject {
         origin: meta.origin(descriptor),
+        labels: Labels::of(&meta.labels),
         spec: wire.spec,
         status: T::new(wire.status, meta.generation),
     }))

@@ -1,5 +1,7 @@
 //! What leaves the cluster as alerts, and what may enter as webhooks.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::super::meta::null_as_default;
@@ -15,7 +17,32 @@ const GROUP: &str = "notification.toolkit.fluxcd.io";
 pub struct AlertSpec {
     /// Whose events are sent.
     #[serde(deserialize_with = "null_as_default")]
-    pub event_sources: Vec<ObjectRef>,
+    pub event_sources: Box<[EventSource]>,
+    /// `info` when empty, which sends errors as well; or `error`.
+    pub event_severity: Text,
+    /// Where they are sent: a Provider of the same namespace.
+    pub provider_ref: NameRef,
+    /// Regular expressions one of which a message has to fit; none: all are sent.
+    #[serde(deserialize_with = "null_as_default")]
+    pub inclusion_list: Box<[Text]>,
+    /// Regular expressions none of which a message may fit.
+    #[serde(deserialize_with = "null_as_default")]
+    pub exclusion_list: Box<[Text]>,
+    /// Nothing is sent.
+    #[serde(deserialize_with = "null_as_default")]
+    pub suspend: bool,
+}
+
+/// One of `spec.eventSources` of an Alert.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventSource {
+    /// The objects; `*` stands for every name.
+    #[serde(flatten)]
+    pub objects: ObjectRef,
+    /// Labels that they must have.
+    #[serde(deserialize_with = "null_as_default")]
+    pub match_labels: BTreeMap<Text, Text>,
 }
 
 /// `spec` of a Provider.
@@ -33,6 +60,9 @@ pub struct ProviderSpec {
     pub secret_ref: Option<NameRef>,
     /// The account whose identity it has.
     pub service_account_name: Text,
+    /// Nothing is sent.
+    #[serde(deserialize_with = "null_as_default")]
+    pub suspend: bool,
 }
 
 /// `spec` of a Receiver.

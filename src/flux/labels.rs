@@ -1,0 +1,68 @@
+//! The labels of an object that selectors of Flux may ask for.
+
+use std::collections::BTreeMap;
+
+/// Labels that Flux puts on whatever it applies: on nearly every object, and hardly ever asked for. Not kept.
+const OWNERSHIP: [&str; 4] = [
+    "helm.toolkit.fluxcd.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "resourceset.fluxcd.controlplane.io/",
+    "fluxcd.controlplane.io/",
+];
+
+/// Labels without those of ownership, ordered by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels(Box<[(Box<str>, Box<str>)]>);
+
+/// What is known of one label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label<'a> {
+    /// The object has it, with this value.
+    Is(&'a str),
+    /// The object has none of this name.
+    Absent,
+    /// Labels of this name are not kept.
+    NotKept,
+}
+
+impl Labels {
+    /// Keeps an object's labels.
+    #[must_use]
+    pub fn of(labels: &BTreeMap<String, String>) -> Self {
+        let kept = labels.iter().filter(|(name, _)| !is_ownership(name));
+        Self(
+            kept.map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                .collect(),
+        )
+    }
+
+    /// The label of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Label<'_> {
+        if is_ownership(name) {
+            return Label::NotKept;
+        }
+        let found = self.0.iter().find(|(known, _)| **known == *name);
+        found.map_or(Label::Absent, |(_, value)| Label::Is(value))
+    }
+}
+
+fn is_ownership(name: &str) -> bool {
+    OWNERSHIP.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Label, Labels};
+
+    #[test]
+    fn a_label_that_is_not_kept_is_not_absent() {
+        let owned =
+            ["team", "kustomize.toolkit.fluxcd.io/name"].map(|name| (name.to_owned(), "a".to_owned()));
+        let labels = Labels::of(&owned.into());
+        assert_eq!(labels.get("team"), Label::Is("a"));
+        assert_eq!(labels.get("other"), Label::Absent);
+        assert_eq!(labels.get("kustomize.toolkit.fluxcd.io/name"), Label::NotKept);
+        assert_eq!(labels.get("helm.toolkit.fluxcd.io/name"), Label::NotKept);
+    }
+}
