@@ -2,10 +2,12 @@
 //! `docs/controls` and one line of [`CATALOGUE`].
 
 mod address;
+mod alerting;
 mod cfg;
 pub mod control;
 mod ded;
 pub mod document;
+mod exposure;
 pub mod flag;
 mod generators;
 mod helm;
@@ -19,6 +21,7 @@ mod mtls;
 mod net;
 mod node;
 mod notify;
+mod opr;
 mod pod;
 mod power;
 mod range;
@@ -42,6 +45,7 @@ pub const DOCUMENT: &str = "https://fluxcd.io/flux/security/best-practices/";
 
 /// Every control, ordered by id.
 pub static CATALOGUE: &[&Control] = &[
+    &ded::remote_alerts::CONTROL,
     &ded::tenant_rights::CONTROL,
     &ded::break_glass::CONTROL,
     &helm::insecure_kubeconfig_exec::CONTROL,
@@ -70,6 +74,7 @@ pub static CATALOGUE: &[&Control] = &[
     &res::critical_lanes::CONTROL,
     &res::unique_selectors::CONTROL,
     &res::namespaced_lanes::CONTROL,
+    &res::served::CONTROL,
     &res::locked_shards::CONTROL,
     &res::concurrency::CONTROL,
     &sec::decryption_configured::CONTROL,
@@ -117,7 +122,10 @@ pub static CATALOGUE: &[&Control] = &[
     &notify::google_receivers::CONTROL,
     &notify::broad_receivers::CONTROL,
     &notify::oidc_providers::CONTROL,
+    &notify::exposed_ports::CONTROL,
+    &notify::root_alert::CONTROL,
     &notify::path_metrics::CONTROL,
+    &opr::web_interface::CONTROL,
     &pod::restricted::CONTROL,
     &pod::namespace_level::CONTROL,
     &pod::additions::CONTROL,

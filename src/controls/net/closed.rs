@@ -14,7 +14,7 @@ pub(super) const ENDPOINT: u16 = 9090;
 ///
 /// # Errors
 /// The cluster knows a kind of such policies, or its kinds cannot be seen.
-pub(super) fn only_network_policies(view: &View<'_>) -> Result<(), Missing> {
+pub(in crate::controls) fn only_network_policies(view: &View<'_>) -> Result<(), Missing> {
     let mut kinds = view.table::<CustomResourceDefinition>()?.iter();
     match kinds.find(|(key, _)| POLICIES_OF_PLUGINS.contains(&&*key.name)) {
         None => Ok(()),
@@ -29,7 +29,7 @@ pub(super) fn only_network_policies(view: &View<'_>) -> Result<(), Missing> {
 ///
 /// # Errors
 /// NetworkPolicies of the namespace cannot all be seen, or none of its pods' labels.
-pub(super) fn ingress<'a>(subject: &Subject<'a>) -> Result<Vec<Ingress<'a>>, Missing> {
+pub(in crate::controls) fn ingress<'a>(subject: &Subject<'a>) -> Result<Vec<Ingress<'a>>, Missing> {
     let mut pods = Vec::new();
     for launch in &subject.instance.launches {
         let policies = subject.view.siblings::<NetworkPolicy>()?;

@@ -1,6 +1,6 @@
 //! Network isolation.
 
-mod closed;
+pub(super) mod closed;
 pub(super) mod enforced;
 pub(super) mod enforcement_attested;
 pub(super) mod isolated;

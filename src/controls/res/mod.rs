@@ -5,4 +5,5 @@ pub(super) mod critical_lanes;
 mod lane;
 pub(super) mod locked_shards;
 pub(super) mod namespaced_lanes;
+pub(super) mod served;
 pub(super) mod unique_selectors;

@@ -34,6 +34,18 @@ pub struct FluxObject<S, T> {
     pub status: T,
 }
 
+/// An object that controllers choose by its labels.
+pub trait Labelled {
+    /// Its labels.
+    fn labels(&self) -> &Labels;
+}
+
+impl<S, T> Labelled for FluxObject<S, T> {
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+}
+
 /// Whether a provider of a cloud authenticates the object, so that no static credential is needed.
 pub trait CloudUser {
     /// The provider; `None`: the object uses no identity of a cloud.

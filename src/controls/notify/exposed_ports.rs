@@ -1,0 +1,95 @@
+//! FSX-NOT-006: Of notification-controller only webhooks are exposed, and by TLS.
+
+use std::collections::BTreeSet;
+
+use super::super::control::{Control, Defect, Outcome, Severities};
+use super::super::exposure::{self, Way};
+use super::super::flag;
+use super::super::judges::{Judges, Subject};
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::command_line::Setting;
+use crate::inventory::{Missing, Read};
+use crate::kinds::crd::CustomResourceDefinition;
+use crate::kinds::gateway::{Gateway, HttpRoute};
+use crate::kinds::ingress::{Ingress, Tls};
+use crate::kinds::service::Service;
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSX-NOT-006",
+    title: "Of notification-controller only webhooks are exposed, and by TLS",
+    chapter: "Beyond the document: Notifications",
+    severity: Severities::always(Severity::Medium),
+    rationale: "Port 9090 takes events in the name of any object from whoever sends them. The path of a webhook is a part of its secret, and without TLS it is read on the way.",
+    audit: "The Services that select the controller's pods, and which of them are of type NodePort or LoadBalancer, have external addresses, or are behind an Ingress or an HTTPRoute with its Gateways. Fails when a way leads to another port than that of --receiverAddr, and when one to that port has no TLS: an Ingress without spec.tls for the host, a listener of protocol HTTP, a Service that is open by itself. Unknown when an annotation of some controller may encrypt it, and when CustomResourceDefinitions of other kinds of routes exist and nothing else fails.",
+    remediation: "Lead an Ingress or an HTTPRoute to the Service webhook-receiver, with a certificate, and leave the Service notification-controller to the cluster.",
+    reference: "https://fluxcd.io/flux/guides/webhook-receivers/",
+    reads: &[
+        Read::namespace::<Service>(),
+        Read::namespace::<Ingress>(),
+        Read::cluster::<HttpRoute>(),
+        Read::cluster::<Gateway>(),
+        Read::cluster::<CustomResourceDefinition>(),
+    ],
+    parameters: &[],
+    judges: Judges::Controllers {
+        components: &[Component::Notification],
+        judge,
+    },
+};
+
+fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
+    let mut defects = Vec::new();
+    let mut undecided = Ok(());
+    let ways = exposure::ways(subject)?;
+    let webhooks = if ways.is_empty() {
+        BTreeSet::new()
+    } else {
+        webhook_ports(subject)?
+    };
+    for way in ways {
+        let Way { by, port, tls, .. } = way;
+        let observed = match tls {
+            _ if !webhooks.contains(&port) => {
+                format!("{by} leads to port {port}, which is not that of webhooks")
+            }
+            Tls::On => continue,
+            Tls::Off => format!("{by} leads to webhooks without TLS"),
+            Tls::NotTold(what) => {
+                let message = format!("whether {by} is encrypted depends on {what}, which is not read");
+                undecided = undecided.and(Err(Missing::new("EncryptionNotRead", message)));
+                continue;
+            }
+        };
+        defects.push(Defect {
+            message: format!("{}: {observed}", subject.key),
+            observed,
+            expected: "ways to webhooks only, by TLS".to_owned(),
+            severity: flag::weight(subject),
+            about: Some(by),
+            ..Defect::default()
+        });
+    }
+    if !defects.is_empty() {
+        return Ok(Outcome::Fail(defects));
+    }
+    undecided?;
+    exposure::only_known_routes(subject.view)?;
+    Ok(Outcome::Pass)
+}
+
+/// Where webhooks are taken.
+fn webhook_ports(subject: &Subject<'_>) -> Result<BTreeSet<u16>, Missing> {
+    let unread = |why: &str| Missing::new("ArgumentNotReadable", format!("--receiverAddr: {why}"));
+    let mut ports = BTreeSet::new();
+    for launch in &subject.instance.launches {
+        let address = match launch.evaluation.text("receiverAddr") {
+            Setting::Known { value, .. } => value,
+            Setting::Unsupported => continue,
+            Setting::Unknown(why) => return Err(unread(&why)),
+        };
+        let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+        ports.insert(port.ok_or_else(|| unread("it names no port"))?);
+    }
+    Ok(ports)
+}

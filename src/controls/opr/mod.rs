@@ -1,0 +1,3 @@
+//! Beyond the document: flux-operator.
+
+pub(super) mod web_interface;

@@ -1,0 +1,132 @@
+//! FSP-RES-004: Every object has a controller.
+
+use super::super::control::{Control, Defect, Outcome, Severities};
+use super::super::judges::{Each, Judges, ObjectSubject};
+use super::lane;
+use crate::api::Severity;
+use crate::flux::Component;
+use crate::flux::labels::Labels;
+use crate::inventory::{Instance, InstanceKey, Missing, Read};
+use crate::kinds::Kind;
+use crate::kinds::flux_objects::{
+    Alert, Bucket, GitRepository, HelmChart, HelmRelease, HelmRepository, ImagePolicy, ImageRepository,
+    ImageUpdateAutomation, Kustomization, Labelled, OciRepository, Receiver,
+};
+
+pub(crate) static CONTROL: Control = Control {
+    id: "FSP-RES-004",
+    title: "Every object has a controller",
+    chapter: "Resource Isolation",
+    severity: Severities::always(Severity::Medium),
+    rationale: "With shards an object chooses its controller by a label. One that no controller selects is never reconciled, and nothing says so: revisions stay where they are, drift is not repaired.",
+    audit: "The labels and the namespace of each source, applier, image object, Alert and Receiver, against what each running controller of its type watches: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector; the template and each pod have to select it. Fails when no controller does. HelmCharts are judged by their own labels, also those that helm-controller makes. Unknown when a comparison by < or > decides, or a label that Flux itself puts on what it applies: those are not kept. HelmRepositories of type oci need no controller.",
+    remediation: "Give the object the label of a shard that exists, or run a controller without one. The label of a HelmChart that a HelmRelease makes goes into its spec.chart.metadata.labels.",
+    reference: "https://fluxcd.io/flux/installation/configuration/sharding/",
+    reads: &[Read::Controllers(&[
+        Component::Source,
+        Component::Kustomize,
+        Component::Helm,
+        Component::Notification,
+        Component::ImageReflector,
+        Component::ImageAutomation,
+    ])],
+    parameters: &[],
+    judges: Judges::Objects(&[
+        &Each::<GitRepository>(source),
+        &Each::<OciRepository>(source),
+        &Each::<HelmRepository>(helm_repository),
+        &Each::<HelmChart>(chart),
+        &Each::<Bucket>(source),
+        &Each::<Kustomization>(|subject| served(subject, Component::Kustomize)),
+        &Each::<HelmRelease>(|subject| served(subject, Component::Helm)),
+        &Each::<ImageRepository>(|subject| served(subject, Component::ImageReflector)),
+        &Each::<ImagePolicy>(|subject| served(subject, Component::ImageReflector)),
+        &Each::<ImageUpdateAutomation>(|subject| served(subject, Component::ImageAutomation)),
+        &Each::<Alert>(|subject| served(subject, Component::Notification)),
+        &Each::<Receiver>(|subject| served(subject, Component::Notification)),
+    ]),
+};
+
+fn source<K>(subject: &ObjectSubject<'_, K>) -> Result<Outcome, Missing>
+where
+    K: Kind,
+    K::Row: Labelled,
+{
+    served(subject, Component::Source)
+}
+
+fn helm_repository(subject: &ObjectSubject<'_, HelmRepository>) -> Result<Outcome, Missing> {
+    if subject.row.spec.kind.as_str() == "oci" {
+        return Ok(Outcome::not_applicable(
+            "a HelmRepository of type oci needs no controller",
+        ));
+    }
+    source(subject)
+}
+
+/// helm-controller makes most of them, and they do not inherit the labels of their HelmReleases.
+fn chart(subject: &ObjectSubject<'_, HelmChart>) -> Result<Outcome, Missing> {
+    let Outcome::Fail(mut defects) = source(subject)? else {
+        return Ok(Outcome::Pass);
+    };
+    for defect in &mut defects {
+        defect.expected = "a label that a running controller selects, in spec.chart.metadata.labels of the HelmRelease that makes it".to_owned();
+    }
+    Ok(Outcome::Fail(defects))
+}
+
+fn served<K>(subject: &ObjectSubject<'_, K>, component: Component) -> Result<Outcome, Missing>
+where
+    K: Kind,
+    K::Row: Labelled,
+{
+    let mut observed = format!("no {component} runs");
+    let mut unknown = None;
+    for (key, instance) in subject.view.accepted_controllers(component)? {
+        if instance.inactive {
+            continue;
+        }
+        observed = format!("no running {component} selects it");
+        match selects(key, instance, &subject.key.namespace, subject.row.labels()) {
+            Ok(true) => return Ok(Outcome::Pass),
+            Ok(false) => {}
+            Err(missing) => unknown = unknown.or(Some(missing)),
+        }
+    }
+    if let Some(missing) = unknown {
+        return Err(missing);
+    }
+    Ok(Outcome::fail(Defect {
+        field: "metadata.labels".to_owned(),
+        message: format!("{} {}: {observed}", K::DESCRIPTOR.kind, subject.key),
+        observed,
+        expected: "a label that a running controller selects".to_owned(),
+        ..Defect::default()
+    }))
+}
+
+/// Whether a controller watches an object, by its template and by each of its pods.
+fn selects(
+    key: &InstanceKey,
+    instance: &Instance,
+    namespace: &str,
+    labels: &Labels,
+) -> Result<bool, Missing> {
+    let mut is_sure = true;
+    let lanes = lane::lanes(key, instance)?;
+    for lane in &lanes {
+        if lane.namespace.as_deref().is_some_and(|only| only != namespace) {
+            return Ok(false);
+        }
+        match lane.selector.selects(labels) {
+            Some(true) => {}
+            Some(false) => return Ok(false),
+            None => is_sure = false,
+        }
+    }
+    if is_sure && !lanes.is_empty() {
+        return Ok(true);
+    }
+    let message = format!("whether {key} selects it depends on < or >, or on a label that is not kept");
+    Err(Missing::new("SelectorNotDecided", message))
+}
