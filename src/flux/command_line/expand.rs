@@ -116,14 +116,16 @@ impl<'a> Environment<'a> {
     }
 
     /// What the process finds in this variable; `None` when it is not set.
+    ///
+    /// Variables of Services are left out: one named `web-server` sets `WEB_SERVER_PORT` to a URL, with which
+    /// flux-operator does not start.
     pub(super) fn variable(&self, name: &str) -> Option<Text> {
         if let Some(text) = self.variables.get(name) {
             return Some(text.clone());
         }
-        let why = self.may_be_set_elsewhere(name)?;
-        Some(Text {
+        self.has_env_from.then(|| Text {
             known: String::new(),
-            unread: Some(why),
+            unread: Some("envFrom, perhaps".to_owned()),
         })
     }
 
