@@ -8,7 +8,7 @@ use flux_security_operator::inventory::{Coverage, Delta};
 use flux_security_operator::kinds::KindId;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{deployment, engine, kind, pod, posture, remove, upsert};
+use support::{deployment, engine, flux_operator, kind, pod, posture, remove, upsert};
 
 #[derive(Clone, Debug)]
 enum Edit {
@@ -72,7 +72,27 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
     });
-    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network()]
+    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network(), 2 => traffic()]
+}
+
+/// What tells somebody of failures, and what lets somebody in.
+fn traffic() -> impl Strategy<Value = Value> {
+    let namespace = prop_oneof![Just("tenant"), Just("flux-system")];
+    let name = prop_oneof![Just("*"), Just("flux-system"), Just("k3")];
+    let port = prop_oneof![Just(9090), Just(9292)];
+    (0..6_u8, namespace, name, port, any::<bool>()).prop_map(|(number, namespace, name, port, flag)| {
+        let kind = ["Alert", "Provider", "Service", "Ingress", "PrometheusRule", "Deployment"][usize::from(number)];
+        let backend = json!({"service": {"name": "it", "port": {"number": 80}}});
+        let spec = match kind {
+            "Alert" => json!({"suspend": flag, "eventSources": [{"kind": "Kustomization", "name": name}], "providerRef": {"name": "it"}}),
+            "Provider" => json!({"type": "slack", "address": if flag {"https://hook.example"} else {""}}),
+            "Service" => json!({"type": if flag {"NodePort"} else {""}, "selector": {"app": "notification-controller"}, "ports": [{"port": 80, "targetPort": port}]}),
+            "Ingress" => json!({"defaultBackend": backend, "tls": if flag {json!([{}])} else {json!(7)}}),
+            "PrometheusRule" => json!({"groups": [{"expr": if flag {"gotk_resource_info"} else {"up"}}]}),
+            _ => return flux_operator("0.58.1", &[], &[("WEB_SERVER_PORT", if flag {"9080"} else {"0"})]),
+        };
+        json!({"kind": kind, "metadata": {"name": "it", "namespace": namespace}, "spec": spec})
+    })
 }
 
 /// Policies of the network, and what decides whether they hold.
@@ -172,7 +192,10 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("NetworkPolicy"),
         Just("CustomResourceDefinition"),
         Just("Kustomization"),
-        Just("GitRepository")
+        Just("GitRepository"),
+        Just("Alert"),
+        Just("Service"),
+        Just("PrometheusRule")
     ];
     let coverage = prop_oneof![
         Just(Coverage::Synced),
@@ -199,14 +222,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn step_by_step_is_from_scratch(edits in proptest::collection::vec(edit(), 1..40)) {
-        let mut stepwise = engine(Tenancy::Shared);
+    fn step_by_step_is_from_scratch(
+        edits in proptest::collection::vec(edit(), 1..40),
+        tenancy in prop_oneof![3 => Just(Tenancy::Shared), 1 => Just(Tenancy::Dedicated)],
+    ) {
+        let mut stepwise = engine(tenancy);
         for edit in &edits {
             stepwise.ingest([delta(edit)]);
         }
         let incremental = posture(&stepwise);
 
-        let mut at_once = engine(Tenancy::Shared);
+        let mut at_once = engine(tenancy);
         at_once.ingest(edits.iter().map(delta));
         prop_assert_eq!(&posture(&at_once), &incremental);
 

@@ -9,7 +9,8 @@ use std::time::Instant;
 use anyhow::ensure;
 use controlplane::scenario::{PATIENCE, SHARED, installed, result, set_args, until};
 use controlplane::{ControlPlane, Operator, wait_for};
-use serde_json::Value;
+use flux_security_operator::kinds::{Descriptor, KindId};
+use serde_json::{Value, json};
 
 const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
 
@@ -33,6 +34,44 @@ spec:
 
 /// Verb and resource; `get leases.coordination.k8s.io`, `patch fluxsecurityreports.fluxsecurity.dev/status`.
 type Right = String;
+
+/// Serves the watched kinds that come with other projects than Flux: what is not served is not asked for.
+fn serve_kinds_of_others(control_plane: &ControlPlane) {
+    let custom = KindId::all()
+        .map(|kind| kind.entry().descriptor)
+        .filter(|it| it.custom);
+    for descriptor in custom {
+        if control_plane.get(&["crd", &descriptor.resource()]).is_err() {
+            control_plane.apply(&definition(&descriptor).to_string()).unwrap();
+        }
+    }
+    control_plane
+        .kubectl(&[
+            "wait",
+            "--for=condition=Established",
+            "crd",
+            "--all",
+            "--timeout=30s",
+        ])
+        .unwrap();
+}
+
+/// A CustomResourceDefinition that takes anything.
+fn definition(descriptor: &Descriptor) -> Value {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        // The API server asks for it in groups of Kubernetes' own.
+        "metadata": {"name": descriptor.resource(), "annotations": {"api-approved.kubernetes.io": "unapproved, of a test"}},
+        "spec": {
+            "group": descriptor.group,
+            "scope": "Namespaced",
+            "names": {"kind": descriptor.kind, "plural": descriptor.plural},
+            "versions": [{"name": descriptor.versions[0], "served": true, "storage": true, "schema": schema}],
+        },
+    })
+}
 
 /// Everything that the operator does in its life: a report, a drift, repairs of reports, a bad policy, a deleted one,
 /// a second start.
@@ -165,6 +204,7 @@ fn combinations(rule: &Value) -> Vec<(String, String, String)> {
 #[test]
 fn every_right_is_used_and_none_is_missing() {
     let control_plane = installed();
+    serve_kinds_of_others(&control_plane);
     let started = Instant::now();
     live(&control_plane);
     let (granted, refused) = asked(&control_plane);

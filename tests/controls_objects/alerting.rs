@@ -101,7 +101,7 @@ fn remote() -> Vec<Case> {
     let refusing = || notification(&["--no-cross-namespace-refs=true"]);
     let secret_flag = { let mut it = notification(&["--no-cross-namespace-refs=$(REFS)"]); it["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap().push(json!({"name": "REFS", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}})); it };
     vec![
-        ("FSP-DED-001", "every Kustomization", with(&[all(), chat("tenant")]), Pass),
+        ("FSP-DED-001", "FSP-DED-001 Alerts have no status: that one exists and is not suspended is all there is to see", with(&[all(), chat("tenant")]), Pass),
         ("FSP-DED-001", "none", with(&[]), Fail),
         ("FSP-DED-001", "a HelmRelease as well", with(&[release.clone(), all(), chat("tenant")]), Fail),
         ("FSP-DED-001", "both kinds", with(&[release, watches(json!([{"kind": "Kustomization", "name": "*"}, {"kind": "HelmRelease", "name": "app"}])), chat("tenant")]), Pass),

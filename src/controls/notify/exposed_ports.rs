@@ -21,7 +21,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Notifications",
     severity: Severities::always(Severity::Medium),
     rationale: "Port 9090 takes events in the name of any object from whoever sends them. The path of a webhook is a part of its secret, and without TLS it is read on the way.",
-    audit: "The Services that select the controller's pods, and which of them are of type NodePort or LoadBalancer, have external addresses, or are behind an Ingress or an HTTPRoute with its Gateways. Fails when a way leads to another port than that of --receiverAddr, and when one to that port has no TLS: an Ingress without spec.tls for the host, a listener of protocol HTTP, a Service that is open by itself. Unknown when an annotation of some controller may encrypt it, and when CustomResourceDefinitions of other kinds of routes exist and nothing else fails.",
+    audit: "The Services that select the controller's pods, and which of them are of type NodePort or LoadBalancer, have external addresses, or are behind an Ingress or an HTTPRoute with its Gateways. Fails when a way leads to another port than that of --receiverAddr, and when one to that port has no TLS: an Ingress without spec.tls for the host, a listener of protocol HTTP, a Service that is open by itself. Unknown when an annotation of some controller may encrypt it or the controller has flags for mutual TLS, and when CustomResourceDefinitions of other kinds of routes exist and nothing else fails.",
     remediation: "Lead an Ingress or an HTTPRoute to the Service webhook-receiver, with a certificate, and leave the Service notification-controller to the cluster.",
     reference: "https://fluxcd.io/flux/guides/webhook-receivers/",
     reads: &[
@@ -39,36 +39,27 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    let mut defects = Vec::new();
-    let mut undecided = Ok(());
     let ways = exposure::ways(subject)?;
     let webhooks = if ways.is_empty() {
         BTreeSet::new()
     } else {
         webhook_ports(subject)?
     };
+    let mut defects = Vec::new();
+    let mut undecided = Ok(());
     for way in ways {
-        let Way { by, port, tls, .. } = way;
-        let observed = match tls {
-            _ if !webhooks.contains(&port) => {
-                format!("{by} leads to port {port}, which is not that of webhooks")
-            }
-            Tls::On => continue,
-            Tls::Off => format!("{by} leads to webhooks without TLS"),
-            Tls::NotTold(what) => {
-                let message = format!("whether {by} is encrypted depends on {what}, which is not read");
-                undecided = undecided.and(Err(Missing::new("EncryptionNotRead", message)));
-                continue;
-            }
-        };
-        defects.push(Defect {
-            message: format!("{}: {observed}", subject.key),
-            observed,
-            expected: "ways to webhooks only, by TLS".to_owned(),
-            severity: flag::weight(subject),
-            about: Some(by),
-            ..Defect::default()
-        });
+        match flaw(subject, &way, &webhooks) {
+            Ok(None) => {}
+            Ok(Some(observed)) => defects.push(Defect {
+                message: format!("{}: {observed}", subject.key),
+                observed,
+                expected: "ways to webhooks only, by TLS".to_owned(),
+                severity: flag::weight(subject),
+                about: Some(way.by),
+                ..Defect::default()
+            }),
+            Err(missing) => undecided = undecided.and(Err(missing)),
+        }
     }
     if !defects.is_empty() {
         return Ok(Outcome::Fail(defects));
@@ -76,6 +67,32 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     undecided?;
     exposure::only_known_routes(subject.view)?;
     Ok(Outcome::Pass)
+}
+
+fn flaw(subject: &Subject<'_>, way: &Way, webhooks: &BTreeSet<u16>) -> Result<Option<String>, Missing> {
+    let Way { by, port, tls, .. } = way;
+    if !webhooks.contains(port) {
+        let observed = format!("{by} leads to port {port}, which is not that of webhooks");
+        return Ok(Some(observed));
+    }
+    let unread = match tls {
+        Tls::On => return Ok(None),
+        Tls::NotTold(what) => what,
+        Tls::Off if may_serve_tls(subject) => "--authorized-…-spiffe-id of the controller",
+        Tls::Off => return Ok(Some(format!("{by} leads to webhooks without TLS"))),
+    };
+    let message = format!("whether {by} is encrypted depends on {unread}, which is not read");
+    Err(Missing::new("EncryptionNotRead", message))
+}
+
+/// Since Flux 2.10 callers may have to come by mutual TLS. Of its flags only the form of the name is known.
+fn may_serve_tls(subject: &Subject<'_>) -> bool {
+    let mut launches = subject.instance.launches.iter();
+    launches.any(|launch| {
+        let container = &launch.definition;
+        let mut arguments = container.command.iter().chain(&container.args);
+        arguments.any(|it| it.starts_with("--authorized-") && it.contains("-spiffe-id"))
+    })
 }
 
 /// Where webhooks are taken.
