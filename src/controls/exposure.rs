@@ -29,9 +29,18 @@ pub(super) struct Way {
 pub(super) fn ways(subject: &Subject<'_>) -> Result<Vec<Way>, Missing> {
     let services = Services::of(subject)?;
     let mut ways = services.ways();
-    for (key, ingress) in subject.view.siblings::<Ingress>()? {
+    ways.extend(by_ingresses(&services)?);
+    ways.extend(by_routes(&services)?);
+    Ok(ways)
+}
+
+/// An Ingress leads to Services of its own namespace only.
+fn by_ingresses(services: &Services<'_>) -> Result<Vec<Way>, Missing> {
+    let mut ways = Vec::new();
+    for (key, ingress) in services.subject.view.siblings::<Ingress>()? {
         for backend in &ingress.backends {
-            ways.extend(services.targets(&backend.service, &backend.port).map(|port| Way {
+            let ports = services.targets(&backend.service, &backend.port);
+            ways.extend(ports.map(|port| Way {
                 by: SubjectKey::object::<Ingress>(key),
                 port,
                 tls: backend.tls,
@@ -39,19 +48,22 @@ pub(super) fn ways(subject: &Subject<'_>) -> Result<Vec<Way>, Missing> {
             }));
         }
     }
-    for (key, route) in subject.view.table::<HttpRoute>()?.iter() {
-        let here = &*subject.key.namespace;
-        let backends = route
-            .backends
-            .iter()
-            .filter(|it| *or_own(&it.namespace, key) == *here);
-        let ports: BTreeSet<u16> = backends
+    Ok(ways)
+}
+
+fn by_routes(services: &Services<'_>) -> Result<Vec<Way>, Missing> {
+    let Subject { key: own, view, .. } = services.subject;
+    let mut ways = Vec::new();
+    for (key, route) in view.table::<HttpRoute>()?.iter() {
+        let backends = route.backends.iter();
+        let here = backends.filter(|it| *or_own(&it.namespace, key) == *own.namespace);
+        let ports: BTreeSet<u16> = here
             .flat_map(|it| services.targets(&it.service, &Port::Number(it.port)))
             .collect();
         if ports.is_empty() {
             continue;
         }
-        let Some(tls) = encryption(subject.view, key, route)? else {
+        let Some(tls) = encryption(view, key, route)? else {
             continue;
         };
         ways.extend(ports.into_iter().map(|port| Way {

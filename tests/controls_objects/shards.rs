@@ -55,7 +55,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         ("FSP-RES-004", "one controller for everything", with(&[kustomize(&[])], app(json!({}))), Pass),
         ("FSP-RES-004", "any labels", with(&[kustomize(&[])], app(json!({KEY: "z"}))), Pass),
-        ("FSP-RES-004", "none", vec![app(json!({}))], Fail),
+        ("FSP-RES-004", "no Flux", vec![app(json!({}))], NotApplicable),
         ("FSP-RES-004", "no label, the main controller", with(&sharded(), app(json!({}))), Pass),
         ("FSP-RES-004", "the label of a shard", with(&sharded(), app(json!({KEY: "a"}))), Pass),
         ("FSP-RES-004", "the label of no shard", with(&sharded(), app(json!({KEY: "b"}))), Fail),
@@ -75,11 +75,11 @@ pub(crate) fn cases() -> Vec<Case> {
         ("FSP-RES-004", "FSP-RES-004 spec.chart.metadata.labels gives it one", [sources(false), vec![helm(), release(), chart(json!({"helm.toolkit.fluxcd.io/name": "app", KEY: "a"}))]].concat(), Pass),
         ("FSP-RES-004", "FSP-RES-004 the main controller takes a HelmChart without a label", [sources(true), vec![helm(), release(), chart(json!({}))]].concat(), Pass),
         ("FSP-RES-004", "a Receiver", with(&[plain("notification-controller", "1.9.3")], labelled("Receiver", json!({}))), Pass),
-        ("FSP-RES-004", "an Alert without a controller", vec![labelled("Alert", json!({}))], Fail),
+        ("FSP-RES-004", "an Alert without a controller", with(&[kustomize(&[])], labelled("Alert", json!({}))), Fail),
         ("FSP-RES-004", "images", vec![plain("image-reflector-controller", "1.2.4"), plain("image-automation-controller", "1.2.4"), labelled("ImageRepository", json!({})), labelled("ImagePolicy", json!({})), labelled("ImageUpdateAutomation", json!({}))], Pass),
         ("FSP-RES-004", "an image policy without a controller", with(&[plain("image-automation-controller", "1.2.4")], labelled("ImagePolicy", json!({}))), Fail),
         ("FSP-RES-004", "a HelmRepository of type oci needs none", vec![object("HelmRepository", json!({"type": "oci"}))], NotApplicable),
-        ("FSP-RES-004", "other HelmRepositories do", vec![object("HelmRepository", json!({"url": "https://x.example"}))], Fail),
+        ("FSP-RES-004", "other HelmRepositories do", with(&[kustomize(&[])], object("HelmRepository", json!({"url": "https://x.example"}))), Fail),
     ]
 }
 

@@ -6,7 +6,7 @@ use super::lane;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::labels::Labels;
-use crate::inventory::{Instance, InstanceKey, Missing, Read};
+use crate::inventory::{Instance, InstanceKey, Missing, Read, View};
 use crate::kinds::Kind;
 use crate::kinds::flux_objects::{
     Alert, Bucket, GitRepository, HelmChart, HelmRelease, HelmRepository, ImagePolicy, ImageRepository,
@@ -19,17 +19,10 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Resource Isolation",
     severity: Severities::always(Severity::Medium),
     rationale: "With shards an object chooses its controller by a label. One that no controller selects is never reconciled, and nothing says so: revisions stay where they are, drift is not repaired.",
-    audit: "The labels and the namespace of each source, applier, image object, Alert and Receiver, against what each running controller of its type watches: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector; the template and each pod have to select it. Fails when no controller does. HelmCharts are judged by their own labels, also those that helm-controller makes. Unknown when a comparison by < or > decides, or a label that Flux itself puts on what it applies: those are not kept. HelmRepositories of type oci need no controller.",
+    audit: "The labels and the namespace of each source, applier, image object, Alert and Receiver, against what each running controller of its type watches: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector; the template and each pod have to select it. Fails when no controller does. HelmCharts are judged by their own labels, also those that helm-controller makes. Unknown when a comparison by < or > decides, or a label that Flux itself puts on what it applies: those are not kept. Not applicable to HelmRepositories of type oci, which need no controller, and where there is no controller of Flux at all.",
     remediation: "Give the object the label of a shard that exists, or run a controller without one. The label of a HelmChart that a HelmRelease makes goes into its spec.chart.metadata.labels.",
     reference: "https://fluxcd.io/flux/installation/configuration/sharding/",
-    reads: &[Read::Controllers(&[
-        Component::Source,
-        Component::Kustomize,
-        Component::Helm,
-        Component::Notification,
-        Component::ImageReflector,
-        Component::ImageAutomation,
-    ])],
+    reads: &[Read::Controllers(&RECONCILING)],
     parameters: &[],
     judges: Judges::Objects(&[
         &Each::<GitRepository>(source),
@@ -46,6 +39,15 @@ pub(crate) static CONTROL: Control = Control {
         &Each::<Receiver>(|subject| served(subject, Component::Notification)),
     ]),
 };
+
+const RECONCILING: [Component; 6] = [
+    Component::Source,
+    Component::Kustomize,
+    Component::Helm,
+    Component::Notification,
+    Component::ImageReflector,
+    Component::ImageAutomation,
+];
 
 fn source<K>(subject: &ObjectSubject<'_, K>) -> Result<Outcome, Missing>
 where
@@ -66,13 +68,15 @@ fn helm_repository(subject: &ObjectSubject<'_, HelmRepository>) -> Result<Outcom
 
 /// helm-controller makes most of them, and they do not inherit the labels of their HelmReleases.
 fn chart(subject: &ObjectSubject<'_, HelmChart>) -> Result<Outcome, Missing> {
-    let Outcome::Fail(mut defects) = source(subject)? else {
-        return Ok(Outcome::Pass);
-    };
-    for defect in &mut defects {
-        defect.expected = "a label that a running controller selects, in spec.chart.metadata.labels of the HelmRelease that makes it".to_owned();
+    let mut outcome = source(subject)?;
+    if let Outcome::Fail(defects) = &mut outcome {
+        for defect in defects {
+            defect
+                .expected
+                .push_str(", from spec.chart.metadata.labels of the HelmRelease that makes it");
+        }
     }
-    Ok(Outcome::Fail(defects))
+    Ok(outcome)
 }
 
 fn served<K>(subject: &ObjectSubject<'_, K>, component: Component) -> Result<Outcome, Missing>
@@ -96,6 +100,9 @@ where
     if let Some(missing) = unknown {
         return Err(missing);
     }
+    if !has_controllers(subject.view)? {
+        return Ok(Outcome::not_applicable("no controller of Flux is here"));
+    }
     Ok(Outcome::fail(Defect {
         field: "metadata.labels".to_owned(),
         message: format!("{} {}: {observed}", K::DESCRIPTOR.kind, subject.key),
@@ -103,6 +110,16 @@ where
         expected: "a label that a running controller selects".to_owned(),
         ..Defect::default()
     }))
+}
+
+/// Whether there are controllers, running or not: without any, every object would be a finding of its own.
+fn has_controllers(view: &View<'_>) -> Result<bool, Missing> {
+    for component in RECONCILING {
+        if view.controllers(component)?.next().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a controller watches an object, by its template and by each of its pods.
