@@ -76,8 +76,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         return Ok(Outcome::fail(defect));
     }
     let mut entrances = ways(subject, &ports)?;
-    let by_network = network(subject, &ports);
-    let (network, mut undecided) = match by_network {
+    let (network, mut undecided) = match network(subject, &ports) {
         Ok(entrance) => (entrance, Ok(())),
         Err(missing) => (None, Err(missing)),
     };
@@ -87,9 +86,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         match (&weakest.configuration, entrance.authentication) {
             (None, None) => defects.push(unasked(subject, entrance)),
             (Some(unread), _) => undecided = Err(not_read(&entrance, unread)),
-            (None, Some(annotation)) => {
-                undecided = Err(not_read(&entrance, &format!("annotation {annotation}")))
-            }
+            (None, Some(annotation)) => undecided = Err(not_read(&entrance, annotation)),
         }
     }
     if !defects.is_empty() {
