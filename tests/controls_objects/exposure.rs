@@ -100,7 +100,7 @@ fn webhooks() -> Vec<Case> {
         ("FSX-NOT-006", "another port for webhooks", [&[notification(&["--receiverAddr=:9191"])], &services()[..], &[ingress("webhook-receiver", certificate())]].concat(), Fail),
         ("FSX-NOT-006", "a port for webhooks that is not read", [&[secret_port], &services()[..], &[ingress("webhook-receiver", certificate())]].concat(), Unknown),
         ("FSX-NOT-006", "it may serve TLS itself", [&[notification(&["--authorized-receiver-client-spiffe-id=spiffe://a/edge"])], &services()[..], &[ingress("webhook-receiver", json!([]))]].concat(), Unknown),
-        ("FSX-NOT-006", "other kinds of routes may lead there", with(&[istio.clone()]), Unknown),
+        ("FSX-NOT-006", "other kinds of routes may lead there", with(std::slice::from_ref(&istio)), Unknown),
         ("FSX-NOT-006", "what is open is open", with(&[istio, ingress("webhook-receiver", json!([]))]), Fail),
         ("FSX-NOT-006", "a Service that cannot be read", with(&[unreadable("Service")]), Unknown),
         ("FSX-NOT-006", "an Ingress that cannot be read", with(&[unreadable("Ingress")]), Unknown),

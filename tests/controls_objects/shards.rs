@@ -68,7 +68,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ("FSP-RES-004", "a controller of another namespace", with(&[narrow("other")], app(json!({}))), Fail),
         ("FSP-RES-004", "a comparison", with(&[main(), shard("weight>1")], app(json!({KEY: "x", "weight": "2"}))), Unknown),
         ("FSP-RES-004", "a label that is not kept", with(&[shard("kustomize.toolkit.fluxcd.io/name=apps")], app(json!({"kustomize.toolkit.fluxcd.io/name": "apps"}))), Unknown),
-        ("FSP-RES-004", "a selector that is not read", with(&[secret_selector.clone()], app(json!({}))), Unknown),
+        ("FSP-RES-004", "a selector that is not read", with(std::slice::from_ref(&secret_selector), app(json!({}))), Unknown),
         ("FSP-RES-004", "one of them selects it for sure", with(&[secret_selector, shard(&format!("{KEY}=a"))], app(json!({KEY: "a"}))), Pass),
         ("FSP-RES-004", "what may be a controller", with(&[unsure], app(json!({}))), Unknown),
         ("FSP-RES-004", "FSP-RES-004 a generated HelmChart does not inherit the label", [sources(false), vec![helm(), release(), chart(json!({"helm.toolkit.fluxcd.io/name": "app"}))]].concat(), Fail),
