@@ -14,24 +14,6 @@ use serde_json::{Value, json};
 
 const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
 
-/// The kind of source-watcher, which is not among the installed components: what is not served is not asked for.
-const GENERATORS: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata:
-  name: artifactgenerators.source.extensions.fluxcd.io
-spec:
-  group: source.extensions.fluxcd.io
-  scope: Namespaced
-  names: {kind: ArtifactGenerator, listKind: ArtifactGeneratorList, plural: artifactgenerators, singular: artifactgenerator}
-  versions:
-    - name: v1beta1
-      served: true
-      storage: true
-      schema:
-        openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
-";
-
 /// Verb and resource; `get leases.coordination.k8s.io`, `patch fluxsecurityreports.fluxsecurity.dev/status`.
 type Right = String;
 
@@ -76,7 +58,6 @@ fn definition(descriptor: &Descriptor) -> Value {
 /// Everything that the operator does in its life: a report, a drift, repairs of reports, a bad policy, a deleted one,
 /// a second start.
 fn live(control_plane: &ControlPlane) {
-    control_plane.apply(GENERATORS).unwrap();
     control_plane.apply(SHARED).unwrap();
     let mut operator = Operator::start(control_plane).unwrap();
     until(control_plane, "the first report", |report| {

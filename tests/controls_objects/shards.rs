@@ -77,6 +77,8 @@ pub(crate) fn cases() -> Vec<Case> {
         ("FSP-RES-004", "a Receiver", with(&[plain("notification-controller", "1.9.3")], labelled("Receiver", json!({}))), Pass),
         ("FSP-RES-004", "an Alert without a controller", with(&[kustomize(&[])], labelled("Alert", json!({}))), Fail),
         ("FSP-RES-004", "images", vec![plain("image-reflector-controller", "1.2.4"), plain("image-automation-controller", "1.2.4"), labelled("ImageRepository", json!({})), labelled("ImagePolicy", json!({})), labelled("ImageUpdateAutomation", json!({}))], Pass),
+        ("FSP-RES-004", "source-watcher obeys its selector", with(&[lane("source-watcher", "2.2.1", "source-watcher", &format!("{KEY}=a"))], labelled("ArtifactGenerator", json!({}))), Fail),
+        ("FSP-RES-004", "it did not before 2.2.1", with(&[lane("source-watcher", "2.2.0", "source-watcher", &format!("{KEY}=a"))], labelled("ArtifactGenerator", json!({}))), Pass),
         ("FSP-RES-004", "an image policy without a controller", with(&[plain("image-automation-controller", "1.2.4")], labelled("ImagePolicy", json!({}))), Fail),
         ("FSP-RES-004", "a HelmRepository of type oci needs none", vec![object("HelmRepository", json!({"type": "oci"}))], NotApplicable),
         ("FSP-RES-004", "other HelmRepositories do", with(&[kustomize(&[])], object("HelmRepository", json!({"url": "https://x.example"}))), Fail),

@@ -9,8 +9,8 @@ use crate::flux::labels::Labels;
 use crate::inventory::{Instance, InstanceKey, Missing, Read, View};
 use crate::kinds::Kind;
 use crate::kinds::flux_objects::{
-    Alert, Bucket, GitRepository, HelmChart, HelmRelease, HelmRepository, ImagePolicy, ImageRepository,
-    ImageUpdateAutomation, Kustomization, Labelled, OciRepository, Receiver,
+    Alert, ArtifactGenerator, Bucket, GitRepository, HelmChart, HelmRelease, HelmRepository, ImagePolicy,
+    ImageRepository, ImageUpdateAutomation, Kustomization, Labelled, OciRepository, Receiver,
 };
 
 pub(crate) static CONTROL: Control = Control {
@@ -19,7 +19,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Resource Isolation",
     severity: Severities::always(Severity::Medium),
     rationale: "With shards an object chooses its controller by a label. One that no controller selects is never reconciled, and nothing says so: revisions stay where they are, drift is not repaired.",
-    audit: "The labels and the namespace of each source, applier, image object, Alert and Receiver, against what each running controller of its type watches: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector; the template and each pod have to select it. Fails when no controller does. HelmCharts are judged by their own labels, also those that helm-controller makes. Unknown when a comparison by < or > decides, or a label that Flux itself puts on what it applies: those are not kept. Not applicable to HelmRepositories of type oci, which need no controller, and where there is no controller of Flux at all.",
+    audit: "The labels and the namespace of each source, applier, image object, ArtifactGenerator, Alert and Receiver, against what each running controller of its type watches: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector; the template and each pod have to select it. Fails when no controller does. HelmCharts are judged by their own labels, also those that helm-controller makes. Unknown when a comparison by < or > decides, or a label that Flux itself puts on what it applies: those are not kept. Not applicable to HelmRepositories of type oci, which need no controller, and where there is no controller of Flux at all.",
     remediation: "Give the object the label of a shard that exists, or run a controller without one. The label of a HelmChart that a HelmRelease makes goes into its spec.chart.metadata.labels.",
     reference: "https://fluxcd.io/flux/installation/configuration/sharding/",
     reads: &[Read::Controllers(&RECONCILING)],
@@ -35,18 +35,20 @@ pub(crate) static CONTROL: Control = Control {
         &Each::<ImageRepository>(|subject| served(subject, Component::ImageReflector)),
         &Each::<ImagePolicy>(|subject| served(subject, Component::ImageReflector)),
         &Each::<ImageUpdateAutomation>(|subject| served(subject, Component::ImageAutomation)),
+        &Each::<ArtifactGenerator>(|subject| served(subject, Component::SourceWatcher)),
         &Each::<Alert>(|subject| served(subject, Component::Notification)),
         &Each::<Receiver>(|subject| served(subject, Component::Notification)),
     ]),
 };
 
-const RECONCILING: [Component; 6] = [
+const RECONCILING: [Component; 7] = [
     Component::Source,
     Component::Kustomize,
     Component::Helm,
     Component::Notification,
     Component::ImageReflector,
     Component::ImageAutomation,
+    Component::SourceWatcher,
 ];
 
 fn source<K>(subject: &ObjectSubject<'_, K>) -> Result<Outcome, Missing>
