@@ -71,8 +71,8 @@ fn controls(out: &mut String, all: &[ControlStatus]) {
     let mut rows: Vec<&ControlStatus> = all.iter().filter(shown).collect();
     rows.sort_by_key(|row| (row.result, row.severity, &row.id));
     let rows = rows.into_iter().map(|row| {
-        let (result, severity, id) = (row.result, row.severity, link(&row.id));
-        let (title, message) = (text(&escaped(&row.title)), code(&row.message));
+        let (result, severity, message) = (row.result, row.severity, code(&row.message));
+        let (id, title) = named(row);
         format!("| {result} | {severity} | {id} | {title} | {message} |")
     });
     let head = "| Result | Severity | Control | Recommendation | Message |\n|---|---|---|---|---|";
@@ -129,12 +129,15 @@ fn table(out: &mut String, what: &str, head: &str, rows: impl ExactSizeIterator<
     }
 }
 
-/// A control and where its recommendation comes from.
-fn link(id: &str) -> String {
-    match controls::find(id) {
-        Some(control) => format!("[{id}]({})", control.reference),
-        // A policy may have controls of its own.
-        None => code(id),
+/// A control and its recommendation, with a link to where that comes from.
+fn named(row: &ControlStatus) -> (String, String) {
+    match controls::find(&row.id) {
+        Some(control) => (
+            format!("[{}]({})", control.id, control.reference),
+            text(control.title),
+        ),
+        // One of the policy's own, whose author may write anything.
+        None => (code(&row.id), code(&row.title)),
     }
 }
 

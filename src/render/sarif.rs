@@ -149,7 +149,8 @@ fn results(report: &ReportStatus) -> Vec<Value> {
                 "level": level(finding.severity),
                 "message": {"text": message(finding)},
                 "locations": [location(finding)],
-                "partialFingerprints": {"fluxsec/v1": fingerprint},
+                // GitHub tells alerts apart by the first, and by nothing else when it is there.
+                "partialFingerprints": {"primaryLocationLineHash": fingerprint, "fluxsec/v1": fingerprint},
             });
             if let Some(index) = rules.get(finding.control.as_str()) {
                 result["ruleIndex"] = json!(index);
