@@ -1,6 +1,6 @@
 //! `fluxsec audit`: the operator without its shells. Same watches, same engine, one answer.
 
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ use crate::render::report;
 
 /// How long an audit waits for the slowest kind.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How often a person is told what it waits for.
+const PACE: Duration = Duration::from_secs(2);
 
 /// One audit of the cluster in the kubeconfig, printed.
 #[derive(Debug, Args)]
@@ -77,7 +79,7 @@ impl Audit {
     ) -> anyhow::Result<u8> {
         let counted = baseline.map_or_else(|| whole.clone(), |baseline| baseline.news(whole));
         let text = self.output.render(policy, whole, &counted)?;
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print(&text)?;
         if baseline.is_some() {
             let (new, all) = (counted.findings.len(), whole.findings.len());
             eprintln!("fluxsec: {new} of {all} findings are not in the baseline");
@@ -109,6 +111,15 @@ impl Audit {
     }
 }
 
+/// Whoever stops reading, such as `head`, has no say in the exit code.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Starts the operator's own watches, waits until every kind is listed, and stops.
 async fn observe_once(client: &kube::Client, policy: &(String, PolicyRow)) -> anyhow::Result<Arc<Posture>> {
     let registry = Registry::new();
@@ -124,9 +135,43 @@ async fn observe_once(client: &kube::Client, policy: &(String, PolicyRow)) -> an
 }
 
 async fn settled(mut postures: watch::Receiver<Arc<Posture>>) -> Arc<Posture> {
+    let told = tokio::spawn(tell_of(postures.clone()));
     // What has not been listed by then is Unknown in the result, never Pass.
     let _ = tokio::time::timeout(PATIENCE, postures.wait_for(|posture| posture.settled)).await;
+    told.abort();
     postures.borrow().clone()
+}
+
+/// Says to a person at a terminal what a long audit waits for, whenever that changes.
+async fn tell_of(postures: watch::Receiver<Arc<Posture>>) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let mut said = String::new();
+    loop {
+        tokio::time::sleep(PACE).await;
+        let waits = waiting_for(&postures.borrow());
+        if waits != said && !waits.is_empty() {
+            eprintln!("fluxsec: {waits}");
+        }
+        said = waits;
+    }
+}
+
+/// Which kinds have not been listed; empty when all have.
+fn waiting_for(posture: &Posture) -> String {
+    let kinds = posture.kinds.iter().filter(|kind| !kind.coverage.is_settled());
+    let kinds: Vec<&str> = kinds.map(|kind| kind.kind.name()).collect();
+    match kinds.as_slice() {
+        [] => String::new(),
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!(
+                "waiting for {first}, {second}, {third} and {} more kinds",
+                rest.len()
+            )
+        }
+        kinds => format!("waiting for {}", kinds.join(", ")),
+    }
 }
 
 impl From<TenancyArgument> for Tenancy {
@@ -136,5 +181,34 @@ impl From<TenancyArgument> for Tenancy {
             TenancyArgument::Shared => Self::Shared,
             TenancyArgument::Dedicated => Self::Dedicated,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::waiting_for;
+    use crate::engine::Engine;
+    use crate::inventory::{Coverage, Delta};
+    use crate::kinds::KindId;
+
+    #[test]
+    fn progress_names_the_kinds_that_are_missing() {
+        let mut engine = Engine::default();
+        let all = KindId::all().count();
+        let rest = format!(" and {} more kinds", all - 3);
+        assert!(
+            waiting_for(&engine.posture()).ends_with(&rest),
+            "{}",
+            waiting_for(&engine.posture())
+        );
+        let last = KindId::all().last().unwrap();
+        let listed = KindId::all().filter(|kind| *kind != last);
+        engine.ingest(listed.map(|kind| Delta::Coverage(kind, Coverage::Synced)));
+        assert_eq!(
+            waiting_for(&engine.posture()),
+            format!("waiting for {}", last.name())
+        );
+        engine.ingest([Delta::Coverage(last, Coverage::Synced)]);
+        assert_eq!(waiting_for(&engine.posture()), "");
     }
 }

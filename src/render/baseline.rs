@@ -324,7 +324,7 @@ mod tests {
             let error = Baseline::parse(&broken.to_string()).unwrap_err().to_string();
             assert!(error.starts_with(complaint), "{error}");
         }
-        let mut missing = whole.clone();
+        let mut missing = whole;
         missing["status"]["findings"][0]
             .as_object_mut()
             .unwrap()

@@ -8,11 +8,42 @@ use flux_security_operator::controls;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-/// Two controls that fail, and one of each other result.
 pub(crate) fn posture() -> ReportStatus {
+    ReportStatus {
+        observed_generation: 1,
+        cluster_name: "blue".to_owned(),
+        catalogue: Catalogue {
+            version: "1.2.3".to_owned(),
+            document_revision: "2026-01-01".to_owned(),
+        },
+        installations: vec![installation()],
+        summary: Summary {
+            score: 33,
+            coverage: 83,
+            pass: 1,
+            fail: 2,
+            waived: 1,
+            manual: 1,
+            not_applicable: 1,
+            unknown: 1,
+            findings: 3,
+            failing: SeverityCounts {
+                critical: 1,
+                info: 1,
+                ..SeverityCounts::default()
+            },
+        },
+        controls: controls(),
+        findings: findings(),
+        ..ReportStatus::default()
+    }
+}
+
+/// Two controls that fail, and one of each other result.
+fn controls() -> Vec<ControlStatus> {
     use ControlResult::{Fail, Manual, NotApplicable, Pass, Unknown, Waived};
     use Severity::{Critical, High, Info, Medium};
-    let controls = vec![
+    vec![
         row(
             "FSP-KUST-001",
             Critical,
@@ -56,8 +87,12 @@ pub(crate) fn posture() -> ReportStatus {
             "Failed",
             "source-controller logs at debug",
         ),
-    ];
-    let findings = vec![
+    ]
+}
+
+fn findings() -> Vec<Finding> {
+    use Severity::{Critical, Info};
+    vec![
         finding(
             Critical,
             "FSP-KUST-001",
@@ -88,35 +123,7 @@ pub(crate) fn posture() -> ReportStatus {
                 ..Location::default()
             },
         ),
-    ];
-    ReportStatus {
-        observed_generation: 1,
-        cluster_name: "blue".to_owned(),
-        catalogue: Catalogue {
-            version: "1.2.3".to_owned(),
-            document_revision: "2026-01-01".to_owned(),
-        },
-        installations: vec![installation()],
-        summary: Summary {
-            score: 33,
-            coverage: 83,
-            pass: 1,
-            fail: 2,
-            waived: 1,
-            manual: 1,
-            not_applicable: 1,
-            unknown: 1,
-            findings: 3,
-            failing: SeverityCounts {
-                critical: 1,
-                info: 1,
-                ..SeverityCounts::default()
-            },
-        },
-        controls,
-        findings,
-        ..ReportStatus::default()
-    }
+    ]
 }
 
 fn row(id: &str, severity: Severity, result: ControlResult, reason: &str, message: &str) -> ControlStatus {
