@@ -85,7 +85,7 @@ fn findings(out: &mut String, all: &[Finding]) {
     }
     line(
         out,
-        &format!("\n<details><summary>{} findings</summary>", all.len()),
+        &format!("\n<details><summary>Findings: {}</summary>", all.len()),
     );
     let rows = all.iter().map(|finding| {
         let (severity, control) = (finding.severity, &finding.control);

@@ -1,4 +1,5 @@
-//! Turns a posture into what is published: reports, Events and metrics. Pure: no clock, no I/O.
+//! Turns a posture into what is published, reports, Events and metrics, and a report into what an audit prints. Pure: no
+//! clock, no I/O.
 
 pub mod baseline;
 pub mod control_page;

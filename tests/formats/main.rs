@@ -271,7 +271,7 @@ fn the_comment_is_tables() {
     assert_eq!(comment["kinds"], json!(null));
     let html = [
         "<!-- fluxsec audit -->\n",
-        "<details><summary>3 findings</summary>\n",
+        "<details><summary>Findings: 3</summary>\n",
         "</details>\n",
     ];
     assert_eq!(comment["html"], json!(html));

@@ -15,7 +15,7 @@
       row.hidden = !(isAsked(row) && isInPlace);
     }
     const shown = (table) => document.querySelectorAll(`.${table} tr[data-control]:not([hidden])`).length;
-    document.getElementById("shown").textContent = `${shown("controls")} controls and ${shown("findings")} findings are shown.`;
+    document.getElementById("shown").textContent = `Shown: controls ${shown("controls")}, findings ${shown("findings")}.`;
   };
   form.addEventListener("change", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
