@@ -1,6 +1,6 @@
 CARGO ?= cargo
 
-.PHONY: help demo test test-faults bench lint generate
+.PHONY: help demo test test-browser test-faults bench lint generate
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -10,6 +10,9 @@ demo: ## the operator at work, on a Kubernetes of its own or on the cluster of K
 
 test: ## run every test
 	$(CARGO) test --locked
+
+test-browser: ## the page of `fluxsec audit -o html` in Chromium
+	$(CARGO) test --locked --test formats -- --ignored
 
 test-faults: ## the faults that take minutes
 	$(CARGO) test --locked --test faults -- --ignored

@@ -42,8 +42,8 @@ fn publish(engine: &Engine) -> Published {
     let namespaces = report::namespace_reports(&posture, &BTreeMap::new(), NOW);
     let notices = events::transitions("test", "uid", None, &status, &posture);
     let options = table::Options {
-        colour: false,
         show_passing: true,
+        ..table::Options::default()
     };
     Published {
         table: table::table(&report::uncut(&posture, NOW), options),

@@ -1,6 +1,6 @@
 //! `fluxsec audit`: the operator without its shells. Same watches, same engine, one answer.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,21 @@ use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{CLEAN, FINDINGS};
-use crate::api::{ControlResult, FluxSecurityPolicy, FluxSecurityReport, Severity, Tenancy};
+use super::gate::Gate;
+use super::output::Output;
+use crate::api::{FluxSecurityPolicy, ReportStatus, Tenancy};
 use crate::app::Loop;
 use crate::cluster::{self, Contact, client};
-use crate::engine::{Engine, PolicyPosture, Posture};
+use crate::engine::{Engine, Posture};
 use crate::kinds::own::PolicyRow;
 use crate::publish::Freshness;
-use crate::render;
+use crate::render::baseline::Baseline;
+use crate::render::report;
 
 /// How long an audit waits for the slowest kind.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How often a person is told what it waits for.
+const PACE: Duration = Duration::from_secs(2);
 
 /// One audit of the cluster in the kubeconfig, printed.
 #[derive(Debug, Args)]
@@ -33,15 +37,10 @@ pub(super) struct Audit {
     /// A FluxSecurityPolicy to audit with; an empty one when absent.
     #[arg(long)]
     policy: Option<PathBuf>,
-    /// How the result is printed.
-    #[arg(short, long, value_enum, default_value = "table")]
+    #[command(flatten)]
     output: Output,
-    /// Exit with 1 when a control of this severity or above fails.
-    #[arg(long, value_enum, default_value = "high")]
-    fail_on: Threshold,
-    /// Print passing and not applicable controls too.
-    #[arg(long)]
-    show_passing: bool,
+    #[command(flatten)]
+    gate: Gate,
     /// Context of the kubeconfig; the current one when absent.
     #[arg(long)]
     context: Option<String>,
@@ -54,25 +53,10 @@ enum TenancyArgument {
     Dedicated,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Threshold {
-    Critical,
-    High,
-    Medium,
-    Low,
-    Info,
-    None,
-}
-
 impl Audit {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let policy = self.policy()?;
+        let baseline = self.gate.baseline()?;
         let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
         client::probe(&client, &url).await?;
         let posture = observe_once(&client, &policy).await?;
@@ -82,8 +66,25 @@ impl Audit {
         if let Some(reason) = &audited.invalid {
             anyhow::bail!("the policy is invalid: {reason}");
         }
-        self.print(audited)?;
-        Ok(if self.fails(audited) { FINDINGS } else { CLEAN })
+        let whole = report::uncut(audited, Timestamp::now());
+        self.conclude(&audited.name, &whole, baseline.as_ref())
+    }
+
+    /// Prints the report and tells the exit code.
+    fn conclude(
+        &self,
+        policy: &str,
+        whole: &ReportStatus,
+        baseline: Option<&Baseline>,
+    ) -> anyhow::Result<u8> {
+        let counted = baseline.map_or_else(|| whole.clone(), |baseline| baseline.news(whole));
+        let text = self.output.render(policy, whole, &counted)?;
+        print(&text)?;
+        if baseline.is_some() {
+            let (new, all) = (counted.findings.len(), whole.findings.len());
+            eprintln!("fluxsec: {new} of {all} findings are not in the baseline");
+        }
+        Ok(self.gate.verdict(&counted))
     }
 
     fn policy(&self) -> anyhow::Result<(String, PolicyRow)> {
@@ -108,40 +109,14 @@ impl Audit {
         };
         Ok((name, row))
     }
+}
 
-    fn print(&self, audited: &PolicyPosture) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        let now = Timestamp::now();
-        match self.output {
-            Output::Json => {
-                let status = render::report::uncut(audited, now);
-                let mut report =
-                    FluxSecurityReport::new(&audited.name, crate::api::report::FluxSecurityReportBody {});
-                report.status = Some(status);
-                serde_json::to_writer_pretty(&mut out, &report)?;
-                writeln!(out)?;
-            }
-            Output::Table => {
-                let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                let options = render::table::Options {
-                    colour,
-                    show_passing: self.show_passing,
-                };
-                let status = render::report::uncut(audited, now);
-                out.write_all(render::table::table(&status, options).as_bytes())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn fails(&self, audited: &PolicyPosture) -> bool {
-        let Some(threshold) = self.fail_on.severity() else {
-            return false;
-        };
-        audited
-            .controls
-            .iter()
-            .any(|control| control.result == ControlResult::Fail && control.severity <= threshold)
+/// Whoever stops reading, such as `head`, has no say in the exit code.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
 }
 
@@ -160,9 +135,43 @@ async fn observe_once(client: &kube::Client, policy: &(String, PolicyRow)) -> an
 }
 
 async fn settled(mut postures: watch::Receiver<Arc<Posture>>) -> Arc<Posture> {
+    let told = tokio::spawn(tell_of(postures.clone()));
     // What has not been listed by then is Unknown in the result, never Pass.
     let _ = tokio::time::timeout(PATIENCE, postures.wait_for(|posture| posture.settled)).await;
+    told.abort();
     postures.borrow().clone()
+}
+
+/// Says to a person at a terminal what a long audit waits for, whenever that changes.
+async fn tell_of(postures: watch::Receiver<Arc<Posture>>) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let mut said = String::new();
+    loop {
+        tokio::time::sleep(PACE).await;
+        let waits = waiting_for(&postures.borrow());
+        if waits != said && !waits.is_empty() {
+            eprintln!("fluxsec: {waits}");
+        }
+        said = waits;
+    }
+}
+
+/// Which kinds have not been listed; empty when all have.
+fn waiting_for(posture: &Posture) -> String {
+    let kinds = posture.kinds.iter().filter(|kind| !kind.coverage.is_settled());
+    let kinds: Vec<&str> = kinds.map(|kind| kind.kind.name()).collect();
+    match kinds.as_slice() {
+        [] => String::new(),
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!(
+                "waiting for {first}, {second}, {third} and {} more kinds",
+                rest.len()
+            )
+        }
+        kinds => format!("waiting for {}", kinds.join(", ")),
+    }
 }
 
 impl From<TenancyArgument> for Tenancy {
@@ -175,15 +184,31 @@ impl From<TenancyArgument> for Tenancy {
     }
 }
 
-impl Threshold {
-    const fn severity(self) -> Option<Severity> {
-        match self {
-            Self::Critical => Some(Severity::Critical),
-            Self::High => Some(Severity::High),
-            Self::Medium => Some(Severity::Medium),
-            Self::Low => Some(Severity::Low),
-            Self::Info => Some(Severity::Info),
-            Self::None => None,
-        }
+#[cfg(test)]
+mod tests {
+    use super::waiting_for;
+    use crate::engine::Engine;
+    use crate::inventory::{Coverage, Delta};
+    use crate::kinds::KindId;
+
+    #[test]
+    fn progress_names_the_kinds_that_are_missing() {
+        let mut engine = Engine::default();
+        let all = KindId::all().count();
+        let rest = format!(" and {} more kinds", all - 3);
+        assert!(
+            waiting_for(&engine.posture()).ends_with(&rest),
+            "{}",
+            waiting_for(&engine.posture())
+        );
+        let last = KindId::all().last().unwrap();
+        let listed = KindId::all().filter(|kind| *kind != last);
+        engine.ingest(listed.map(|kind| Delta::Coverage(kind, Coverage::Synced)));
+        assert_eq!(
+            waiting_for(&engine.posture()),
+            format!("waiting for {}", last.name())
+        );
+        engine.ingest([Delta::Coverage(last, Coverage::Synced)]);
+        assert_eq!(waiting_for(&engine.posture()), "");
     }
 }

@@ -2,12 +2,17 @@
 
 mod audit;
 mod controls;
+mod gate;
 mod generate;
+mod manual;
+mod output;
 mod run;
 
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cluster::sentence;
 
@@ -17,6 +22,11 @@ pub(crate) const CLEAN: u8 = 0;
 pub(crate) const FINDINGS: u8 = 1;
 /// Wrong usage or unreadable input.
 pub(crate) const UNUSABLE: u8 = 2;
+/// Nothing fails, something could not be judged, and completeness was asked for.
+pub(crate) const INCOMPLETE: u8 = 3;
+
+/// What kubectl looks for when it is asked for `kubectl fluxsec`.
+const PLUGIN: &str = "kubectl-fluxsec";
 
 /// Audits every Flux installation of a cluster against Flux's Security Best Practices.
 #[derive(Debug, Parser)]
@@ -39,6 +49,10 @@ enum Command {
     Controls(controls::Controls),
     /// The CustomResourceDefinitions, as YAML.
     Crds,
+    /// A script that completes this command line, for the shell to read.
+    Completions(manual::Completions),
+    /// The manual page of this program or of one of its commands, for `man -l -`.
+    Man(manual::Man),
     /// Version of this program and of its catalogue.
     Version,
     /// Writes the generated files of the repository.
@@ -49,13 +63,17 @@ enum Command {
 /// Runs the command line and tells the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let matches = command(called.as_deref()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     crate::telemetry::start(&arguments.log);
     let result = match arguments.command {
         Command::Run(run) => block_on(run.run()),
         Command::Audit(audit) => block_on(audit.run()),
         Command::Controls(controls) => controls.run(),
         Command::Crds => generate::print_crds(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
         Command::Version => version(),
         Command::Generate(generate) => generate.run(),
     };
@@ -66,6 +84,15 @@ pub fn main() -> ExitCode {
             eprintln!("fluxsec: {}", sentence(error.as_ref()));
             ExitCode::from(UNUSABLE)
         }
+    }
+}
+
+/// The command line under the name by which it is called: as a plugin it is a part of kubectl.
+fn command(called: Option<&Path>) -> clap::Command {
+    let command = Arguments::command();
+    match called.and_then(Path::file_stem).and_then(OsStr::to_str) {
+        Some(PLUGIN) => command.bin_name("kubectl fluxsec"),
+        _ => command,
     }
 }
 
@@ -95,4 +122,32 @@ fn version() -> anyhow::Result<u8> {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Arguments, command};
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_the_command_as_it_was_called() {
+        for (called, usage) in [
+            (
+                "/usr/local/bin/kubectl-fluxsec",
+                "Usage: kubectl fluxsec audit [OPTIONS]",
+            ),
+            ("target/release/fluxsec", "Usage: fluxsec audit [OPTIONS]"),
+        ] {
+            let help = command(Some(Path::new(called))).try_get_matches_from([called, "audit", "--help"]);
+            let help = help.unwrap_err().to_string();
+            assert!(help.contains(usage), "{help}");
+        }
+    }
 }

@@ -261,7 +261,12 @@ impl Judgement<'_> {
             }
         }
         if let Some(worst) = failed.iter().map(|finding| finding.finding.severity).min() {
-            let mut failing = self.result(worst, ControlResult::Fail, "Failed", summary_of(&failed));
+            let mut failing = self.result(
+                worst,
+                ControlResult::Fail,
+                "Failed",
+                summary_of(failed.iter().map(|it| &it.finding)),
+            );
             failing.findings = failed.len();
             findings.append(&mut failed);
             return failing;
@@ -372,6 +377,7 @@ impl Judgement<'_> {
                     container: defect.container.clone(),
                     argument: bounded(&defect.argument),
                     field: defect.field.clone(),
+                    ..Location::default()
                 },
                 observed: bounded(&defect.observed),
                 expected: defect.expected.clone(),
@@ -391,14 +397,15 @@ fn named_harmlessly(resource: ResourceRef) -> ResourceRef {
     }
 }
 
-fn summary_of(failed: &[FindingPosture]) -> String {
+/// What is said of a control that fails: its first finding, and how many there are.
+pub(crate) fn summary_of<'a>(mut failed: impl Iterator<Item = &'a Finding>) -> String {
     let first = failed
-        .first()
-        .map(|finding| finding.finding.message.clone())
+        .next()
+        .map(|finding| finding.message.clone())
         .unwrap_or_default();
-    match failed.len() {
-        0 | 1 => first,
-        count => format!("{first} (and {} more)", count - 1),
+    match failed.count() {
+        0 => first,
+        more => format!("{first} (and {more} more)"),
     }
 }
 

@@ -110,7 +110,7 @@ fn parameters(out: &mut String, parameters: &[Parameter]) {
 }
 
 /// What Markdown would take for HTML or for the end of a table's cell.
-fn text(plain: &str) -> String {
+pub(super) fn text(plain: &str) -> String {
     plain.replace('<', "\\<").replace('|', "\\|")
 }
 

@@ -4,10 +4,8 @@
 //! restart repeats nothing, and a crash between the Events and the report repeats only names that exist already.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
-
+use super::fingerprint::digest;
 use super::report::{COMPLIANT, STALLED, clip, find, is_audited, rows_by_id};
 use crate::api::{
     ControlResult, ControlStatus, Finding, FluxSecurityPolicyStatus, GROUP, ReportStatus, ResourceRef,
@@ -381,19 +379,9 @@ fn identity(finding: &Finding) -> (&str, [&str; 4], &str) {
     (&finding.control, object, &finding.location.container)
 }
 
-/// The name of an Event: 128 bits of the digest of what makes the transition.
+/// The name of an Event: the digest of what makes the transition.
 fn name(parts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part.as_bytes());
-        digest.update([0]);
-    }
-    let mut name = "fluxsec-".to_owned();
-    for byte in digest.finalize().iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
+    format!("fluxsec-{}", digest(parts))
 }
 
 #[cfg(test)]

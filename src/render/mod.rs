@@ -1,10 +1,20 @@
-//! Turns a posture into what is published: reports, Events and metrics. Pure: no clock, no I/O.
+//! Turns a posture into what is published, reports, Events and metrics, and a report into what an audit prints. Pure: no
+//! clock, no I/O.
 
+pub mod baseline;
 pub mod control_page;
 pub mod events;
+pub mod fingerprint;
+pub mod html;
+pub mod junit;
+pub mod markdown;
+pub mod markup;
 pub mod metrics;
+pub mod openreports;
 pub mod rbac;
+pub mod record;
 pub mod report;
+pub mod sarif;
 pub mod table;
 
 #[cfg(test)]

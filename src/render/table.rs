@@ -1,33 +1,40 @@
-//! The report as a table for a terminal: at most 120 columns.
+//! The report as tables for a terminal: at most 120 columns, or as wide as it takes.
 
 use std::fmt::Write;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use crate::api::report::ControlStatus;
 use crate::api::{ControlResult, Finding, ReportStatus};
+use crate::engine::posture::escaped;
 
 /// How the table looks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// ANSI colours.
     pub colour: bool,
     /// List passing and not applicable controls too.
     pub show_passing: bool,
+    /// Cut nothing off, and show what there is no room for otherwise.
+    pub wide: bool,
 }
 
 const WIDTH: usize = 120;
+/// Columns of RESULT: the longest word and a space.
+const RESULT: usize = 14;
 
 /// The table.
 #[must_use]
 pub fn table(report: &ReportStatus, options: Options) -> String {
     let mut out = String::new();
-    installations(&mut out, report);
+    installations(&mut out, report, options);
     controls(&mut out, report, options);
-    findings(&mut out, report);
+    findings(&mut out, report, options);
     summary(&mut out, report);
     out
 }
 
-fn installations(out: &mut String, report: &ReportStatus) {
+fn installations(out: &mut String, report: &ReportStatus, options: Options) {
     if report.installations.is_empty() {
         out.push_str("No Flux controller was found.\n\n");
         return;
@@ -37,14 +44,17 @@ fn installations(out: &mut String, report: &ReportStatus) {
             "" => "of unknown version",
             version => version,
         };
+        let (namespace, installer) = (&installation.namespace, &installation.installer);
         let count = installation.controllers.len();
-        line(
-            out,
-            &format!(
-                "Flux {version} in {} ({}, {count} controllers)",
-                installation.namespace, installation.installer
-            ),
-        );
+        let text = format!("Flux {version} in {namespace} ({installer}, {count} controllers)");
+        line(out, &options.fit(&text, WIDTH));
+        for controller in installation.controllers.iter().filter(|_| options.wide) {
+            let text = format!(
+                "    {} {} {}",
+                controller.name, controller.workload, controller.image
+            );
+            line(out, &options.fit(&text, WIDTH));
+        }
     }
     out.push('\n');
 }
@@ -58,18 +68,25 @@ fn controls(out: &mut String, report: &ReportStatus, options: Options) {
     if rows.is_empty() {
         return;
     }
-    line(
-        out,
-        &format!("{:<14}{:<10}{:<13}MESSAGE", "RESULT", "SEVERITY", "CONTROL"),
-    );
-    for row in rows {
-        let text = cut(
-            &format!("{:<10}{:<13}{}", row.severity, row.id, row.message),
-            WIDTH - 14,
-        );
-        let result = format!("{:<14}", row.result);
+    let heading = if options.wide {
+        wide_row("SEVERITY", "CONTROL", "FINDINGS", "REASON", "TITLE: MESSAGE")
+    } else {
+        row("SEVERITY", "CONTROL", "MESSAGE")
+    };
+    line(out, &format!("{}{heading}", padded("RESULT", RESULT)));
+    for control in rows {
+        let severity = control.severity.as_str();
+        let text = if options.wide {
+            let findings = control.findings.to_string();
+            let message = format!("{}: {}", control.title, control.message);
+            wide_row(severity, &control.id, &findings, &control.reason, &message)
+        } else {
+            row(severity, &control.id, &control.message)
+        };
+        let text = options.fit(&text, WIDTH - RESULT);
+        let result = padded(control.result.as_str(), RESULT);
         let result = if options.colour {
-            coloured(row.result, &result)
+            coloured(control.result, &result)
         } else {
             result
         };
@@ -78,28 +95,45 @@ fn controls(out: &mut String, report: &ReportStatus, options: Options) {
     out.push('\n');
 }
 
-fn findings(out: &mut String, report: &ReportStatus) {
+fn row(severity: &str, control: &str, message: &str) -> String {
+    format!("{}{}{message}", padded(severity, 10), padded(control, 13))
+}
+
+fn wide_row(severity: &str, control: &str, findings: &str, reason: &str, message: &str) -> String {
+    let row = row(severity, control, &padded(findings, 10));
+    format!("{row}{}{message}", padded(reason, 21))
+}
+
+fn findings(out: &mut String, report: &ReportStatus, options: Options) {
     for finding in &report.findings {
+        let Finding {
+            severity,
+            control,
+            resource,
+            location,
+            ..
+        } = finding;
         line(
             out,
-            &cut(
-                &format!("{} {} {}", finding.severity, finding.control, finding.resource),
-                WIDTH,
-            ),
+            &options.fit(&format!("{severity} {control} {resource}"), WIDTH),
         );
-        line(out, &cut(&format!("    observed  {}", observed(finding)), WIDTH));
-        line(out, &cut(&format!("    expected  {}", finding.expected), WIDTH));
+        let position = location.position();
+        let part = location.part();
+        let message = if options.wide { &finding.message } else { "" };
+        let details = [
+            ("file", position.as_str()),
+            ("place", part.as_str()),
+            ("observed", &finding.observed),
+            ("expected", &finding.expected),
+            ("message", message),
+        ];
+        for (name, text) in details.iter().filter(|(_, text)| !text.is_empty()) {
+            line(out, &options.fit(&format!("    {name:<10}{text}"), WIDTH));
+        }
     }
     if !report.findings.is_empty() {
         out.push('\n');
     }
-}
-
-fn observed(finding: &Finding) -> String {
-    if finding.location.container.is_empty() {
-        return finding.observed.clone();
-    }
-    format!("{} (container {})", finding.observed, finding.location.container)
 }
 
 fn summary(out: &mut String, report: &ReportStatus) {
@@ -107,11 +141,13 @@ fn summary(out: &mut String, report: &ReportStatus) {
     line(
         out,
         &format!(
-            "Score {} of 100, coverage {}%: {} pass, {} fail, {} unknown, {} not applicable; {} findings.",
+            "Score {} of 100, coverage {}%: {} pass, {} fail, {} waived, {} manual, {} unknown, {} not applicable; {} findings.",
             totals.score,
             totals.coverage,
             totals.pass,
             totals.fail,
+            totals.waived,
+            totals.manual,
             totals.unknown,
             totals.not_applicable,
             totals.findings
@@ -130,11 +166,35 @@ fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{}", text.trim_end());
 }
 
+impl Options {
+    /// A text that a terminal shows and does not obey, cut to some columns unless it may be wide.
+    fn fit(self, text: &str, width: usize) -> String {
+        let text = escaped(text);
+        if self.wide { text } else { cut(&text, width) }
+    }
+}
+
 fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    text.chars().take(width - 1).chain(['…']).collect()
+    let mut left = width - 1;
+    let fits = |character: &char| match left.checked_sub(character.width().unwrap_or(0)) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    let mut kept: String = text.chars().take_while(fits).collect();
+    kept.push('…');
+    kept
+}
+
+/// Followed by spaces up to some columns, by one at least.
+fn padded(text: &str, columns: usize) -> String {
+    let spaces = columns.saturating_sub(text.width()).max(1);
+    format!("{text}{}", " ".repeat(spaces))
 }
 
 fn coloured(result: ControlResult, text: &str) -> String {

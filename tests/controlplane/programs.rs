@@ -19,8 +19,8 @@ pub(crate) struct Programs {
     patience: &'static str,
     /// Packages; each program is called as the last element of its package, but for etcd.
     packages: &'static [&'static str],
-    /// Files that the programs need at run time: a module and folders in it.
-    files: Option<(&'static str, &'static [&'static str])>,
+    /// Files that the programs need at run time: modules and folders in them.
+    files: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// etcd, kube-apiserver and kubectl. `KUBEBUILDER_ASSETS` names a folder that has them already.
@@ -33,7 +33,7 @@ pub(crate) const CORE: Programs = Programs {
         "k8s.io/kubernetes/cmd/kube-apiserver",
         "k8s.io/kubernetes/cmd/kubectl",
     ],
-    files: None,
+    files: &[],
 };
 
 /// What makes pods out of Deployments and binds them to nodes.
@@ -45,7 +45,7 @@ pub(crate) const CONTROLLERS: Programs = Programs {
         "k8s.io/kubernetes/cmd/kube-controller-manager",
         "k8s.io/kubernetes/cmd/kube-scheduler",
     ],
-    files: None,
+    files: &[],
 };
 
 /// What plays kubelet.
@@ -54,10 +54,10 @@ pub(crate) const KWOK: Programs = Programs {
     what: "kwok",
     patience: "1 minute",
     packages: &["sigs.k8s.io/kwok/cmd/kwok"],
-    files: Some((
+    files: &[(
         "sigs.k8s.io/kwok",
         &["kustomize/stage/node/fast", "kustomize/stage/pod/fast"],
-    )),
+    )],
 };
 
 /// Flux's controllers, each a module of its own.
@@ -67,28 +67,28 @@ pub(crate) const FLUX: [Programs; 4] = [
         what: "Flux's source-controller",
         patience: "2 minutes",
         packages: &["github.com/fluxcd/source-controller"],
-        files: None,
+        files: &[],
     },
     Programs {
         module: "controlplane/kustomize-controller",
         what: "Flux's kustomize-controller",
         patience: "2 minutes",
         packages: &["github.com/fluxcd/kustomize-controller"],
-        files: None,
+        files: &[],
     },
     Programs {
         module: "controlplane/helm-controller",
         what: "Flux's helm-controller",
         patience: "2 minutes",
         packages: &["github.com/fluxcd/helm-controller"],
-        files: None,
+        files: &[],
     },
     Programs {
         module: "controlplane/notification-controller",
         what: "Flux's notification-controller",
         patience: "2 minutes",
         packages: &["github.com/fluxcd/notification-controller"],
-        files: None,
+        files: &[],
     },
 ];
 
@@ -98,7 +98,19 @@ pub(crate) const ORACLE: Programs = Programs {
     what: "the original flag parsers",
     patience: "1 minute",
     packages: &["."],
-    files: None,
+    files: &[],
+};
+
+/// Those who read what an audit prints, with the schemas by which they judge it.
+pub(crate) const CONSUMERS: Programs = Programs {
+    module: "consumers",
+    what: "parsers of what an audit prints",
+    patience: "1 minute",
+    packages: &["."],
+    files: &[
+        ("github.com/owenrumney/go-sarif/v3", &["pkg/report/v210/sarif"]),
+        ("github.com/openreports/reports-api", &["config/crd"]),
+    ],
 };
 
 impl Programs {
@@ -145,9 +157,10 @@ impl Programs {
         if etcd.exists() {
             fs::rename(etcd, target.join("etcd"))?;
         }
-        if let Some((module, folders)) = self.files {
+        for (module, folders) in self.files {
+            go(source, &["mod", "download", module]).finish(module)?;
             let listed = go(source, &["list", "-m", "-f", "{{.Dir}}", module]).finish(module)?;
-            for folder in folders {
+            for folder in *folders {
                 copy(
                     &Path::new(listed.trim()).join(folder),
                     &target.join("files").join(folder),

@@ -1,0 +1,224 @@
+//! The report as OpenReports: what other engines write too, and what dashboards read.
+//!
+//! A ClusterReport has the result of every control that does not fail, and failures of what has no namespace. A Report in
+//! each namespace has the failures there. So each failure is counted once, and a tenant may be shown its own.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::fingerprint::digest;
+use super::report::clip;
+use crate::api::{ControlResult, ControlStatus, Finding, GROUP, ReportStatus, ResourceRef, Severity};
+use crate::controls;
+
+const SOURCE: &str = "FluxSecurity";
+/// Objects that one result lists.
+const MAX_RESOURCES: usize = 20;
+/// Longest message in bytes.
+const MAX_MESSAGE: usize = 1023;
+/// Longest value of a label.
+const MAX_LABEL: usize = 63;
+/// Longest name of an object.
+const MAX_NAME: usize = 253;
+
+/// The documents, as YAML for `kubectl apply`.
+///
+/// # Errors
+/// None is known: every text can be written as YAML.
+pub fn openreports(policy: &str, report: &ReportStatus) -> Result<String, serde_saphyr::ser::Error> {
+    let mut out = String::new();
+    for object in objects(policy, report) {
+        out.push_str("---\n");
+        out.push_str(&serde_saphyr::to_string(&object)?);
+    }
+    Ok(out)
+}
+
+/// The ClusterReport, then the Reports by namespace.
+#[must_use]
+pub fn objects(policy: &str, report: &ReportStatus) -> Vec<Value> {
+    let mut by_namespace: BTreeMap<&str, Vec<Value>> = BTreeMap::from([("", Vec::new())]);
+    for row in &report.controls {
+        if row.result != ControlResult::Fail {
+            by_namespace
+                .entry("")
+                .or_default()
+                .push(result(row, "", &[], report));
+            continue;
+        }
+        for (home, findings) in homes(row, &report.findings) {
+            let results = by_namespace.entry(home).or_default();
+            results.push(result(row, home, &findings, report));
+        }
+    }
+    by_namespace
+        .into_iter()
+        .map(|(home, results)| object(policy, home, report, results))
+        .collect()
+}
+
+/// The findings of a control by namespace. A control that fails without any, since they are left out, fails all the same.
+fn homes<'a>(row: &ControlStatus, findings: &'a [Finding]) -> BTreeMap<&'a str, Vec<&'a Finding>> {
+    let mut homes: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.control == row.id) {
+        homes.entry(finding.resource.home()).or_default().push(finding);
+    }
+    if homes.is_empty() {
+        homes.insert("", Vec::new());
+    }
+    homes
+}
+
+fn object(policy: &str, namespace: &str, report: &ReportStatus, results: Vec<Value>) -> Value {
+    let count = |word: &str| results.iter().filter(|result| result["result"] == word).count();
+    let summary: Map<String, Value> = ["pass", "fail", "warn", "error", "skip"]
+        .map(|word| (word.to_owned(), json!(count(word))))
+        .into_iter()
+        .collect();
+    let results = Value::from(results);
+    let mut metadata = json!({
+        "name": shortened(&format!("flux-security-{policy}"), MAX_NAME),
+        "labels": {
+            "app.kubernetes.io/managed-by": "flux-security-operator",
+            (format!("{GROUP}/policy")): shortened(policy, MAX_LABEL),
+            (format!("{GROUP}/report-hash")): digest(&[&results.to_string()]),
+        },
+    });
+    let kind = if namespace.is_empty() {
+        "ClusterReport"
+    } else {
+        "Report"
+    };
+    if !namespace.is_empty() {
+        metadata["namespace"] = json!(namespace);
+    }
+    let mut object = json!({
+        "apiVersion": "openreports.io/v1alpha1", "kind": kind, "metadata": metadata,
+        "source": SOURCE, "summary": summary, "results": results,
+    });
+    let audited = if namespace.is_empty() {
+        report
+            .installations
+            .first()
+            .map(|installation| installation.namespace.as_str())
+    } else {
+        Some(namespace)
+    };
+    if let Some(name) = audited {
+        object["scope"] = json!({"apiVersion": "v1", "kind": "Namespace", "name": name});
+    }
+    object
+}
+
+/// What is too long is replaced by its digest.
+fn shortened(name: &str, most: usize) -> String {
+    if name.len() <= most {
+        return name.to_owned();
+    }
+    format!("flux-security-{}", digest(&[name]))
+}
+
+/// One control, at one place.
+fn result(row: &ControlStatus, home: &str, findings: &[&Finding], report: &ReportStatus) -> Value {
+    let (word, scored) = verdict(row.result);
+    let worst = findings.iter().map(|finding| finding.severity).min();
+    let message = findings.first().map_or(&row.message, |finding| &finding.message);
+    let mut result = json!({
+        "source": SOURCE,
+        "policy": row.id,
+        "category": category(&row.id),
+        "severity": severity(worst.unwrap_or(row.severity)),
+        "result": word,
+        "scored": scored,
+        "message": clip(message, MAX_MESSAGE),
+        "properties": properties(row, home, findings, report),
+    });
+    if let Some(since) = &row.since {
+        // When the result became what it is, not when it was looked at.
+        result["timestamp"] = json!({"seconds": since.0.as_second(), "nanos": 0});
+    }
+    let rule = findings
+        .first()
+        .map(|finding| finding.location.part())
+        .unwrap_or_default();
+    if !rule.is_empty() {
+        result["rule"] = json!(rule);
+    }
+    if !findings.is_empty() {
+        let resources = findings
+            .iter()
+            .take(MAX_RESOURCES)
+            .map(|finding| resource(&finding.resource));
+        result["resources"] = resources.collect();
+    }
+    result
+}
+
+/// `warn` is what is not met and not scored, `error` what could not be evaluated, `skip` what was not asked for.
+const fn verdict(result: ControlResult) -> (&'static str, bool) {
+    match result {
+        ControlResult::Pass => ("pass", true),
+        ControlResult::Fail => ("fail", true),
+        ControlResult::Manual => ("warn", false),
+        ControlResult::Unknown => ("error", false),
+        ControlResult::Waived | ControlResult::NotApplicable => ("skip", false),
+    }
+}
+
+fn category(id: &str) -> String {
+    // A policy may have controls of its own.
+    let chapter = controls::find(id).map_or("Custom controls", |control| control.chapter);
+    format!("Flux {chapter}")
+}
+
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::High => "high",
+        Severity::Medium => "medium",
+        Severity::Low => "low",
+        Severity::Info => "info",
+    }
+}
+
+fn resource(resource: &ResourceRef) -> Value {
+    let mut reference = json!({
+        "apiVersion": resource.api_version, "kind": resource.kind, "name": resource.name,
+    });
+    if !resource.namespace.is_empty() {
+        reference["namespace"] = json!(resource.namespace);
+    }
+    reference
+}
+
+fn properties(row: &ControlStatus, home: &str, findings: &[&Finding], report: &ReportStatus) -> Value {
+    let mut properties = BTreeMap::from([
+        ("title", row.title.clone()),
+        // What stays the same when the verdict changes: readers keep a history by it.
+        ("resultID", digest(&[&row.id, home])),
+    ]);
+    match row.result {
+        ControlResult::Manual => properties.insert("manual", "true".to_owned()),
+        ControlResult::NotApplicable => properties.insert("reason", "not-applicable".to_owned()),
+        ControlResult::Waived => properties.insert("reason", "waived".to_owned()),
+        _ => properties.insert("reason", row.reason.clone()),
+    };
+    if let Some(control) = controls::find(&row.id) {
+        properties.insert("remediation", control.remediation.to_owned());
+        properties.insert("docURL", control.reference.to_owned());
+    }
+    if let Some(first) = findings.first() {
+        properties.insert("observed", first.observed.clone());
+        properties.insert("expected", first.expected.clone());
+    }
+    let more = findings.len().saturating_sub(MAX_RESOURCES);
+    if more > 0 {
+        properties.insert("more", more.to_string());
+    }
+    if let Some(installation) = report.installations.first() {
+        properties.insert("fluxVersion", installation.version.clone());
+        properties.insert("installShape", installation.installer.clone());
+    }
+    json!(properties)
+}
