@@ -272,6 +272,17 @@ pub struct Location {
     /// Path of the field.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
+    /// The file, when manifests were audited.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    /// The line of the field in the file, else of the object; 0 when no manifests were audited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub line: i32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// Failing findings of one namespace.

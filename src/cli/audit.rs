@@ -12,12 +12,14 @@ use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{CLEAN, FINDINGS};
+use super::{CLEAN, FINDINGS, UNUSABLE};
 use crate::api::{ControlResult, FluxSecurityPolicy, FluxSecurityReport, Severity, Tenancy};
 use crate::app::Loop;
 use crate::cluster::{self, Contact, client};
 use crate::engine::{Engine, PolicyPosture, Posture};
+use crate::input;
 use crate::kinds::own::PolicyRow;
+use crate::manifests::Audited;
 use crate::publish::Freshness;
 use crate::render;
 
@@ -43,8 +45,11 @@ pub(super) struct Audit {
     #[arg(long)]
     show_passing: bool,
     /// Context of the kubeconfig; the current one when absent.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "files")]
     context: Option<String>,
+    /// Manifests to audit instead of a cluster: a file, a folder, or `-` for standard input.
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
+    files: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -73,17 +78,31 @@ enum Threshold {
 impl Audit {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let policy = self.policy()?;
-        let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
-        client::probe(&client, &url).await?;
-        let posture = observe_once(&client, &policy).await?;
-        let Some(audited) = posture.policies.get(&policy.0) else {
-            anyhow::bail!("the audit came to no result");
-        };
+        let (audited, is_whole) = self.posture(&policy).await?;
+        let audited = &audited;
         if let Some(reason) = &audited.invalid {
             anyhow::bail!("the policy is invalid: {reason}");
         }
         self.print(audited)?;
-        Ok(if self.fails(audited) { FINDINGS } else { CLEAN })
+        Ok(match self.fails(audited) {
+            _ if !is_whole => UNUSABLE,
+            true => FINDINGS,
+            false => CLEAN,
+        })
+    }
+
+    /// The posture of the cluster, or of manifests; and whether all that was named could be read.
+    async fn posture(&self, policy: &(String, PolicyRow)) -> anyhow::Result<(Arc<PolicyPosture>, bool)> {
+        if !self.files.is_empty() {
+            let audited = input::audit(&self.files, &policy.0, &policy.1)?;
+            tell(&audited);
+            return Ok((Arc::new(audited.posture), audited.troubles.is_empty()));
+        }
+        let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
+        client::probe(&client, &url).await?;
+        let posture = observe_once(&client, policy).await?;
+        let audited = posture.policies.get(&policy.0).cloned();
+        Ok((audited.context("the audit came to no result")?, true))
     }
 
     fn policy(&self) -> anyhow::Result<(String, PolicyRow)> {
@@ -143,6 +162,21 @@ impl Audit {
             .iter()
             .any(|control| control.result == ControlResult::Fail && control.severity <= threshold)
     }
+}
+
+/// Says what was read and what was not, beside the result.
+fn tell(audited: &Audited) {
+    for trouble in &audited.troubles {
+        eprintln!("fluxsec: {trouble}");
+    }
+    if audited.more_troubles > 0 {
+        eprintln!("fluxsec: {} more could not be read", audited.more_troubles);
+    }
+    let skipped = audited.skipped;
+    eprintln!(
+        "fluxsec: {} objects; no object of Kubernetes: {}, templates: {}, patches: {}, of kinds that nothing is asked of: {}",
+        audited.objects, skipped.others, skipped.templates, skipped.patches, skipped.of_no_interest
+    );
 }
 
 /// Starts the operator's own watches, waits until every kind is listed, and stops.
