@@ -272,17 +272,36 @@ pub struct Location {
     /// Path of the field.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
-    /// The file, when manifests were audited.
+    /// File that the object was read from; empty when it was read from a cluster.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
-    /// The line of the field in the file, else of the object; 0 when no manifests were audited.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub line: i32,
+    /// Line of that file, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub line: Option<i32>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-const fn is_zero(number: &i32) -> bool {
-    *number == 0
+impl Location {
+    /// File and line, as compilers write them; empty when the object was read from a cluster.
+    #[must_use]
+    pub fn position(&self) -> String {
+        match self.line {
+            Some(line) if !self.file.is_empty() => format!("{}:{line}", self.file),
+            _ => self.file.clone(),
+        }
+    }
+
+    /// The place within the object; empty when the object as a whole is meant.
+    #[must_use]
+    pub fn part(&self) -> String {
+        let container = match self.container.as_str() {
+            "" => String::new(),
+            container => format!("container {container}"),
+        };
+        let parts = [container, self.argument.clone(), self.field.clone()];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(", ")
+    }
 }
 
 /// Failing findings of one namespace.

@@ -166,17 +166,19 @@ impl Audit {
 
 /// Says what was read and what was not, beside the result.
 fn tell(audited: &Audited) {
+    // Nobody may listen.
+    let say = |text: &str| drop(writeln!(std::io::stderr(), "fluxsec: {text}"));
     for trouble in &audited.troubles {
-        eprintln!("fluxsec: {trouble}");
+        say(trouble);
     }
     if audited.more_troubles > 0 {
-        eprintln!("fluxsec: {} more could not be read", audited.more_troubles);
+        say(&format!("{} more could not be read", audited.more_troubles));
     }
     let skipped = audited.skipped;
-    eprintln!(
-        "fluxsec: {} objects; no object of Kubernetes: {}, templates: {}, patches: {}, of kinds that nothing is asked of: {}",
-        audited.objects, skipped.others, skipped.templates, skipped.patches, skipped.of_no_interest
-    );
+    say(&format!(
+        "read {} objects, {} of them of kinds that no control asks for; left out {} documents that are no objects of Kubernetes, {} templates, {} patches",
+        audited.objects, skipped.of_no_interest, skipped.others, skipped.templates, skipped.patches
+    ));
 }
 
 /// Starts the operator's own watches, waits until every kind is listed, and stops.

@@ -344,7 +344,10 @@ impl Judgement<'_> {
         if kinds.iter().all(|judges| absent(judges.kind())) {
             return ("NotInstalled", format!("{names} is not installed"));
         }
-        if kinds.iter().all(|judges| self.inventory.coverage(judges.kind()).is_of_input()) {
+        if kinds
+            .iter()
+            .all(|judges| self.inventory.coverage(judges.kind()).is_of_input())
+        {
             return ("NoneExists", format!("no {names} is in the input"));
         }
         ("NoneExists", format!("no {names} exists"))

@@ -94,7 +94,9 @@ fn read(paths: &[PathBuf]) -> io::Result<Manifests> {
         }
         let (files, mut whole) = cutter.finish();
         for handle in handles {
-            let part = handle.join().map_err(|_| io::Error::other("a reader of manifests panicked"))?;
+            let part = handle
+                .join()
+                .map_err(|_| io::Error::other("a reader of manifests panicked"))?;
             whole.merge(part);
         }
         Ok(Manifests::new(files, whole))
@@ -264,7 +266,9 @@ fn find_lines(audited: &mut Audited) {
     let mut by_file: BTreeMap<String, BTreeMap<u32, Vec<usize>>> = BTreeMap::new();
     for (at, finding) in audited.posture.findings.iter().enumerate() {
         let location = &finding.finding.location;
-        let Ok(line) = u32::try_from(location.line) else { continue };
+        let Some(line) = location.line.and_then(|line| u32::try_from(line).ok()) else {
+            continue;
+        };
         if location.file.is_empty() || location.field.is_empty() {
             continue;
         }
@@ -304,8 +308,7 @@ fn find_lines_in(
             continue;
         };
         for (at, line) in findings.iter().zip(lines) {
-            let line = i32::try_from(line).unwrap_or(i32::MAX);
-            audited.posture.findings[*at].finding.location.line = line;
+            audited.posture.findings[*at].finding.location.line = i32::try_from(line).ok();
         }
     }
     Ok(())

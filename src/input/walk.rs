@@ -60,24 +60,22 @@ impl Iterator for Files {
 impl Files {
     /// Whether it is a file to be read. A folder is entered.
     fn look(&mut self, path: &Path, is_asked: bool) -> io::Result<bool> {
-        if !is_asked && !is_folder_like(path) && !has_extension(path) {
-            return Ok(false);
-        }
-        let metadata = fs::metadata(path)?;
+        let is_meant = is_asked || has_extension(path);
+        let metadata = match fs::metadata(path) {
+            Err(_) if !is_meant => return Ok(false),
+            other => other?,
+        };
         if metadata.is_dir() {
             if self.entered.insert((metadata.dev(), metadata.ino())) {
                 self.enter(path)?;
             }
             return Ok(false);
         }
-        if metadata.is_file() {
-            return Ok(is_asked || has_extension(path));
-        }
         // `-f <(kustomize build)` is a pipe; one that merely lies in a folder would be waited for in vain.
-        if is_asked || !has_extension(path) {
-            return Ok(is_asked);
+        if is_meant && !is_asked && !metadata.is_file() {
+            return Err(io::Error::other("is neither a file nor a folder"));
         }
-        Err(io::Error::other("is neither a file nor a folder"))
+        Ok(is_meant)
     }
 
     fn enter(&mut self, folder: &Path) -> io::Result<()> {
@@ -104,11 +102,6 @@ impl Files {
         self.ahead.extend(entries.into_iter().map(Ahead::Met));
         Ok(())
     }
-}
-
-/// Without asking the disk: whatever has no extension of a manifest may be a folder.
-fn is_folder_like(path: &Path) -> bool {
-    !has_extension(path)
 }
 
 fn has_extension(path: &Path) -> bool {

@@ -102,6 +102,15 @@ impl Missing {
         }
     }
 
+    /// The same where manifests are audited: they tell no status.
+    #[must_use]
+    pub(crate) fn in_manifests(self) -> Self {
+        match self.reason {
+            "NotReconciled" => Self::new(NOT_IN_INPUT, self.message),
+            _ => self,
+        }
+    }
+
     /// Evidence that the audited manifests do not have.
     #[must_use]
     pub fn in_input(what: impl fmt::Display) -> Self {

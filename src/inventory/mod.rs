@@ -27,8 +27,8 @@ pub use reads::{Evidence, Reach, Read};
 pub use subject::SubjectKey;
 pub use table::{ObjectKey, Table};
 pub use tenancy::{Owner, TenancyRules};
-pub use view::View;
 pub(crate) use view::Lacking;
+pub use view::View;
 
 /// A fact that changed, as far as re-evaluation is concerned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -270,6 +270,11 @@ impl Inventory {
     #[must_use]
     pub fn undecodable(&self, kind: KindId) -> &BTreeMap<ObjectKey, String> {
         &self.state(kind).undecodable
+    }
+
+    /// Whether manifests are audited, not a cluster.
+    pub(crate) fn is_of_input(&self) -> bool {
+        self.coverage(namespaces()).is_of_input()
     }
 
     /// An object of a kind that is mentioned and in no manifest.

@@ -179,15 +179,28 @@ impl Manifests {
             };
             drop(engine);
             let mut posture = std::sync::Arc::unwrap_or_clone(posture);
-            places::locate(&mut posture.findings, &self.harvest.definitions, &members, &self.files);
+            places::locate(
+                &mut posture.findings,
+                &self.harvest.definitions,
+                &members,
+                &self.files,
+            );
             match &mut merged {
                 None => merged = Some(posture),
                 Some(merged) => worlds::merge(merged, posture),
             }
         }
         for path in plan.left_out {
-            let message = format!("{path} defines again what is defined elsewhere, and so do too many others: audit the manifests of fewer clusters at once");
-            self.harvest.complain(Place { file: u32::MAX, line: 0 }, message);
+            let message = format!(
+                "{path} defines again what is defined elsewhere, and so do too many others: audit the manifests of fewer clusters at once"
+            );
+            self.harvest.complain(
+                Place {
+                    file: u32::MAX,
+                    line: 0,
+                },
+                message,
+            );
         }
         self.told(merged.unwrap_or_else(|| empty(name, policy)))
     }
@@ -202,11 +215,18 @@ impl Manifests {
         if listed.is_empty() {
             return;
         }
-        let is_patch: Vec<bool> = self.files.iter().map(|file| listed.contains(&beside(file, file_name(file)))).collect();
+        let is_patch: Vec<bool> = self
+            .files
+            .iter()
+            .map(|file| listed.contains(&beside(file, file_name(file))))
+            .collect();
         let before = self.harvest.definitions.len();
-        self.harvest
-            .definitions
-            .retain(|definition| !is_patch.get(definition.place.file as usize).copied().unwrap_or(false));
+        self.harvest.definitions.retain(|definition| {
+            !is_patch
+                .get(definition.place.file as usize)
+                .copied()
+                .unwrap_or(false)
+        });
         self.harvest.skipped.patches += (before - self.harvest.definitions.len()) as u64;
     }
 
@@ -267,7 +287,10 @@ impl Harvest {
             Cut::Piece(piece) => self.read(file, &piece, is_kustomization),
             Cut::TooLarge { line, has_kind: true } => {
                 let most = split::MOST_BYTES / 1024 / 1024;
-                self.complain(Place { file, line }, format!("is larger than {most} MiB: no object is"));
+                self.complain(
+                    Place { file, line },
+                    format!("is larger than {most} MiB: no object is"),
+                );
             }
             Cut::TooLarge { .. } => self.skip(),
         }

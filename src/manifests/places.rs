@@ -17,7 +17,11 @@ pub(super) fn locate(
     let mut wanted: BTreeMap<(String, String, String), Vec<usize>> = BTreeMap::new();
     for (at, finding) in findings.iter().enumerate() {
         let resource = &finding.finding.resource;
-        let key = (resource.kind.clone(), resource.namespace.clone(), resource.name.clone());
+        let key = (
+            resource.kind.clone(),
+            resource.namespace.clone(),
+            resource.name.clone(),
+        );
         wanted.entry(key).or_default().push(at);
     }
     if wanted.is_empty() {
@@ -31,8 +35,11 @@ pub(super) fn locate(
         set(&mut key.2, &definition.key.name);
         for finding in wanted.get(&key).into_iter().flatten() {
             let location = &mut findings[*finding].finding.location;
-            location.file = files.get(definition.place.file as usize).cloned().unwrap_or_default();
-            location.line = i32::try_from(definition.place.line).unwrap_or(i32::MAX);
+            location.file = files
+                .get(definition.place.file as usize)
+                .cloned()
+                .unwrap_or_default();
+            location.line = i32::try_from(definition.place.line).ok();
         }
     }
     findings.sort_by(|a, b| a.finding.cmp(&b.finding));
@@ -47,10 +54,19 @@ fn set(text: &mut String, value: &str) {
 #[must_use]
 pub fn lines_of_fields(piece: &Piece<'_>, fields: &[String]) -> Option<Vec<u32>> {
     let text = str::from_utf8(piece.text).ok()?;
-    let is_item = text.trim_start().strip_prefix('-').is_some_and(|rest| rest.starts_with(char::is_whitespace));
+    let is_item = text
+        .trim_start()
+        .strip_prefix('-')
+        .is_some_and(|rest| rest.starts_with(char::is_whitespace));
     let paths: Vec<String> = fields
         .iter()
-        .map(|field| if is_item { format!("[0].{field}") } else { field.clone() })
+        .map(|field| {
+            if is_item {
+                format!("[0].{field}")
+            } else {
+                field.clone()
+            }
+        })
         .collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let lines = yaml::lines_of(text, &paths)?;

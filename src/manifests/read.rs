@@ -197,7 +197,10 @@ impl Harvest {
     ) -> Result<Option<(ObjectKey, Fact)>, serde_json::Error> {
         let descriptor = &kind.entry().descriptor;
         let mut meta = Meta::parse(json)?;
-        if [&meta.name, &meta.namespace].into_iter().any(|name| name.contains("{{")) {
+        if [&meta.name, &meta.namespace]
+            .into_iter()
+            .any(|name| name.contains("{{"))
+        {
             self.skipped.templates += 1;
             return Ok(None);
         }
@@ -244,7 +247,9 @@ impl Harvest {
             Err(error) => return self.complain(place, error.to_string()),
         };
         let entries = kustomize.patches.into_iter().chain(kustomize.patches_json6902);
-        let paths = entries.map(|entry| entry.path).chain(kustomize.patches_strategic_merge);
+        let paths = entries
+            .map(|entry| entry.path)
+            .chain(kustomize.patches_strategic_merge);
         // A patch may be written where its path is expected.
         let paths = paths.filter(|path| !path.is_empty() && !path.contains('\n'));
         self.patches.extend(paths.map(|path| (source.file, path)));

@@ -26,7 +26,8 @@ struct OwnRole {
 
 #[expect(clippy::expect_used, reason = "a file of the program that a test reads")]
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("roles.json")).expect("invariant: the file of the program is well-formed")
+    serde_json::from_str(include_str!("roles.json"))
+        .expect("invariant: the file of the program is well-formed")
 });
 
 /// What the manifests ask of these roles.
@@ -123,10 +124,22 @@ mod tests {
         for role in ["view", "edit", "admin", "cluster-admin"] {
             assert!(may(role, "get", "", "pods"), "{role}");
             assert_eq!(may(role, "get", "", "secrets"), role != "view", "{role}");
-            assert_eq!(may(role, "create", "apps", "deployments"), role != "view", "{role}");
+            assert_eq!(
+                may(role, "create", "apps", "deployments"),
+                role != "view",
+                "{role}"
+            );
             let is_admin = role == "admin" || role == "cluster-admin";
-            assert_eq!(may(role, "create", "rbac.authorization.k8s.io", "rolebindings"), is_admin, "{role}");
-            assert_eq!(may(role, "delete", "", "nodes"), role == "cluster-admin", "{role}");
+            assert_eq!(
+                may(role, "create", "rbac.authorization.k8s.io", "rolebindings"),
+                is_admin,
+                "{role}"
+            );
+            assert_eq!(
+                may(role, "delete", "", "nodes"),
+                role == "cluster-admin",
+                "{role}"
+            );
         }
         assert!(find("system:masters").is_none());
     }

@@ -1,7 +1,7 @@
 //! Cuts a stream of YAML and JSON into documents, and lists into their items. Keeps one of them at a time, so that a file
 //! may be of any size.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 /// No object of Kubernetes is larger, nor is a document that is read.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -45,7 +45,9 @@ pub enum Cut<'a> {
 /// Cuts a stream.
 pub struct Splitter<R> {
     source: R,
+    /// Room; what was read ends at `filled`.
     buffer: Vec<u8>,
+    filled: usize,
     /// Where in the buffer that begins which is not cut off yet.
     start: usize,
     /// The line of `start`.
@@ -76,9 +78,7 @@ enum Line {
     /// Begins with `%`.
     Directive,
     /// `---`, maybe with content behind it.
-    Begin {
-        has_content: bool,
-    },
+    Begin { has_content: bool },
     /// `...`
     End,
     /// So far indented.
@@ -110,11 +110,11 @@ impl<R: Read> Splitter<R> {
     }
 
     /// Cuts what is read from here, in room that was used before.
-    pub fn with_room(source: R, mut room: Vec<u8>) -> Self {
-        room.clear();
+    pub fn with_room(source: R, room: Vec<u8>) -> Self {
         Self {
             source,
             buffer: room,
+            filled: 0,
             start: 0,
             line: 1,
             has_ended: false,
@@ -176,29 +176,30 @@ impl<R: Read> Splitter<R> {
                 if document.is_empty() {
                     return Ok(None);
                 }
-                return Ok(Some((self.cut_off(&document, 0), State::Between)));
+                return Ok(Some((self.cut_off(&document), State::Between)));
             };
-            let text = &self.buffer[self.start..][document.scanned..line.end];
+            let text = &self.rest(document.scanned)[..line.end - document.scanned];
             if document.at_line_start {
                 match classify(text) {
                     Line::Begin { .. } | Line::End if !document.is_empty() => {
                         // The mark of an end is dropped with its line; that of a beginning is looked at again.
-                        let mark = match classify(text) {
-                            Line::End => line.end - document.scanned,
-                            _ => 0,
-                        };
-                        return Ok(Some((self.cut_off(&document, mark), State::Between)));
+                        let is_end = matches!(classify(text), Line::End);
+                        let range = self.cut_off(&document);
+                        if is_end {
+                            self.consume(line.end - document.scanned, u32::from(line.is_whole));
+                        }
+                        return Ok(Some((range, State::Between)));
                     }
                     Line::Begin { has_content: true } => document.begin(),
                     Line::Neutral | Line::Directive | Line::Begin { .. } | Line::End => {}
                     Line::Content { first: b'{', .. } if document.is_empty() => {
                         let indent = text.iter().take_while(|it| it.is_ascii_whitespace()).count();
-                        self.consume(document.scanned + indent);
+                        self.consume(document.scanned + indent, document.lines);
                         return self.json().map(Some);
                     }
                     Line::Content { indent, has_dash, .. } => {
                         if awaits_items && has_dash {
-                            self.consume(document.scanned);
+                            self.consume(document.scanned, document.lines);
                             return Ok(Some((None, State::Items(indent))));
                         }
                         document.begin();
@@ -216,18 +217,18 @@ impl<R: Read> Splitter<R> {
         let mut item = Document::default();
         loop {
             let Some(line) = self.line_at(item.scanned)? else {
-                return Ok((self.cut_off(&item, 0), State::Between));
+                return Ok((self.cut_off(&item), State::Between));
             };
-            let text = &self.buffer[self.start..][item.scanned..line.end];
+            let text = &self.rest(item.scanned)[..line.end - item.scanned];
             if item.at_line_start {
                 match classify(text) {
-                    Line::Begin { .. } | Line::End => return Ok((self.cut_off(&item, 0), State::Between)),
+                    Line::Begin { .. } | Line::End => return Ok((self.cut_off(&item), State::Between)),
                     Line::Content { indent, has_dash, .. } if indent <= dashes => {
                         if indent < dashes || !has_dash {
-                            return Ok((self.cut_off(&item, 0), State::BehindItems));
+                            return Ok((self.cut_off(&item), State::BehindItems));
                         }
                         if !item.is_empty() {
-                            return Ok((self.cut_off(&item, 0), State::Items(dashes)));
+                            return Ok((self.cut_off(&item), State::Items(dashes)));
                         }
                         item.begin();
                     }
@@ -246,11 +247,11 @@ impl<R: Read> Splitter<R> {
     fn behind_items(&mut self) -> io::Result<(Option<Range>, State)> {
         let mut at_line_start = true;
         while let Some(line) = self.line_at(0)? {
-            let text = &self.buffer[self.start..][..line.end];
+            let text = &self.rest(0)[..line.end];
             if at_line_start && matches!(classify(text), Line::Begin { .. } | Line::End) {
                 break;
             }
-            self.consume(line.end);
+            self.consume(line.end, u32::from(line.is_whole));
             at_line_start = line.is_whole;
         }
         Ok((None, State::Between))
@@ -261,18 +262,19 @@ impl<R: Read> Splitter<R> {
         let mut scan = Scan::new(self.line);
         loop {
             while let Some(byte) = self.byte(scan.at) {
-                let is_items = scan.awaits == Key::Items && scan.depth == 1 && byte == b'[' && !scan.in_string;
-                scan.take(byte, &self.buffer[self.start..]);
+                let is_items =
+                    scan.awaits == Key::Items && scan.depth == 1 && byte == b'[' && !scan.in_string;
+                scan.take(byte, self.rest(0));
                 if is_items {
-                    self.consume(scan.at);
+                    self.consume(scan.at, scan.lines);
                     return Ok((None, State::JsonItems));
                 }
                 if scan.is_closed {
-                    return Ok((self.cut_off_json(&scan, scan.at), State::Between));
+                    return Ok((self.cut_off_json(&scan), State::Between));
                 }
             }
             if !self.has_more_json(&mut scan)? {
-                return Ok((self.cut_off_json(&scan, scan.at), State::Between));
+                return Ok((self.cut_off_json(&scan), State::Between));
             }
         }
     }
@@ -286,16 +288,16 @@ impl<R: Read> Splitter<R> {
                 let is_behind = scan.depth == 0 && !scan.in_string && (byte == b',' || byte == b']');
                 if is_behind && scan.at == 0 && !scan.is_oversized {
                     // The end of the list; what follows it is as little of an object as what is behind a list in YAML.
-                    self.consume(1);
+                    self.consume(1, 0);
                     return self.behind_json_items();
                 }
                 if is_behind {
-                    return Ok((self.cut_off_json(&scan, scan.at), State::JsonItems));
+                    return Ok((self.cut_off_json(&scan), State::JsonItems));
                 }
-                scan.take(byte, &self.buffer[self.start..]);
+                scan.take(byte, self.rest(0));
             }
             if !self.has_more_json(&mut scan)? {
-                let range = (scan.at > 0 || scan.is_oversized).then(|| self.cut_off_json(&scan, scan.at));
+                let range = (scan.at > 0 || scan.is_oversized).then(|| self.cut_off_json(&scan));
                 return Ok((range.flatten(), State::Between));
             }
         }
@@ -306,35 +308,38 @@ impl<R: Read> Splitter<R> {
         scan.depth = 1;
         while !scan.is_closed {
             let Some(byte) = self.byte(scan.at) else {
-                self.consume(scan.at);
-                scan.at = 0;
-                scan.forget();
+                self.forget(&mut scan);
                 if !self.more()? {
                     break;
                 }
                 continue;
             };
-            scan.take(byte, &self.buffer[self.start..]);
+            scan.take(byte, self.rest(0));
         }
-        self.consume(scan.at);
+        self.consume(scan.at, scan.lines);
         Ok((None, State::Between))
     }
 
     /// Reads on while a value of JSON is not closed; one that is too large is dropped on the way.
     fn has_more_json(&mut self, scan: &mut Scan) -> io::Result<bool> {
         if scan.at > MOST_BYTES {
-            self.consume(scan.at);
-            scan.at = 0;
+            self.forget(scan);
             scan.is_oversized = true;
-            scan.forget();
         }
         self.more()
     }
 
-    fn cut_off_json(&mut self, scan: &Scan, to: usize) -> Option<Range> {
-        let from = self.start;
-        let line = scan.line;
-        self.consume(to);
+    /// Drops what was scanned.
+    fn forget(&mut self, scan: &mut Scan) {
+        self.consume(scan.at, scan.lines);
+        scan.at = 0;
+        scan.lines = 0;
+        scan.text_from = None;
+    }
+
+    fn cut_off_json(&mut self, scan: &Scan) -> Option<Range> {
+        let (from, to, line) = (self.start, scan.at, scan.line);
+        self.consume(to, scan.lines);
         Some(if scan.is_oversized {
             Range::TooLarge {
                 line,
@@ -350,8 +355,8 @@ impl<R: Read> Splitter<R> {
         })
     }
 
-    /// Ends a document or item before what was scanned last, and drops so many bytes behind it.
-    fn cut_off(&mut self, document: &Document, dropped: usize) -> Option<Range> {
+    /// Ends a document or item before what was looked at last.
+    fn cut_off(&mut self, document: &Document) -> Option<Range> {
         let range = match document.content {
             None => None,
             Some(_) if document.is_oversized => Some(Range::TooLarge {
@@ -365,7 +370,7 @@ impl<R: Read> Splitter<R> {
                 format: Format::Yaml,
             }),
         };
-        self.consume(document.scanned + dropped);
+        self.consume(document.scanned, document.lines);
         range
     }
 
@@ -376,7 +381,7 @@ impl<R: Read> Splitter<R> {
         if document.scanned > MOST_BYTES {
             // Nobody reads it any more: only its end is looked for.
             let first = document.content.map(|_| document.line_of_content(self.line));
-            self.consume(document.scanned);
+            self.consume(document.scanned, document.lines);
             document.scanned = 0;
             document.lines = 0;
             document.is_oversized = document.content.is_some();
@@ -388,14 +393,15 @@ impl<R: Read> Splitter<R> {
     fn line_at(&mut self, from: usize) -> io::Result<Option<LineEnd>> {
         let mut searched = from;
         loop {
-            let rest = &self.buffer[self.start + searched..];
-            if let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+            let mut rest = self.rest(searched);
+            let length = rest.skip_until(b'\n')?;
+            searched += length;
+            if length > 0 && self.byte(searched - 1) == Some(b'\n') {
                 return Ok(Some(LineEnd {
-                    end: searched + at + 1,
+                    end: searched,
                     is_whole: true,
                 }));
             }
-            searched += rest.len();
             let is_long = searched - from > MOST_BYTES;
             if is_long || !self.more()? {
                 return Ok((searched > from).then_some(LineEnd {
@@ -407,14 +413,14 @@ impl<R: Read> Splitter<R> {
     }
 
     fn byte(&self, at: usize) -> Option<u8> {
-        self.buffer.get(self.start + at).copied()
+        self.rest(0).get(at).copied()
     }
 
     /// Drops the mark that some editors begin a file with.
     fn skip_mark(&mut self) -> io::Result<()> {
         const MARK: &[u8] = "\u{feff}".as_bytes();
-        while self.buffer.len() < MARK.len() && self.more()? {}
-        if self.buffer.starts_with(MARK) {
+        while self.filled < MARK.len() && self.more()? {}
+        if self.rest(0).starts_with(MARK) {
             self.start = MARK.len();
         }
         Ok(())
@@ -422,19 +428,24 @@ impl<R: Read> Splitter<R> {
 
     fn skip(&mut self, is_skipped: impl Fn(u8) -> bool) -> io::Result<()> {
         loop {
-            let rest = &self.buffer[self.start..];
+            let rest = self.rest(0);
             let length = rest.iter().position(|byte| !is_skipped(*byte));
-            self.consume(length.unwrap_or(rest.len()));
+            let skipped = &rest[..length.unwrap_or(rest.len())];
+            let lines = skipped.iter().filter(|byte| **byte == b'\n').count();
+            self.consume(skipped.len(), u32::try_from(lines).unwrap_or(u32::MAX));
             if length.is_some() || !self.more()? {
                 return Ok(());
             }
         }
     }
 
-    fn consume(&mut self, length: usize) {
-        let consumed = &self.buffer[self.start..][..length];
-        let lines = consumed.iter().filter(|byte| **byte == b'\n').count();
-        self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+    /// What was read and not cut off yet, from there.
+    fn rest(&self, from: usize) -> &[u8] {
+        &self.buffer[self.start + from..self.filled]
+    }
+
+    fn consume(&mut self, length: usize, lines: u32) {
+        self.line = self.line.saturating_add(lines);
         self.start += length;
     }
 
@@ -443,21 +454,24 @@ impl<R: Read> Splitter<R> {
         if self.has_ended {
             return Ok(false);
         }
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        let known = self.buffer.len();
-        // By as much as there is already: a long piece is not copied again and again.
-        let room = CHUNK.max(known);
-        self.buffer.resize(known + room, 0);
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.filled, 0);
+            self.filled -= self.start;
+            self.start = 0;
+        }
+        if self.buffer.len() < self.filled + CHUNK {
+            // By as much as there is already: a long piece is not copied again and again.
+            self.buffer.resize(self.filled + CHUNK.max(self.filled), 0);
+        }
         let read = loop {
-            match self.source.read(&mut self.buffer[known..]) {
+            match self.source.read(&mut self.buffer[self.filled..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other,
+                other => break other?,
             }
         };
-        self.buffer.truncate(known + *read.as_ref().unwrap_or(&0));
-        self.has_ended = read? == 0;
-        Ok(!self.has_ended)
+        self.filled += read;
+        self.has_ended = read == 0;
+        Ok(read > 0)
     }
 }
 
@@ -514,10 +528,16 @@ impl Document {
 }
 
 /// A value of JSON while its end is looked for.
-#[expect(clippy::struct_excessive_bools, reason = "a scanner is somewhere, and has seen something")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a scanner is somewhere, and has seen something"
+)]
 struct Scan {
     at: usize,
+    /// The line that it begins in.
     line: u32,
+    /// How many lines were scanned.
+    lines: u32,
     depth: u32,
     in_string: bool,
     is_escaped: bool,
@@ -545,6 +565,7 @@ impl Scan {
         Self {
             at: 0,
             line,
+            lines: 0,
             depth: 0,
             in_string: false,
             is_escaped: false,
@@ -557,13 +578,9 @@ impl Scan {
         }
     }
 
-    /// The bytes so far are gone.
-    fn forget(&mut self) {
-        self.text_from = None;
-    }
-
     fn take(&mut self, byte: u8, bytes: &[u8]) {
         self.at += 1;
+        self.lines += u32::from(byte == b'\n');
         if self.in_string {
             self.take_text(byte, bytes);
             return;
@@ -668,7 +685,10 @@ mod tests {
         let mut found = Vec::new();
         while let Some(cut) = splitter.next_cut().unwrap() {
             found.push(match cut {
-                Cut::Piece(piece) => (piece.line, String::from_utf8_lossy(piece.text).trim_end().to_owned()),
+                Cut::Piece(piece) => (
+                    piece.line,
+                    String::from_utf8_lossy(piece.text).trim_end().to_owned(),
+                ),
                 Cut::TooLarge { line, has_kind } => (line, format!("too large, {has_kind}")),
             });
         }
@@ -682,7 +702,10 @@ mod tests {
     }
 
     fn owned(pieces: &[(u32, &str)]) -> Vec<(u32, String)> {
-        pieces.iter().map(|(line, text)| (*line, (*text).to_owned())).collect()
+        pieces
+            .iter()
+            .map(|(line, text)| (*line, (*text).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -692,11 +715,23 @@ mod tests {
             ("\n# nothing\n---\n---\n...\n", &[]),
             ("a: 1", &[(1, "a: 1")]),
             ("---\na: 1\n---\nb: 2\n", &[(2, "a: 1"), (4, "b: 2")]),
-            ("a: 1\r\n---\r\n# comment\r\nb: 2\r\n", &[(1, "a: 1"), (4, "b: 2")]),
+            (
+                "a: 1\r\n---\r\n# comment\r\nb: 2\r\n",
+                &[(1, "a: 1"), (4, "b: 2")],
+            ),
             ("\u{feff}---\na: 1\n", &[(2, "a: 1")]),
-            ("%YAML 1.2\n---\na: 1\n...\n%YAML 1.2\n---\nb: 2\n", &[(3, "a: 1"), (7, "b: 2")]),
-            ("--- {a: 1}\n--- # none\nb: 2\n", &[(1, "--- {a: 1}"), (3, "b: 2")]),
-            ("a: |\n  ---\n  b\n ---\nc: ----\n----: d\n", &[(1, "a: |\n  ---\n  b\n ---\nc: ----\n----: d")]),
+            (
+                "%YAML 1.2\n---\na: 1\n...\n%YAML 1.2\n---\nb: 2\n",
+                &[(3, "a: 1"), (7, "b: 2")],
+            ),
+            (
+                "--- {a: 1}\n--- # none\nb: 2\n",
+                &[(1, "--- {a: 1}"), (3, "b: 2")],
+            ),
+            (
+                "a: |\n  ---\n  b\n ---\nc: ----\n----: d\n",
+                &[(1, "a: |\n  ---\n  b\n ---\nc: ----\n----: d")],
+            ),
             ("a: |\n  text\n---\nb: 2\n", &[(1, "a: |\n  text"), (4, "b: 2")]),
             ("a: '\n---\n'\n", &[(1, "a: '"), (3, "'")]),
             ("a: 1\n---", &[(1, "a: 1")]),
@@ -710,23 +745,43 @@ mod tests {
         let flat = "apiVersion: v1\nitems:\n- a: 1\n  b:\n  - 2\n# comment\n- c: |\n    - d\nkind: List\n---\ne: 3\n";
         assert_eq!(
             cuts(flat),
-            owned(&[(3, "- a: 1\n  b:\n  - 2\n# comment"), (7, "- c: |\n    - d"), (11, "e: 3")])
+            owned(&[
+                (3, "- a: 1\n  b:\n  - 2\n# comment"),
+                (7, "- c: |\n    - d"),
+                (11, "e: 3")
+            ])
         );
         let indented = "kind: List\nitems: # all\n\n  - a: 1\n    b: 2\n  -\n    c: 3\n";
-        assert_eq!(cuts(indented), owned(&[(4, "  - a: 1\n    b: 2"), (6, "  -\n    c: 3")]));
-        assert_eq!(cuts("items: []\nkind: List\n"), owned(&[(1, "items: []\nkind: List")]));
+        assert_eq!(
+            cuts(indented),
+            owned(&[(4, "  - a: 1\n    b: 2"), (6, "  -\n    c: 3")])
+        );
+        assert_eq!(
+            cuts("items: []\nkind: List\n"),
+            owned(&[(1, "items: []\nkind: List")])
+        );
         assert_eq!(cuts("items:\n  a: 1\n"), owned(&[(1, "items:\n  a: 1")]));
     }
 
     #[test]
     fn json_is_cut_where_its_braces_close() {
         for (text, pieces) in [
-            ("{\"a\": \"}\\\"{\"}{\"b\": 1}\n{\"c\": [2]}", &[(1, "{\"a\": \"}\\\"{\"}"), (1, "{\"b\": 1}"), (2, "{\"c\": [2]}")][..]),
+            (
+                "{\"a\": \"}\\\"{\"}{\"b\": 1}\n{\"c\": [2]}",
+                &[(1, "{\"a\": \"}\\\"{\"}"), (1, "{\"b\": 1}"), (2, "{\"c\": [2]}")][..],
+            ),
             (
                 "{\"items\": [\n{\"a\": 1},\n{\"items\": [{\"b\": 2}]}\n], \"kind\": \"List\"}\n{\"c\": 3}",
-                &[(2, "{\"a\": 1}"), (3, "{\"items\": [{\"b\": 2}]}"), (5, "{\"c\": 3}")],
+                &[
+                    (2, "{\"a\": 1}"),
+                    (3, "{\"items\": [{\"b\": 2}]}"),
+                    (5, "{\"c\": 3}"),
+                ],
             ),
-            ("{\"metadata\": {\"items\": [{}]}, \"a\": \"items\"}", &[(1, "{\"metadata\": {\"items\": [{}]}, \"a\": \"items\"}")]),
+            (
+                "{\"metadata\": {\"items\": [{}]}, \"a\": \"items\"}",
+                &[(1, "{\"metadata\": {\"items\": [{}]}, \"a\": \"items\"}")],
+            ),
             ("{\"items\": []}", &[]),
             ("{\"items\": [{\"a\"", &[(1, "{\"a\"")]),
             ("{\"a\": 1}\n---\nb: 2\n", &[(1, "{\"a\": 1}"), (3, "b: 2")]),
@@ -741,9 +796,15 @@ mod tests {
     fn what_is_too_large_is_dropped_and_what_follows_is_not() {
         let long = "x".repeat(MOST_BYTES);
         for (text, large) in [
-            (format!("# first\na: 1\nkind: {long}\nb: 2\n---\nc: 3\n"), (2, "too large, true")),
+            (
+                format!("# first\na: 1\nkind: {long}\nb: 2\n---\nc: 3\n"),
+                (2, "too large, true"),
+            ),
             (format!("a: {long}{long}\n---\nc: 3\n"), (1, "too large, false")),
-            (format!("\n{{\"kind\": \"A\", \"b\": \"{long}{long}\"}}\nc: 3\n"), (2, "too large, true")),
+            (
+                format!("\n{{\"kind\": \"A\", \"b\": \"{long}{long}\"}}\nc: 3\n"),
+                (2, "too large, true"),
+            ),
         ] {
             let found = cuts_of(text.as_bytes());
             assert_eq!(found[0], (large.0, large.1.to_owned()));
@@ -768,13 +829,29 @@ mod tests {
         }
         let mut splitter = Splitter::new(Endless(128 << 20));
         let cut = splitter.next_cut().unwrap();
-        assert_eq!(cut, Some(Cut::TooLarge { line: 1, has_kind: false }));
-        assert!(splitter.buffer.capacity() <= 4 * MOST_BYTES, "{}", splitter.buffer.capacity());
+        assert_eq!(
+            cut,
+            Some(Cut::TooLarge {
+                line: 1,
+                has_kind: false
+            })
+        );
+        assert!(
+            splitter.buffer.capacity() <= 4 * MOST_BYTES,
+            "{}",
+            splitter.buffer.capacity()
+        );
     }
 
     /// A document with content that no marker and no list begins in.
     fn document() -> impl Strategy<Value = String> {
-        let line = prop_oneof!["[a-z]{1,4}: [a-z#-]{0,5}", "  - [a-z]{1,5}", " ---", "----", "é: …"];
+        let line = prop_oneof![
+            "[a-z]{1,4}: [a-z#-]{0,5}",
+            "  - [a-z]{1,5}",
+            " ---",
+            "----",
+            "é: …"
+        ];
         proptest::collection::vec(line, 1..5).prop_map(|lines| format!("first: 1\n{}", lines.join("\n")))
     }
 

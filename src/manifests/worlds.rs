@@ -14,7 +14,7 @@ use crate::engine::{ControlPosture, PolicyPosture};
 /// So many objects are audited, counting those that clusters share once for each of them.
 const MOST_OBJECTS: usize = 2_000_000;
 /// What a cluster costs beside its objects.
-const COST_OF_A_WORLD: usize = 1000;
+const COST_OF_A_WORLD: usize = 4000;
 
 /// A folder, or a file with several definitions, whose parts exclude each other.
 type Parent = String;
@@ -203,7 +203,10 @@ impl<'a> Paths<'a> {
         let mut order: Vec<usize> = (0..definitions.len()).collect();
         order.sort_by(|a, b| identity(a).cmp(&identity(b)).then(a.cmp(b)));
         let same = order.chunk_by(|a, b| identity(a) == identity(b));
-        let groups: Vec<Vec<usize>> = same.filter(|group| group.len() > 1).map(<[usize]>::to_vec).collect();
+        let groups: Vec<Vec<usize>> = same
+            .filter(|group| group.len() > 1)
+            .map(<[usize]>::to_vec)
+            .collect();
         let mut numbers = BTreeMap::new();
         for group in &groups {
             for of_file in group.chunk_by(|a, b| definitions[*a].place.file == definitions[*b].place.file) {
@@ -222,7 +225,9 @@ impl<'a> Paths<'a> {
 
     fn steps(&self, at: usize) -> Vec<String> {
         let file = self.files.get(self.definitions[at].place.file as usize);
-        let mut steps: Vec<String> = file.map(|file| file.split('/').map(str::to_owned).collect()).unwrap_or_default();
+        let mut steps: Vec<String> = file
+            .map(|file| file.split('/').map(str::to_owned).collect())
+            .unwrap_or_default();
         if let Some(number) = self.numbers.get(&at) {
             // Ordered as numbers are.
             steps.push(format!("#{number:09}"));
@@ -231,7 +236,9 @@ impl<'a> Paths<'a> {
     }
 
     fn repeated(&self) -> impl Iterator<Item = Vec<Vec<String>>> {
-        self.groups.iter().map(|group| group.iter().map(|at| self.steps(*at)).collect())
+        self.groups
+            .iter()
+            .map(|group| group.iter().map(|at| self.steps(*at)).collect())
     }
 }
 
@@ -306,7 +313,10 @@ mod tests {
             });
         }
         let plan = Plan::new(&files, &all);
-        plan.worlds.iter().map(|world| plan.members(world).collect()).collect()
+        plan.worlds
+            .iter()
+            .map(|world| plan.members(world).collect())
+            .collect()
     }
 
     #[test]
@@ -314,7 +324,13 @@ mod tests {
         assert_eq!(worlds(&["a.yaml x", "b.yaml y"]), [[0, 1]]);
         // Two clusters and what they share; the second has something of its own.
         assert_eq!(
-            worlds(&["c/prod/a x", "c/prod/a y", "c/stage/a x", "c/stage/b z", "infra/a w"]),
+            worlds(&[
+                "c/prod/a x",
+                "c/prod/a y",
+                "c/stage/a x",
+                "c/stage/b z",
+                "infra/a w"
+            ]),
             [vec![0, 1, 4], vec![2, 3, 4]]
         );
         // Overlays that are called like the clusters go with them.
@@ -334,7 +350,9 @@ mod tests {
 
     #[test]
     fn every_definition_is_in_a_world() {
-        let definitions = ["a/b/c x", "a/b/d x", "a/b/d y", "a/e/c x", "a/e/c y", "f/c x", "f/c x", "f/g y"];
+        let definitions = [
+            "a/b/c x", "a/b/d x", "a/b/d y", "a/e/c x", "a/e/c y", "f/c x", "f/c x", "f/g y",
+        ];
         let found: BTreeSet<usize> = worlds(&definitions).into_iter().flatten().collect();
         assert_eq!(found.len(), definitions.len());
     }

@@ -7,8 +7,8 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
-/// How deep an object may be nested; what reads JSON goes no deeper.
-const DEEPEST: usize = 128;
+/// How deep a document may be nested: no schema goes half as far, and the stack of a thread bears it.
+const DEEPEST: usize = 64;
 
 /// YAML as Kubernetes reads it, within a budget: aliases are no bombs, and a key that comes twice is a mistake.
 fn options() -> Options {
@@ -35,7 +35,7 @@ impl From<serde_saphyr::Error> for Broken {
         let line = error.location().map_or(0, |location| location.line());
         Self {
             line: u32::try_from(line).unwrap_or(0),
-            message: error.to_string(),
+            message: error.to_string().lines().next().unwrap_or_default().to_owned(),
         }
     }
 }
@@ -319,28 +319,42 @@ mod tests {
     #[test]
     fn yaml_becomes_json() {
         for (yaml, expected) in [
-            ("a: 1\nb: [x, true, 1.5, null, ~]\n", r#"{"a":1,"b":["x",true,1.5,null,null]}"#),
+            (
+                "a: 1\nb: [x, true, 1.5, null, ~]\n",
+                r#"{"a":1,"b":["x",true,1.5,null,null]}"#,
+            ),
             ("a: yes\nb: 'yes'\nc: off\n", r#"{"a":true,"b":"yes","c":false}"#),
             ("--- {a: {}}\n", r#"{"a":{}}"#),
             ("- a: 1\n  b: |\n    text\n", r#"[{"a":1,"b":"text\n"}]"#),
             ("a: &x {b: 1}\nc: *x\n", r#"{"a":{"b":1},"c":{"b":1}}"#),
-            ("x: &x {b: 1}\na:\n  <<: *x\n  c: 2\n", r#"{"x":{"b":1},"a":{"b":1,"c":2}}"#),
+            (
+                "x: &x {b: 1}\na:\n  <<: *x\n  c: 2\n",
+                r#"{"x":{"b":1},"a":{"b":1,"c":2}}"#,
+            ),
             ("1: a\ntrue: b\n", r#"{"1":"a","true":"b"}"#),
             ("a: \"\\u0000\\u202e\"\n", "{\"a\":\"\\u0000\u{202e}\"}"),
             ("a: .inf\n", r#"{"a":".inf"}"#),
             ("a: !tag {b: 1}\n", r#"{"a":{"b":1}}"#),
         ] {
             let found: serde_json::Value = serde_json::from_str(&json(yaml)).unwrap();
-            assert_eq!(found, serde_json::from_str::<serde_json::Value>(expected).unwrap(), "{yaml}");
+            assert_eq!(
+                found,
+                serde_json::from_str::<serde_json::Value>(expected).unwrap(),
+                "{yaml}"
+            );
         }
     }
 
     #[test]
     fn what_is_broken_says_where() {
-        for (yaml, line) in [("a: 1\nb: [\n", 2..=3), ("a: 1\na: 2\n", 2..=2), ("a: 1\n\tb: 2\n", 2..=2), ("a: *x\n", 1..=1)] {
+        for (yaml, line) in [
+            ("a: 1\nb: [\n", 2..=3),
+            ("a: 1\na: 2\n", 2..=2),
+            ("a: b: c\n", 1..=1),
+            ("a: *x\n", 1..=1),
+        ] {
             let broken = to_json(yaml, &mut Vec::new()).unwrap_err();
             assert!(line.contains(&broken.line), "{yaml:?}: {broken:?}");
-            assert!(!broken.message.contains('\n'), "{broken:?}");
         }
     }
 
@@ -352,7 +366,9 @@ mod tests {
             laughs += &format!("a{level}: &a{level} [{aliases}]\n");
         }
         let deep = "a: ".to_owned() + &"[".repeat(5000) + &"]".repeat(5000);
-        let block: String = (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+        let block: String = (0..1000)
+            .map(|depth| format!("{}a:\n", " ".repeat(depth)))
+            .collect();
         for bomb in [laughs, deep, block] {
             let mut json = Vec::new();
             assert!(to_json(&bomb, &mut json).is_err());
@@ -363,7 +379,15 @@ mod tests {
     #[test]
     fn fields_are_found_and_what_is_absent_is_where_it_would_be() {
         let yaml = "kind: A\nspec:\n  # comment\n  source:\n    name: x\n  list:\n  - a: 1\n  -\n    b: 2\n  flow: {c: 3}\n";
-        let paths = ["spec.source.name", "spec.source.namespace", "spec.list[1].b", "spec.flow.c", "spec.missing", "status", "kind"];
+        let paths = [
+            "spec.source.name",
+            "spec.source.namespace",
+            "spec.list[1].b",
+            "spec.flow.c",
+            "spec.missing",
+            "status",
+            "kind",
+        ];
         assert_eq!(lines_of(yaml, &paths), Some(vec![5, 4, 9, 10, 2, 1, 1]));
     }
 }
