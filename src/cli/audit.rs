@@ -176,7 +176,7 @@ fn tell(audited: &Audited) {
     }
     let skipped = audited.skipped;
     say(&format!(
-        "read {} objects, {} of them of kinds that no control asks for; left out {} documents that are no objects of Kubernetes, {} templates, {} patches",
+        "objects: {}, of kinds that no control asks for: {}; left out: {} documents that are no objects of Kubernetes, {} templates, {} patches",
         audited.objects, skipped.of_no_interest, skipped.others, skipped.templates, skipped.patches
     ));
 }

@@ -257,9 +257,12 @@ impl Harvest {
 
     /// Notes that something cannot be read.
     pub(crate) fn complain(&mut self, place: Place, message: impl Into<String>) {
+        let message: String = message.into();
+        // Decoders count the lines of what they were given, which is a part of a file, or not even its text.
+        let bare = message.split(" at line ").next().unwrap_or_default();
         self.troubles.push(Trouble {
             place,
-            message: message.into(),
+            message: bare.to_owned(),
         });
     }
 

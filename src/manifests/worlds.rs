@@ -14,7 +14,7 @@ use crate::engine::{ControlPosture, PolicyPosture};
 /// So many objects are audited, counting those that clusters share once for each of them.
 const MOST_OBJECTS: usize = 2_000_000;
 /// What a cluster costs beside its objects.
-const COST_OF_A_WORLD: usize = 4000;
+const COST_OF_A_WORLD: usize = 10_000;
 
 /// A folder, or a file with several definitions, whose parts exclude each other.
 type Parent = String;
