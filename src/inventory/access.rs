@@ -248,12 +248,11 @@ impl<'a> Access<'a> {
         } else {
             self.roles
         };
-        let rules = match table.get(&role) {
-            Some(role) => &role.rules,
-            None => {
-                self.note_lack_of(&role);
-                &[][..]
-            }
+        let rules = if let Some(role) = table.get(&role) {
+            &role.rules
+        } else {
+            self.note_lack_of(&role);
+            &[][..]
         };
         Some(Grant { binding, row, rules })
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::split::{Format, Piece};
+use super::split::{Format, Piece, lines_in};
 use super::whole::{self, Lack};
 use super::yaml::{self, Broken};
 use super::{Definition, Fact, Place, Skipped, Trouble};
@@ -70,6 +70,21 @@ struct PatchEntry {
     path: String,
 }
 
+/// A piece as JSON; `None`: it is no object of anything.
+fn as_json<'a>(text: &'a str, piece: &Piece<'_>, json: &'a mut Vec<u8>) -> Result<Option<&'a str>, Broken> {
+    if piece.format == Format::Json && serde_json::from_str::<&RawValue>(text).is_ok() {
+        return Ok(Some(text));
+    }
+    yaml::to_json(text, json)?;
+    let json = str::from_utf8(json).unwrap_or_default();
+    let json = match json.strip_prefix('[') {
+        // An item of a list comes with its dash.
+        Some(item) => item.trim_end_matches(']'),
+        None => json,
+    };
+    Ok(json.starts_with('{').then_some(json))
+}
+
 impl Harvest {
     /// Reads one piece of a file.
     pub(crate) fn read(&mut self, file: u32, piece: &Piece<'_>, is_kustomization: bool) {
@@ -84,7 +99,7 @@ impl Harvest {
             return;
         }
         let mut json = std::mem::take(&mut self.json);
-        match self.as_json(text, piece, &mut json) {
+        match as_json(text, piece, &mut json) {
             Ok(Some(json)) => {
                 let source = Source {
                     file,
@@ -99,26 +114,6 @@ impl Harvest {
             Err(broken) => self.complain(at(piece.line + broken.line.saturating_sub(1)), broken.message),
         }
         self.json = json;
-    }
-
-    /// The piece as JSON; `None`: it is no object of anything.
-    fn as_json<'a>(
-        &self,
-        text: &'a str,
-        piece: &Piece<'_>,
-        json: &'a mut Vec<u8>,
-    ) -> Result<Option<&'a str>, Broken> {
-        if piece.format == Format::Json && serde_json::from_str::<&RawValue>(text).is_ok() {
-            return Ok(Some(text));
-        }
-        yaml::to_json(text, json)?;
-        let json = str::from_utf8(json).unwrap_or_default();
-        let json = match json.strip_prefix('[') {
-            // An item of a list comes with its dash.
-            Some(item) => item.trim_end_matches(']'),
-            None => json,
-        };
-        Ok(json.starts_with('{').then_some(json))
     }
 
     /// Takes in an object as JSON, or every object of a list.
@@ -177,8 +172,7 @@ impl Harvest {
             let begin = item.get().as_ptr() as usize;
             if source.counts_lines {
                 let before = &json.as_bytes()[seen - json.as_ptr() as usize..begin - json.as_ptr() as usize];
-                let lines = before.iter().filter(|byte| **byte == b'\n').count();
-                line = line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+                line = line.saturating_add(lines_in(before));
                 seen = begin;
             }
             if item.get().starts_with('{') {

@@ -270,11 +270,11 @@ impl<R: Read> Splitter<R> {
                     return Ok((None, State::JsonItems));
                 }
                 if scan.is_closed {
-                    return Ok((self.cut_off_json(&scan), State::Between));
+                    return Ok((Some(self.cut_off_json(&scan)), State::Between));
                 }
             }
             if !self.has_more_json(&mut scan)? {
-                return Ok((self.cut_off_json(&scan), State::Between));
+                return Ok((Some(self.cut_off_json(&scan)), State::Between));
             }
         }
     }
@@ -292,13 +292,13 @@ impl<R: Read> Splitter<R> {
                     return self.behind_json_items();
                 }
                 if is_behind {
-                    return Ok((self.cut_off_json(&scan), State::JsonItems));
+                    return Ok((Some(self.cut_off_json(&scan)), State::JsonItems));
                 }
                 scan.take(byte, self.rest(0));
             }
             if !self.has_more_json(&mut scan)? {
                 let range = (scan.at > 0 || scan.is_oversized).then(|| self.cut_off_json(&scan));
-                return Ok((range.flatten(), State::Between));
+                return Ok((range, State::Between));
             }
         }
     }
@@ -337,22 +337,21 @@ impl<R: Read> Splitter<R> {
         scan.text_from = None;
     }
 
-    fn cut_off_json(&mut self, scan: &Scan) -> Option<Range> {
+    fn cut_off_json(&mut self, scan: &Scan) -> Range {
         let (from, to, line) = (self.start, scan.at, scan.line);
         self.consume(to, scan.lines);
-        Some(if scan.is_oversized {
-            Range::TooLarge {
+        if scan.is_oversized {
+            return Range::TooLarge {
                 line,
                 has_kind: scan.has_kind,
-            }
-        } else {
-            Range::Piece {
-                from,
-                to: from + to,
-                line,
-                format: Format::Json,
-            }
-        })
+            };
+        }
+        Range::Piece {
+            from,
+            to: from + to,
+            line,
+            format: Format::Json,
+        }
     }
 
     /// Ends a document or item before what was looked at last.
@@ -431,8 +430,7 @@ impl<R: Read> Splitter<R> {
             let rest = self.rest(0);
             let length = rest.iter().position(|byte| !is_skipped(*byte));
             let skipped = &rest[..length.unwrap_or(rest.len())];
-            let lines = skipped.iter().filter(|byte| **byte == b'\n').count();
-            self.consume(skipped.len(), u32::try_from(lines).unwrap_or(u32::MAX));
+            self.consume(skipped.len(), lines_in(skipped));
             if length.is_some() || !self.more()? {
                 return Ok(());
             }
@@ -627,6 +625,12 @@ impl Scan {
             _ => {}
         }
     }
+}
+
+/// How many lines end there.
+pub(super) fn lines_in(text: &[u8]) -> u32 {
+    let ends = text.iter().map(|byte| u32::from(*byte == b'\n'));
+    ends.sum()
 }
 
 fn classify(line: &[u8]) -> Line {

@@ -45,7 +45,7 @@ impl Lack<'_> {
         let has = |field: &&str| self.spec.0.iter().any(|key| key == field);
         let required = REQUIRED.iter().find(|(kind, _)| *kind == descriptor.kind);
         let groups = required.map_or(&[][..], |(_, groups)| groups);
-        let lacks_field = groups.iter().any(|group| !group.iter().any(|field| has(field)));
+        let lacks_field = groups.iter().any(|group| !group.iter().any(has));
         let lacks_role = self.role_ref && matches!(descriptor.kind, "RoleBinding" | "ClusterRoleBinding");
         self.name || lacks_field || lacks_role
     }

@@ -219,7 +219,7 @@ struct Walk<'a, 'p> {
     lines: &'a mut Vec<u32>,
 }
 
-impl<'a, 'p> Walk<'a, 'p> {
+impl<'p> Walk<'_, 'p> {
     /// One step further; `None`: no path leads there.
     fn step<'b>(&'b mut self, step: &Step<'_>, line: u32) -> Option<Walk<'b, 'p>> {
         let leads = |path: &&usize| self.wanted[**path].get(self.depth) == Some(step);
@@ -308,6 +308,8 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn json(yaml: &str) -> String {
@@ -363,12 +365,13 @@ mod tests {
         let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-            laughs += &format!("a{level}: &a{level} [{aliases}]\n");
+            writeln!(laughs, "a{level}: &a{level} [{aliases}]").unwrap();
         }
         let deep = "a: ".to_owned() + &"[".repeat(5000) + &"]".repeat(5000);
-        let block: String = (0..1000)
-            .map(|depth| format!("{}a:\n", " ".repeat(depth)))
-            .collect();
+        let mut block = String::new();
+        for depth in 0..1000 {
+            writeln!(block, "{}a:", " ".repeat(depth)).unwrap();
+        }
         for bomb in [laughs, deep, block] {
             let mut json = Vec::new();
             assert!(to_json(&bomb, &mut json).is_err());
