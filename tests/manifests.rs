@@ -426,6 +426,12 @@ fn a_role_that_no_manifest_has_may_allow_anything() {
         verdict(&judged("ClusterRole", "theirs", aggregated)),
         (UNKNOWN, "NotInInput")
     );
+    // A dump has what Kubernetes put together.
+    let put_together = aggregated.replace(
+        "rules: []",
+        "rules: [{apiGroups: [''], resources: [configmaps], verbs: [get]}]",
+    );
+    assert_eq!(judged("ClusterRole", "theirs", &put_together).result, PASS);
     // Kubernetes' own roles are known.
     assert_eq!(judged("ClusterRole", "cluster-admin", "").result, FAIL);
 }

@@ -49,6 +49,16 @@ struct Envelope<'a> {
     role_ref: Option<IgnoredAny>,
     #[serde(default)]
     aggregation_rule: Option<IgnoredAny>,
+    #[serde(borrow, default)]
+    rules: Option<&'a RawValue>,
+}
+
+impl Envelope<'_> {
+    /// Whether it is a role whose rules Kubernetes puts together, and has not yet.
+    fn awaits_rules(&self) -> bool {
+        let has_rules = self.rules.is_some_and(|rules| rules.get().contains('{'));
+        self.aggregation_rule.is_some() && !has_rules
+    }
 }
 
 /// The keys of a map; none of anything else.
@@ -220,8 +230,7 @@ impl Harvest {
             let note = format!("{version} is no version whose shape is known");
             return Ok(Some((key, Fact::Undecodable(note.into()))));
         }
-        if envelope.aggregation_rule.is_some() {
-            // Kubernetes puts its rules together.
+        if envelope.awaits_rules() {
             return Ok(None);
         }
         Ok(match kind.entry().project(&meta, json) {
