@@ -62,8 +62,8 @@ impl Layout {
                 fs::write(folder.join("all.yaml"), documents.join("---\n"))?;
             }
             Self::Lines => {
-                let lines: String = objects.iter().map(|object| format!("{object}\n")).collect();
-                fs::write(folder.join("all.jsonl"), lines)?;
+                let lines: Vec<String> = objects.iter().map(Value::to_string).collect();
+                fs::write(folder.join("all.jsonl"), lines.join("\n") + "\n")?;
             }
         }
         Ok(())
