@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::api::report::Location;
 use crate::kinds::own::PolicyRow;
 use crate::manifests::read::Harvest;
 use crate::manifests::split::{Cut, Format, Piece, Splitter};
@@ -261,7 +262,7 @@ impl Progress {
     }
 }
 
-/// Looks up the lines of fields that findings are about. Only files with findings are read again.
+/// Looks up the lines that findings are about. Only files with findings are read again.
 fn find_lines(audited: &mut Audited) {
     let mut by_file: BTreeMap<String, BTreeMap<u32, Vec<usize>>> = BTreeMap::new();
     for (at, finding) in audited.posture.findings.iter().enumerate() {
@@ -269,7 +270,8 @@ fn find_lines(audited: &mut Audited) {
         let Some(line) = location.line.and_then(|line| u32::try_from(line).ok()) else {
             continue;
         };
-        if location.file.is_empty() || location.field.is_empty() {
+        let is_whole = location.part().is_empty();
+        if location.file.is_empty() || is_whole {
             continue;
         }
         let lines = by_file.entry(location.file.clone()).or_default();
@@ -302,9 +304,9 @@ fn find_lines_in(
             continue;
         };
         left -= 1;
-        let field = |at: &usize| audited.posture.findings[*at].finding.location.field.clone();
-        let fields: Vec<String> = findings.iter().map(field).collect();
-        let Some(lines) = manifests::lines_of_fields(&piece, &fields) else {
+        let place = |at: &usize| &audited.posture.findings[*at].finding.location;
+        let places: Vec<&Location> = findings.iter().map(place).collect();
+        let Some(lines) = manifests::lines_within(&piece, &places) else {
             continue;
         };
         for (at, line) in findings.iter().zip(lines) {

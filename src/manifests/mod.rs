@@ -33,7 +33,7 @@ use crate::inventory::{Coverage, Delta, ObjectKey, namespaces};
 use crate::kinds::own::PolicyRow;
 use crate::kinds::{ErasedRow, KindId};
 
-pub use places::lines_of_fields;
+pub use places::lines_within;
 use read::Harvest;
 use split::{Cut, Splitter};
 
