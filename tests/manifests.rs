@@ -132,8 +132,9 @@ fn a_tree_is_read_file_by_file() {
                 .as_array()
                 .unwrap()
                 .iter()
-                .map(|it| format!("{it}\n"))
-                .collect::<String>(),
+                .map(Value::to_string)
+                .collect::<Vec<_>>()
+                .join("\n"),
         ),
         (
             "b/list.yaml",
@@ -548,7 +549,7 @@ fn input_that_is_made_to_hurt_is_named_and_costs_little() {
     (&huge).write_all(head.as_bytes()).unwrap();
     huge.set_len(1 << 30).unwrap();
     fs::write(tree.path("unreadable.yaml"), "a: 1").unwrap();
-    fs::set_permissions(tree.path("unreadable.yaml"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(tree.path("unreadable.yaml"), fs::Permissions::from_mode(0o000)).unwrap();
 
     let began = Instant::now();
     let audited = tree.audit();
