@@ -144,7 +144,11 @@ fn log_coverage(kind: KindId, before: &Coverage, now: &Coverage) {
         Coverage::Synced | Coverage::Absent if *before != Coverage::Pending => {
             tracing::info!("{resource}: {now}, after {}", before.reason());
         }
-        Coverage::Pending | Coverage::Synced | Coverage::Absent => tracing::debug!("{resource}: {now}"),
+        Coverage::Pending
+        | Coverage::Synced
+        | Coverage::Absent
+        | Coverage::InInput
+        | Coverage::NotInInput => tracing::debug!("{resource}: {now}"),
     }
 }
 

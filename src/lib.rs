@@ -12,9 +12,10 @@ pub mod controls;
 pub mod engine;
 mod failpoint;
 pub mod flux;
+pub mod input;
 pub mod inventory;
 pub mod kinds;
-
+pub mod manifests;
 pub mod publish;
 pub mod render;
 pub mod serve;

@@ -388,3 +388,125 @@ fn the_standby_takes_over_what_the_leader_published() {
     });
     assert!(events(&control_plane).len() > told, "the drift is told");
 }
+
+const TENANT: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: team}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: applier, namespace: team}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: team}
+spec: {interval: 10m, path: ./, prune: true, serviceAccountName: applier, sourceRef: {kind: GitRepository, name: fleet, namespace: flux-system}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: fleet, namespace: team}
+spec: {interval: 10m, url: 'http://git.example.com/fleet'}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: applier, namespace: team}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: applier, namespace: team}]
+";
+
+/// What kubectl prints of a cluster is judged as the cluster is. What it did not print is unknown, and nothing else.
+#[test]
+fn a_dump_is_judged_like_its_cluster() {
+    const KINDS: &str = "namespaces,deployments,statefulsets,daemonsets,pods,leases,serviceaccounts,roles,clusterroles,rolebindings,clusterrolebindings,networkpolicies,customresourcedefinitions,gitrepositories,ocirepositories,helmrepositories,helmcharts,buckets,kustomizations,helmreleases,imagerepositories,imagepolicies,imageupdateautomations,alerts,providers,receivers";
+    let control_plane = installed();
+    control_plane.apply(TENANT).unwrap();
+    let live = audited(&control_plane, &[]);
+    for format in ["yaml", "json"] {
+        let dump = control_plane
+            .kubectl(&["get", KINDS, "--all-namespaces", "-o", format])
+            .unwrap();
+        let file = control_plane.sandbox().folder().join(format!("dump.{format}"));
+        std::fs::write(&file, dump).unwrap();
+        let dumped = audited(&control_plane, &["-f", file.to_str().unwrap()]);
+        let rows = live["status"]["controls"].as_array().unwrap();
+        let mut unknown = 0;
+        for (live, dumped) in rows.iter().zip(dumped["status"]["controls"].as_array().unwrap()) {
+            if dumped["reason"] == "NotInInput" {
+                unknown += 1;
+                assert_ne!(live["result"], "Fail", "{dumped}");
+                continue;
+            }
+            assert_eq!(live["result"], dumped["result"], "{live} {dumped}");
+            assert_eq!(live["findings"], dumped["findings"], "{live} {dumped}");
+        }
+        assert!(unknown < rows.len() / 2, "{unknown} of {}", rows.len());
+        let findings = dumped["status"]["findings"].as_array().unwrap();
+        let url = findings
+            .iter()
+            .find(|it| it["resource"]["kind"] == "GitRepository")
+            .unwrap();
+        let line = usize::try_from(url["location"]["line"].as_u64().unwrap()).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let there = text.lines().nth(line - 1).unwrap();
+        assert!(
+            there.contains("http://git.example.com/fleet")
+                || there.contains("verify")
+                || there.contains("spec"),
+            "{there}: {url}"
+        );
+    }
+}
+
+/// The report of `fluxsec audit`.
+fn audited(control_plane: &ControlPlane, arguments: &[&str]) -> Value {
+    let output = Command::new(operator::fluxsec())
+        .args(["audit", "-o", "json", "--tenancy", "shared"])
+        .args(arguments)
+        .env("KUBECONFIG", control_plane.admin())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The rules that an audit of manifests takes for granted are those of a real API server.
+#[test]
+fn kubernetes_own_roles_are_as_they_are_kept() {
+    let control_plane = ControlPlane::start().unwrap();
+    let kept: Value = serde_json::from_str(include_str!("../src/manifests/roles.json")).unwrap();
+    let roles = kept["roles"].as_array().unwrap();
+    assert_eq!(roles.len(), 4);
+    for role in roles {
+        let name = role["name"].as_str().unwrap();
+        // kube-controller-manager puts the others together of these.
+        let name = match name {
+            "cluster-admin" => name.to_owned(),
+            name => format!("system:aggregate-to-{name}"),
+        };
+        let served = control_plane.get(&["clusterrole", &name]).unwrap();
+        assert_eq!(rights(&role["rules"]), rights(&served["rules"]), "{name}");
+    }
+}
+
+/// Every verb on every resource, one by one.
+fn rights(rules: &Value) -> std::collections::BTreeSet<[String; 3]> {
+    let list = |rule: &Value, field: &str| -> Vec<String> {
+        let values = rule[field].as_array().into_iter().flatten();
+        values
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect()
+    };
+    let mut rights = std::collections::BTreeSet::new();
+    for rule in rules.as_array().into_iter().flatten() {
+        for group in list(rule, "apiGroups") {
+            for resource in list(rule, "resources") {
+                for verb in list(rule, "verbs") {
+                    rights.insert([group.clone(), resource.clone(), verb]);
+                }
+            }
+        }
+    }
+    rights
+}

@@ -16,6 +16,7 @@ mod evaluation;
 mod growth;
 mod latency;
 mod ledger;
+mod manifests;
 mod observer;
 mod page;
 mod population;
@@ -37,7 +38,7 @@ struct Arguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "evaluation,cold-start,latency,chatter"
+        default_value = "evaluation,manifests,cold-start,latency,chatter"
     )]
     runs: Vec<Run>,
     /// What cargo says to every benchmark.
@@ -48,6 +49,7 @@ struct Arguments {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Run {
     Evaluation,
+    Manifests,
     ColdStart,
     Latency,
     Chatter,
@@ -67,10 +69,13 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.runs.contains(&Run::Evaluation) {
         evaluation::measure(&mut ledger)?;
     }
+    if arguments.runs.contains(&Run::Manifests) {
+        manifests::measure(&mut ledger)?;
+    }
     let most = arguments.sizes.iter().copied().max().unwrap_or_default();
     for size in arguments.sizes.iter().copied() {
         let is_wanted = |run: &Run| match run {
-            Run::Evaluation => false,
+            Run::Evaluation | Run::Manifests => false,
             Run::ColdStart => true,
             // A tenth of the largest as well: what grows with the size is seen in the difference.
             Run::Latency => size * 10 >= most,
@@ -83,7 +88,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         let stage = Stage::start(size).await?;
         for run in runs {
             match run {
-                Run::Evaluation => {}
+                Run::Evaluation | Run::Manifests => {}
                 Run::ColdStart => cold_start::measure(&stage, &mut ledger).await?,
                 Run::Latency => latency::measure(&stage, &mut ledger).await?,
                 Run::Chatter => chatter::measure(&stage, &mut ledger).await?,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::growth::median;
 use super::ledger::{Figure, LOAD, Ledger, shown};
-use super::{chatter, cold_start, evaluation, growth, latency};
+use super::{chatter, cold_start, evaluation, growth, latency, manifests};
 
 /// What the page says before its tables.
 const HEAD: &str = include_str!("head.md");
@@ -34,7 +34,7 @@ enum Aim {
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Every row of the page, in order.
-const SECTIONS: [(&str, &[Row]); 5] = [
+const SECTIONS: [(&str, &[Row]); 6] = [
     (
         evaluation::RUN,
         &[
@@ -59,6 +59,27 @@ const SECTIONS: [(&str, &[Row]); 5] = [
             at_most("exponent of NetworkPolicy", 0.1),
             at_most("exponent of Namespace's labels", 0.1),
             at_most("exponent of Pod", 0.1),
+        ],
+    ),
+    (
+        manifests::RUN,
+        &[
+            told(LOAD),
+            times_floor("a file an object: time", 1.3),
+            times_floor("one file of YAML: time", 1.3),
+            times_floor("lines of JSON: time", 1.3),
+            at_most("a file an object: peak memory", 64.0 * MIB),
+            at_most("one file of YAML: peak memory", 64.0 * MIB),
+            at_most("lines of JSON: peak memory", 64.0 * MIB),
+            at_least("a file an object: precision", 1.0),
+            at_least("a file an object: recall", 1.0),
+            at_least("one file of YAML: precision", 1.0),
+            at_least("one file of YAML: recall", 1.0),
+            at_least("lines of JSON: precision", 1.0),
+            at_least("lines of JSON: recall", 1.0),
+            at_most("a file an object: exponent of time", 1.02),
+            at_most("one file of YAML: exponent of time", 1.02),
+            at_most("lines of JSON: exponent of time", 1.02),
         ],
     ),
     (

@@ -1,5 +1,6 @@
 //! A control plane with a population, and the requests that the measurements make.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -81,12 +82,11 @@ impl Stage {
     /// What the namespace reports say, as far as it was planted, and what was planted.
     pub(crate) async fn answers(&self) -> anyhow::Result<Answers> {
         let planted = Population::new(self.size).planted;
-        let asked = |id: &str| planted.iter().any(|finding| finding.control == id);
         let list: Value = get(&self.admin, NAMESPACE_REPORTS).await?;
         let reports = list["items"].as_array().into_iter().flatten();
         let findings =
             reports.flat_map(|report| report["status"]["findings"].as_array().into_iter().flatten());
-        let found: std::collections::BTreeSet<Finding> = findings
+        let found: BTreeSet<Finding> = findings
             .map(|finding| {
                 let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
                 let object = &finding["resource"];
@@ -97,14 +97,8 @@ impl Stage {
                     &text(&object["name"]),
                 )
             })
-            .filter(|finding| asked(&finding.control))
             .collect();
-        let right = found.intersection(&planted).count();
-        Ok(Answers {
-            planted: planted.len(),
-            found: found.len(),
-            right,
-        })
+        Ok(Answers::of(&found, &planted))
     }
 
     async fn report_namespaces(&self) -> anyhow::Result<Vec<String>> {
@@ -130,6 +124,19 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
+    /// Compares what was found, as far as such was planted, with what was planted.
+    pub(crate) fn of(found: &BTreeSet<Finding>, planted: &BTreeSet<Finding>) -> Self {
+        let controls: BTreeSet<&str> = planted.iter().map(|finding| finding.control.as_str()).collect();
+        let asked = found
+            .iter()
+            .filter(|finding| controls.contains(&*finding.control));
+        Self {
+            planted: planted.len(),
+            found: asked.count(),
+            right: found.intersection(planted).count(),
+        }
+    }
+
     /// Of what was found, how much was planted.
     pub(crate) fn precision(&self) -> f64 {
         share(self.right, self.found)

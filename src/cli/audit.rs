@@ -12,13 +12,16 @@ use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::UNUSABLE;
 use super::gate::Gate;
 use super::output::Output;
 use crate::api::{FluxSecurityPolicy, ReportStatus, Tenancy};
 use crate::app::Loop;
 use crate::cluster::{self, Contact, client};
-use crate::engine::{Engine, Posture};
+use crate::engine::{Engine, PolicyPosture, Posture};
+use crate::input;
 use crate::kinds::own::PolicyRow;
+use crate::manifests::Audited;
 use crate::publish::Freshness;
 use crate::render::baseline::Baseline;
 use crate::render::report;
@@ -42,8 +45,11 @@ pub(super) struct Audit {
     #[command(flatten)]
     gate: Gate,
     /// Context of the kubeconfig; the current one when absent.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "files")]
     context: Option<String>,
+    /// Manifests to audit instead of a cluster: a file, a folder, or `-` for standard input.
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
+    files: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -57,17 +63,27 @@ impl Audit {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let policy = self.policy()?;
         let baseline = self.gate.baseline()?;
-        let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
-        client::probe(&client, &url).await?;
-        let posture = observe_once(&client, &policy).await?;
-        let Some(audited) = posture.policies.get(&policy.0) else {
-            anyhow::bail!("the audit came to no result");
-        };
+        let (audited, is_whole) = self.posture(&policy).await?;
         if let Some(reason) = &audited.invalid {
             anyhow::bail!("the policy is invalid: {reason}");
         }
-        let whole = report::uncut(audited, Timestamp::now());
-        self.conclude(&audited.name, &whole, baseline.as_ref())
+        let whole = report::uncut(&audited, Timestamp::now());
+        let verdict = self.conclude(&audited.name, &whole, baseline.as_ref())?;
+        Ok(if is_whole { verdict } else { UNUSABLE })
+    }
+
+    /// The posture of the cluster, or of manifests; and whether all that was named could be read.
+    async fn posture(&self, policy: &(String, PolicyRow)) -> anyhow::Result<(Arc<PolicyPosture>, bool)> {
+        if !self.files.is_empty() {
+            let audited = input::audit(&self.files, &policy.0, &policy.1)?;
+            tell(&audited);
+            return Ok((Arc::new(audited.posture), audited.troubles.is_empty()));
+        }
+        let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
+        client::probe(&client, &url).await?;
+        let posture = observe_once(&client, policy).await?;
+        let audited = posture.policies.get(&policy.0).cloned();
+        Ok((audited.context("the audit came to no result")?, true))
     }
 
     /// Prints the report and tells the exit code.
@@ -118,6 +134,23 @@ fn print(text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
     }
+}
+
+/// Says what was read and what was not, beside the result.
+fn tell(audited: &Audited) {
+    // Nobody may listen.
+    let say = |text: &str| drop(writeln!(std::io::stderr(), "fluxsec: {text}"));
+    for trouble in &audited.troubles {
+        say(trouble);
+    }
+    if audited.more_troubles > 0 {
+        say(&format!("{} more could not be read", audited.more_troubles));
+    }
+    let skipped = audited.skipped;
+    say(&format!(
+        "objects: {}, of kinds that no control asks for: {}; left out: {} documents that are no objects of Kubernetes, {} templates, {} patches",
+        audited.objects, skipped.of_no_interest, skipped.others, skipped.templates, skipped.patches
+    ));
 }
 
 /// Starts the operator's own watches, waits until every kind is listed, and stops.

@@ -246,7 +246,8 @@ fn judge(
             internal(control, key, "fails for no reason")
         }
         Ok(Some(Ok(Outcome::Fail(defects)))) => Verdict::Judged(Outcome::Fail(summed_up(defects))),
-        Ok(Some(Ok(outcome))) => Verdict::Judged(outcome),
+        Ok(Some(Ok(outcome))) => view.lacks().map_or(Verdict::Judged(outcome), Verdict::Unknown),
+        Ok(Some(Err(missing))) if inventory.is_of_input() => Verdict::Unknown(missing.in_manifests()),
         Ok(Some(Err(missing))) => Verdict::Unknown(missing),
         Ok(None) => internal(control, key, "did not find its subject"),
         Err(_) => internal(control, key, "panicked"),

@@ -7,7 +7,9 @@ use crate::api::report::{Controller, Finding, Location};
 use crate::api::{ControlResult, Installation, ResourceRef, Severity};
 use crate::controls::{Control, Defect, Judges, Outcome, Verdict};
 use crate::flux::distribution;
-use crate::inventory::{Coverage, Instance, InstanceKey, Inventory, Missing, SubjectKey};
+use crate::inventory::{
+    Coverage, Instance, InstanceKey, Inventory, Missing, SubjectKey, templates_stand_for_pods,
+};
 use crate::kinds::own::PolicyRow;
 use crate::kinds::{self, KindId};
 
@@ -290,7 +292,7 @@ impl Judgement<'_> {
         }
         let passes = self.passes();
         if passes > 0 {
-            let message = self.item.control.judges.comply(passes);
+            let message = self.comply(passes);
             return self.result(severity, ControlResult::Pass, "Passed", message);
         }
         if let Some(reason) = self.cells.not_applicable(|key| self.covers(key)) {
@@ -311,6 +313,15 @@ impl Judgement<'_> {
             SubjectKey::Controller(key) => self.plan.covers(&key.namespace),
             _ => true,
         }
+    }
+
+    fn comply(&self, passes: usize) -> String {
+        let judges = &self.item.control.judges;
+        let message = judges.comply(passes);
+        if matches!(judges, Judges::Controllers { .. }) && templates_stand_for_pods(self.inventory) {
+            return format!("{message}, as far as manifests tell: their pods are not in the input");
+        }
+        message
     }
 
     fn passes(&self) -> usize {
@@ -337,6 +348,12 @@ impl Judgement<'_> {
         let absent = |kind| *self.inventory.coverage(kind) == Coverage::Absent;
         if kinds.iter().all(|judges| absent(judges.kind())) {
             return ("NotInstalled", format!("{names} is not installed"));
+        }
+        if kinds
+            .iter()
+            .all(|judges| self.inventory.coverage(judges.kind()).is_of_input())
+        {
+            return ("NoneExists", format!("no {names} is in the input"));
         }
         ("NoneExists", format!("no {names} exists"))
     }

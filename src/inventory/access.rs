@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::coverage::Missing;
 use super::table::{ObjectKey, Table};
+use super::view::Lacking;
 use crate::kinds::rbac::{BindingRow, Principal, RoleRow, Rule};
 
 /// Every authenticated user is in this group.
@@ -174,6 +176,9 @@ fn covers(resource: &str, ask: &Ask<'_>) -> bool {
 #[derive(Clone, Copy)]
 pub struct Access<'a> {
     pub(super) index: &'a Index,
+    pub(super) lacking: &'a Lacking,
+    /// Whether roles come from manifests, which may lack some.
+    pub(super) is_input: bool,
     pub(super) roles: &'a Table<RoleRow>,
     pub(super) cluster_roles: &'a Table<RoleRow>,
     pub(super) bindings: &'a Table<BindingRow>,
@@ -243,7 +248,25 @@ impl<'a> Access<'a> {
         } else {
             self.roles
         };
-        let rules = table.get(&role).map_or(&[][..], |role| &role.rules);
+        let rules = if let Some(role) = table.get(&role) {
+            &role.rules
+        } else {
+            self.note_lack_of(&role);
+            &[][..]
+        };
         Some(Grant { binding, row, rules })
+    }
+
+    /// A role that a cluster does not have gives no rights; one that is in no manifest may give any.
+    fn note_lack_of(self, role: &ObjectKey) {
+        if !self.is_input {
+            return;
+        }
+        let kind = if role.namespace.is_empty() {
+            "ClusterRole"
+        } else {
+            "Role"
+        };
+        self.lacking.note(Missing::in_input(format!("{kind} {role}")));
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Why something is not known when manifests are audited.
+const NOT_IN_INPUT: &str = "NotInInput";
+
 /// How well a kind is watched.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Coverage {
@@ -12,6 +15,10 @@ pub enum Coverage {
     Synced,
     /// The cluster does not serve the kind: there are no such objects.
     Absent,
+    /// Manifests are audited, and every object of them is in the table. What they refer to may be elsewhere.
+    InInput,
+    /// Manifests are audited, and they have no object of a kind that every cluster has.
+    NotInInput,
     /// The API server refuses to list it.
     Forbidden,
     /// The cluster serves only versions whose shape is not known.
@@ -30,7 +37,13 @@ impl Coverage {
     /// Whether the table can be trusted to be complete.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        matches!(self, Self::Synced | Self::Absent)
+        matches!(self, Self::Synced | Self::Absent | Self::InInput)
+    }
+
+    /// Whether manifests are audited: what is not among them may exist all the same.
+    #[must_use]
+    pub const fn is_of_input(&self) -> bool {
+        matches!(self, Self::InInput | Self::NotInInput)
     }
 
     /// Whether the first list has come to an end, for better or worse.
@@ -46,6 +59,8 @@ impl Coverage {
             Self::Pending => "NotSynced",
             Self::Synced => "Synced",
             Self::Absent => "Absent",
+            Self::InInput => "InInput",
+            Self::NotInInput => NOT_IN_INPUT,
             Self::Forbidden => "Forbidden",
             Self::NotServed { .. } => "VersionNotSupported",
             Self::Failing { .. } => "WatchFailing",
@@ -59,6 +74,8 @@ impl fmt::Display for Coverage {
             Self::Pending => f.write_str("not listed yet"),
             Self::Synced => f.write_str("synced"),
             Self::Absent => f.write_str("not installed"),
+            Self::InInput => f.write_str("in the input"),
+            Self::NotInInput => f.write_str("none is in the input"),
             Self::Forbidden => f.write_str("list and watch are forbidden"),
             Self::NotServed { versions } => write!(f, "served only as {versions}, which is not supported"),
             Self::Failing { error } => write!(f, "watch fails: {error}"),
@@ -83,5 +100,20 @@ impl Missing {
             reason,
             message: message.into(),
         }
+    }
+
+    /// The same where manifests are audited: they tell no status.
+    #[must_use]
+    pub(crate) fn in_manifests(self) -> Self {
+        match self.reason {
+            "NotReconciled" => Self::new(NOT_IN_INPUT, self.message),
+            _ => self,
+        }
+    }
+
+    /// Evidence that the audited manifests do not have.
+    #[must_use]
+    pub fn in_input(what: impl fmt::Display) -> Self {
+        Self::new(NOT_IN_INPUT, format!("{what} is not in the input"))
     }
 }

@@ -14,6 +14,8 @@ pub enum Delta {
     Remove(KindId, ObjectKey),
     /// An object could not be read.
     Undecodable(KindId, ObjectKey, String),
+    /// An object exists, by what others say of it, and nothing more is known.
+    Mentioned(KindId, ObjectKey),
     /// A list is complete: objects that are not in it are gone.
     Resync(KindId, Vec<ObjectKey>),
     /// A kind is watched better or worse than before.

@@ -27,6 +27,7 @@ pub use reads::{Evidence, Reach, Read};
 pub use subject::SubjectKey;
 pub use table::{ObjectKey, Table};
 pub use tenancy::{Owner, TenancyRules};
+pub(crate) use view::Lacking;
 pub use view::View;
 
 /// A fact that changed, as far as re-evaluation is concerned.
@@ -53,6 +54,8 @@ struct KindState {
     table: Box<dyn table::AnyTable>,
     coverage: Coverage,
     undecodable: BTreeMap<ObjectKey, String>,
+    /// Objects that exist by what others say, and are in no manifest.
+    mentioned: BTreeSet<ObjectKey>,
 }
 
 impl Default for Inventory {
@@ -61,6 +64,7 @@ impl Default for Inventory {
             table: entry.new_table(),
             coverage: Coverage::Pending,
             undecodable: BTreeMap::new(),
+            mentioned: BTreeSet::new(),
         };
         Self {
             kinds: kinds::CATALOG.iter().map(state).collect(),
@@ -103,6 +107,10 @@ impl Inventory {
                 if state.undecodable.insert(key, note.clone()) != Some(note) {
                     changed.insert(Changed::Coverage(kind));
                 }
+            }
+            Delta::Mentioned(kind, key) => {
+                self.state_mut(kind).mentioned.insert(key);
+                changed.insert(Changed::Coverage(kind));
             }
             Delta::Resync(kind, live) => {
                 let live: BTreeSet<ObjectKey> = live.into_iter().collect();
@@ -206,10 +214,12 @@ impl Inventory {
         changed.extend(touched.into_iter().map(Changed::Access));
     }
 
-    /// Roles and bindings.
-    pub(crate) fn access(&self) -> Access<'_> {
+    /// Roles and bindings. What is found missing among them is put down in `lacking`.
+    pub(crate) fn access<'a>(&'a self, lacking: &'a Lacking) -> Access<'a> {
         Access {
             index: &self.access,
+            lacking,
+            is_input: self.coverage(kinds::id_of::<rbac::ClusterRole>()).is_of_input(),
             roles: self.table::<rbac::Role>(),
             cluster_roles: self.table::<rbac::ClusterRole>(),
             bindings: self.table::<rbac::RoleBinding>(),
@@ -260,6 +270,16 @@ impl Inventory {
     #[must_use]
     pub fn undecodable(&self, kind: KindId) -> &BTreeMap<ObjectKey, String> {
         &self.state(kind).undecodable
+    }
+
+    /// Whether manifests are audited, not a cluster.
+    pub(crate) fn is_of_input(&self) -> bool {
+        self.coverage(namespaces()).is_of_input()
+    }
+
+    /// An object of a kind that is mentioned and in no manifest.
+    pub(super) fn mentioned(&self, kind: KindId) -> Option<&ObjectKey> {
+        self.state(kind).mentioned.first()
     }
 
     /// How many rows of a kind are kept.
@@ -371,9 +391,19 @@ pub(crate) fn namespaces() -> KindId {
     kinds::id_of::<kinds::namespace::Namespace>()
 }
 
-/// Fails unless every controller of the cluster can be seen.
+/// Fails unless every controller of the cluster can be seen. In manifests, workloads of one kind stand for those of
+/// others and for their pods.
 pub(crate) fn controllers_are_complete(inventory: &Inventory) -> Result<(), Missing> {
-    controller_kinds()
+    let kinds = controller_kinds();
+    let has_some = |kind: &KindId| *inventory.coverage(*kind) == Coverage::InInput;
+    let stands_for_others = kinds.iter().any(has_some);
+    kinds
         .into_iter()
+        .filter(|kind| !(stands_for_others && *inventory.coverage(*kind) == Coverage::NotInInput))
         .try_for_each(|kind| inventory.complete(kind))
+}
+
+/// Whether controllers are known by their templates alone.
+pub(crate) fn templates_stand_for_pods(inventory: &Inventory) -> bool {
+    *inventory.coverage(kinds::id_of::<kinds::pod::Pod>()) == Coverage::NotInInput
 }

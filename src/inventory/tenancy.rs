@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::access::{ACCOUNTS, AUTHENTICATED};
 use super::coverage::Missing;
-use super::view::complete;
+use super::view::{complete, found_in_input};
 use super::{Inventory, ObjectKey, controllers_are_complete};
 use crate::api::FluxSecurityPolicySpec;
 use crate::api::policy::{PlatformSubject, SubjectKind};
 use crate::flux::detect::Certainty;
 use crate::kinds::id_of;
-use crate::kinds::namespace::Namespace;
+use crate::kinds::namespace::{Namespace, NamespaceRow};
 use crate::kinds::rbac::Principal;
 
 /// How a policy tells platform from tenants.
@@ -58,8 +58,7 @@ impl TenancyRules {
             return Ok(Owner::Platform);
         }
         controllers_are_complete(inventory)?;
-        complete(inventory, id_of::<Namespace>())?;
-        let row = inventory.table::<Namespace>().get(&ObjectKey::new("", namespace));
+        let row = namespace_row(inventory, &ObjectKey::new("", namespace))?;
         let label = |name: &str| row.and_then(|row| row.labels.get(name));
         let mut wanted = self.tenant_labels.iter();
         if wanted.any(|(name, value)| label(name) != Some(value)) {
@@ -96,6 +95,20 @@ impl TenancyRules {
             },
         }
     }
+}
+
+/// The labels of a namespace; `None`: it does not exist.
+fn namespace_row<'a>(
+    inventory: &'a Inventory,
+    name: &ObjectKey,
+) -> Result<Option<&'a NamespaceRow>, Missing> {
+    let kind = id_of::<Namespace>();
+    if inventory.coverage(kind).is_of_input() {
+        found_in_input(inventory, kind, name)?;
+    } else {
+        complete(inventory, kind)?;
+    }
+    Ok(inventory.table::<Namespace>().get(name))
 }
 
 fn is_meant(subject: &PlatformSubject, principal: &Principal) -> bool {

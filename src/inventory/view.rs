@@ -22,6 +22,18 @@ pub struct View<'a> {
     subject: &'a SubjectKey,
     rules: &'a TenancyRules,
     read: RefCell<BTreeSet<Evidence>>,
+    lacking: Lacking,
+}
+
+/// Evidence whose lack shows only while rights are looked at. What is bad without it stays bad; nothing else can be said.
+#[derive(Default)]
+pub(crate) struct Lacking(RefCell<Option<Missing>>);
+
+impl Lacking {
+    /// Puts down the first lack.
+    pub(crate) fn note(&self, missing: Missing) {
+        self.0.borrow_mut().get_or_insert(missing);
+    }
 }
 
 impl<'a> View<'a> {
@@ -33,7 +45,13 @@ impl<'a> View<'a> {
             subject,
             rules,
             read: RefCell::default(),
+            lacking: Lacking::default(),
         }
+    }
+
+    /// What a judgement that finds nothing bad could not know.
+    pub(crate) fn lacks(&self) -> Option<Missing> {
+        self.lacking.0.borrow().clone()
     }
 
     /// What is judged.
@@ -85,6 +103,20 @@ impl<'a> View<'a> {
         Ok(self.inventory.table::<K>())
     }
 
+    /// The row of an object, wherever it is; `None`: there is no such object.
+    ///
+    /// # Errors
+    /// The table is not complete, or the object is not among the audited manifests.
+    pub fn object<K: Kind>(&self, key: &ObjectKey) -> Result<Option<&'a K::Row>, Missing> {
+        let kind = kinds::id_of::<K>();
+        self.record(Evidence::Objects(kind, Reach::Cluster));
+        if !self.inventory.coverage(kind).is_of_input() {
+            complete(self.inventory, kind)?;
+        }
+        found_in_input(self.inventory, kind, key)?;
+        Ok(self.inventory.table::<K>().get(key))
+    }
+
     /// The rows of a kind in the subject's own namespace.
     ///
     /// # Errors
@@ -106,8 +138,11 @@ impl<'a> View<'a> {
         let kind = kinds::id_of::<K>();
         self.record(Evidence::Objects(kind, Reach::Namespace));
         let wanted = ObjectKey::new(self.subject.namespace(), name);
-        is_watched(self.inventory, kind)?;
+        if !self.inventory.coverage(kind).is_of_input() {
+            is_watched(self.inventory, kind)?;
+        }
         all_readable(self.inventory, kind, |key| *key == wanted)?;
+        found_in_input(self.inventory, kind, &wanted)?;
         Ok(self.inventory.table::<K>().get(&wanted))
     }
 
@@ -161,23 +196,36 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// Roles or bindings cannot all be seen.
-    pub fn rights(&self, account: &str) -> Result<impl Iterator<Item = Grant<'a>> + use<'a>, Missing> {
+    pub fn rights(&self, account: &str) -> Result<impl Iterator<Item = Grant<'_>>, Missing> {
         self.record(Evidence::Access(Reach::Namespace));
-        access_is_complete(self.inventory)?;
-        Ok(self
-            .inventory
-            .access()
-            .of_account(self.subject.namespace(), account))
+        self.access_is_complete()?;
+        let access = self.inventory.access(&self.lacking);
+        Ok(access.of_account(self.subject.namespace(), account))
     }
 
     /// Who may do what, everywhere.
     ///
     /// # Errors
     /// Roles or bindings cannot all be seen.
-    pub fn access(&self) -> Result<Access<'a>, Missing> {
+    pub fn access(&self) -> Result<Access<'_>, Missing> {
         self.record(Evidence::Access(Reach::Cluster));
-        access_is_complete(self.inventory)?;
-        Ok(self.inventory.access())
+        self.access_is_complete()?;
+        Ok(self.inventory.access(&self.lacking))
+    }
+
+    /// Fails unless every role and every binding can be seen. Manifests may have some only, and what those allow is
+    /// allowed for sure.
+    fn access_is_complete(&self) -> Result<(), Missing> {
+        for kind in access_kinds() {
+            if !self.inventory.coverage(kind).is_of_input() {
+                complete(self.inventory, kind)?;
+            } else if kinds::rbac::is_binding(kind)
+                && let Err(missing) = complete(self.inventory, kind)
+            {
+                self.lacking.note(missing);
+            }
+        }
+        Ok(())
     }
 
     /// Whom a namespace belongs to, by the policy's rules.
@@ -211,17 +259,23 @@ impl<'a> View<'a> {
     }
 }
 
-/// Fails unless every role and every binding can be seen.
-fn access_is_complete(inventory: &Inventory) -> Result<(), Missing> {
-    access_kinds()
-        .into_iter()
-        .try_for_each(|kind| complete(inventory, kind))
-}
-
 /// Fails unless the table of a kind is complete and every object of it could be read.
 pub(crate) fn complete(inventory: &Inventory, kind: KindId) -> Result<(), Missing> {
     is_watched(inventory, kind)?;
-    all_readable(inventory, kind, |_| true)
+    all_readable(inventory, kind, |_| true)?;
+    match inventory.mentioned(kind) {
+        None => Ok(()),
+        Some(key) => Err(Missing::in_input(format!("{} {key}", kind.name()))),
+    }
+}
+
+/// Fails when manifests are audited and an object is not among them: nobody knows whether it exists.
+pub(super) fn found_in_input(inventory: &Inventory, kind: KindId, key: &ObjectKey) -> Result<(), Missing> {
+    if !inventory.coverage(kind).is_of_input() || inventory.contains(kind, key) {
+        return Ok(());
+    }
+    all_readable(inventory, kind, |unread| unread == key)?;
+    Err(Missing::in_input(format!("{} {key}", kind.name())))
 }
 
 fn is_watched(inventory: &Inventory, kind: KindId) -> Result<(), Missing> {
@@ -232,6 +286,7 @@ fn is_watched(inventory: &Inventory, kind: KindId) -> Result<(), Missing> {
     let resource = kind.entry().descriptor.resource();
     let message = match coverage {
         Coverage::Forbidden => format!("list and watch of {resource} are forbidden to the auditor"),
+        Coverage::NotInInput => format!("the input has no {}", kind.name()),
         other => format!("{resource}: {other}"),
     };
     Err(Missing::new(coverage.reason(), message))

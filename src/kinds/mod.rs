@@ -36,7 +36,7 @@ pub struct KindId(pub u8);
 /// A watched kind: how its objects are found, and what is kept of one.
 pub trait Kind: 'static {
     /// What is kept.
-    type Row: PartialEq + Send + 'static;
+    type Row: Clone + PartialEq + Send + 'static;
     /// Where the API server serves it.
     const DESCRIPTOR: Descriptor;
     /// Cuts the row out of an object. `None`: the object is of no interest to any control.
@@ -98,6 +98,7 @@ pub struct Entry {
     /// Where it is served.
     pub descriptor: Descriptor,
     project: fn(&Meta, &str) -> Result<Option<ErasedRow>, serde_json::Error>,
+    copy: fn(&ErasedRow) -> Option<ErasedRow>,
     new_table: fn() -> Box<dyn AnyTable>,
     origin: fn(&dyn AnyTable, &ObjectKey) -> Option<Origin>,
     is: fn(std::any::TypeId) -> bool,
@@ -119,6 +120,10 @@ impl Entry {
             project: |meta, object| {
                 Ok(K::project(meta, object)?.map(|row| ErasedRow(Box::new(row) as Box<dyn Any + Send>)))
             },
+            copy: |row| {
+                let row = row.0.downcast_ref::<K::Row>()?.clone();
+                Some(ErasedRow(Box::new(row) as Box<dyn Any + Send>))
+            },
             new_table: || Box::new(Table::<K::Row>::default()),
             origin: |table, key| {
                 let table = table.as_any().downcast_ref::<Table<K::Row>>()?;
@@ -131,6 +136,12 @@ impl Entry {
     /// Cuts the row out of an object; see [`Kind::project`].
     pub fn project(&self, meta: &Meta, object: &str) -> Result<Option<ErasedRow>, serde_json::Error> {
         (self.project)(meta, object)
+    }
+
+    /// Another row like this one; `None`: it is of another kind.
+    #[must_use]
+    pub fn copy(&self, row: &ErasedRow) -> Option<ErasedRow> {
+        (self.copy)(row)
     }
 
     /// Where an object of this kind's table comes from, when its row tells.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::meta::null_as_default;
-use super::{Descriptor, Kind, Meta, Origin};
+use super::{Descriptor, Kind, KindId, Meta, Origin, id_of};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -134,6 +134,12 @@ pub struct ClusterRole;
 pub struct RoleBinding;
 /// `rbac.authorization.k8s.io/v1 ClusterRoleBinding`.
 pub struct ClusterRoleBinding;
+
+/// Whether a kind is one of the two bindings.
+#[must_use]
+pub fn is_binding(kind: KindId) -> bool {
+    kind == id_of::<RoleBinding>() || kind == id_of::<ClusterRoleBinding>()
+}
 
 const fn rbac(kind: &'static str, plural: &'static str) -> Descriptor {
     Descriptor {

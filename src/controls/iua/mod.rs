@@ -17,6 +17,6 @@ fn repository<'a>(
     let reference = &subject.row.spec.source_ref;
     let own = &*subject.key.namespace;
     let key = ObjectKey::new(reference.foreign(own).unwrap_or(own), reference.name.as_str());
-    let row = subject.view.table::<GitRepository>()?.get(&key);
+    let row = subject.view.object::<GitRepository>(&key)?;
     row.ok_or_else(|| Missing::new("SourceNotFound", format!("GitRepository {key} does not exist")))
 }

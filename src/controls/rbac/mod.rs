@@ -17,6 +17,6 @@ pub(super) mod token_creation;
 /// What a ClusterRoleBinding is worth to those whom it names.
 fn worth_of(subject: &ObjectSubject<'_, ClusterRoleBinding>) -> Result<Option<Power>, Missing> {
     let role = ObjectKey::new("", &subject.row.role.name);
-    let role = subject.view.table::<ClusterRole>()?.get(&role);
+    let role = subject.view.object::<ClusterRole>(&role)?;
     Ok(role.and_then(|role| Power::of_rules(&role.rules)))
 }

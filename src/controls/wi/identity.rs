@@ -20,7 +20,7 @@ pub(in crate::controls) fn controller_has_identity(subject: &Subject<'_>) -> Res
         account => account,
     };
     let account = ObjectKey::new(&subject.key.namespace, account);
-    let row = subject.view.table::<ServiceAccount>()?.get(&account);
+    let row = subject.view.object::<ServiceAccount>(&account)?;
     Ok(row.is_some_and(|row| row.cloud.is_some()))
 }
 

@@ -1,0 +1,318 @@
+//! Reads manifests from files, folders and standard input, by as many threads as there are cores. What cannot be read is
+//! told by name, and the rest goes on.
+
+mod walk;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::api::report::Location;
+use crate::kinds::own::PolicyRow;
+use crate::manifests::read::Harvest;
+use crate::manifests::split::{Cut, Format, Piece, Splitter};
+use crate::manifests::{self, Audited, Manifests, Place, is_kustomization};
+
+/// How much text goes to a reader at once.
+const BATCH: usize = 128 * 1024;
+/// Room for deep documents.
+const STACK: usize = 16 * 1024 * 1024;
+/// When work is so long that somebody wants to know of it.
+const LONG: Duration = Duration::from_secs(1);
+/// Standard input, as it is named on the command line.
+const STDIN: &str = "-";
+
+/// Audits the manifests of these files and folders; `-` is standard input.
+///
+/// # Errors
+/// A thread cannot be started.
+pub fn audit(paths: &[PathBuf], name: &str, policy: &PolicyRow) -> io::Result<Audited> {
+    let manifests = read(paths)?;
+    let mut audited = manifests.audit(name, policy);
+    find_lines(&mut audited);
+    Ok(audited)
+}
+
+/// Text on its way to a reader: pieces of one file.
+struct Batch {
+    file: u32,
+    is_kustomization: bool,
+    text: Vec<u8>,
+    /// Where each piece ends in the text, its line, and its format.
+    pieces: Vec<(usize, u32, Format)>,
+}
+
+impl Batch {
+    fn new(file: u32, is_kustomization: bool) -> Self {
+        Self {
+            file,
+            is_kustomization,
+            text: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, piece: &Piece<'_>) {
+        self.text.extend_from_slice(piece.text);
+        self.pieces.push((self.text.len(), piece.line, piece.format));
+    }
+
+    fn read(&self, harvest: &mut Harvest) {
+        let mut from = 0;
+        for (to, line, format) in &self.pieces {
+            let piece = Piece {
+                text: &self.text[from..*to],
+                line: *line,
+                format: *format,
+            };
+            harvest.read(self.file, &piece, self.is_kustomization);
+            from = *to;
+        }
+    }
+}
+
+/// Batches that are sent together.
+type Load = Vec<Batch>;
+
+fn read(paths: &[PathBuf]) -> io::Result<Manifests> {
+    let readers = thread::available_parallelism().map_or(1, usize::from);
+    let (send, receive) = sync_channel::<Load>(readers);
+    let receive = Mutex::new(receive);
+    thread::scope(|scope| {
+        let mut handles = Vec::new();
+        for _ in 0..readers {
+            let builder = thread::Builder::new().stack_size(STACK);
+            handles.push(builder.spawn_scoped(scope, || harvest(&receive))?);
+        }
+        let mut cutter = Cutter::new(send);
+        for path in paths {
+            cutter.path(path);
+        }
+        let (files, mut whole) = cutter.finish();
+        for handle in handles {
+            let part = handle
+                .join()
+                .map_err(|_| io::Error::other("a reader of manifests panicked"))?;
+            whole.merge(part);
+        }
+        Ok(Manifests::new(files, whole))
+    })
+}
+
+/// What one reader has read when there is no more.
+fn harvest(loads: &Mutex<Receiver<Load>>) -> Harvest {
+    let mut harvest = Harvest::default();
+    loop {
+        let next = match loads.lock() {
+            Ok(loads) => loads.recv(),
+            Err(_) => break,
+        };
+        let Ok(load) = next else { break };
+        for batch in load {
+            batch.read(&mut harvest);
+        }
+    }
+    harvest
+}
+
+/// Cuts files into pieces and hands them out.
+struct Cutter {
+    send: SyncSender<Load>,
+    load: Load,
+    loaded: usize,
+    files: Vec<String>,
+    /// What is found out without reading.
+    own: Harvest,
+    room: Vec<u8>,
+    progress: Progress,
+}
+
+impl Cutter {
+    fn new(send: SyncSender<Load>) -> Self {
+        Self {
+            send,
+            load: Vec::new(),
+            loaded: 0,
+            files: Vec::new(),
+            own: Harvest::default(),
+            room: Vec::new(),
+            progress: Progress::default(),
+        }
+    }
+
+    fn path(&mut self, path: &Path) {
+        if path.as_os_str() == STDIN {
+            let file = self.name("standard input");
+            self.stream(file, false, io::stdin().lock());
+            return;
+        }
+        let mut files = walk::files(path);
+        for found in &mut files {
+            match found {
+                Ok(path) => self.file(&path),
+                Err((path, error)) => {
+                    let file = self.name(&path.to_string_lossy());
+                    self.own.complain(Place { file, line: 0 }, error.to_string());
+                }
+            }
+        }
+        self.own.skip_templates(files.templates);
+    }
+
+    fn file(&mut self, path: &Path) {
+        let name = path.to_string_lossy();
+        let file = self.name(&name);
+        match File::open(path) {
+            Ok(source) => self.stream(file, is_kustomization(&name), source),
+            Err(error) => self.own.complain(Place { file, line: 0 }, error.to_string()),
+        }
+    }
+
+    fn name(&mut self, name: &str) -> u32 {
+        let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.files.push(name.to_owned());
+        number
+    }
+
+    fn stream(&mut self, file: u32, is_kustomization: bool, source: impl Read) {
+        let mut splitter = Splitter::with_room(source, std::mem::take(&mut self.room));
+        let mut batch = Batch::new(file, is_kustomization);
+        loop {
+            match splitter.next_cut() {
+                Ok(Some(Cut::Piece(piece))) => batch.push(&piece),
+                Ok(Some(cut)) => self.own.take(file, &cut, is_kustomization),
+                Ok(None) => break,
+                Err(error) => {
+                    self.own.complain(Place { file, line: 0 }, error.to_string());
+                    break;
+                }
+            }
+            if batch.text.len() >= BATCH {
+                let full = std::mem::replace(&mut batch, Batch::new(file, is_kustomization));
+                self.add(full);
+            }
+        }
+        self.room = splitter.into_room();
+        self.add(batch);
+    }
+
+    fn add(&mut self, batch: Batch) {
+        if batch.pieces.is_empty() {
+            return;
+        }
+        self.progress.saw(batch.pieces.len());
+        self.loaded += batch.text.len();
+        self.load.push(batch);
+        if self.loaded >= BATCH {
+            self.hand_out();
+        }
+    }
+
+    fn hand_out(&mut self) {
+        self.loaded = 0;
+        // Readers that are gone have panicked: that is told when they are waited for.
+        let _ = self.send.send(std::mem::take(&mut self.load));
+    }
+
+    fn finish(mut self) -> (Vec<String>, Harvest) {
+        self.hand_out();
+        self.progress.end();
+        (self.files, self.own)
+    }
+}
+
+/// Tells a person who waits how far it is.
+struct Progress {
+    is_told: bool,
+    began: Instant,
+    told: Option<Instant>,
+    documents: usize,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            is_told: io::stderr().is_terminal(),
+            began: Instant::now(),
+            told: None,
+            documents: 0,
+        }
+    }
+}
+
+impl Progress {
+    fn saw(&mut self, documents: usize) {
+        self.documents += documents;
+        if !self.is_told || self.told.unwrap_or(self.began).elapsed() < LONG {
+            return;
+        }
+        self.told = Some(Instant::now());
+        let _ = write!(io::stderr(), "\r{} documents read", self.documents);
+    }
+
+    fn end(&self) {
+        if self.told.is_some() {
+            let _ = write!(io::stderr(), "\r\u{1b}[K");
+        }
+    }
+}
+
+/// Looks up the lines that findings are about. Only files with findings are read again.
+fn find_lines(audited: &mut Audited) {
+    let mut by_file: BTreeMap<String, BTreeMap<u32, Vec<usize>>> = BTreeMap::new();
+    for (at, finding) in audited.posture.findings.iter().enumerate() {
+        let location = &finding.finding.location;
+        let Some(line) = location.line.and_then(|line| u32::try_from(line).ok()) else {
+            continue;
+        };
+        let is_whole = location.part().is_empty();
+        if location.file.is_empty() || is_whole {
+            continue;
+        }
+        let lines = by_file.entry(location.file.clone()).or_default();
+        lines.entry(line).or_default().push(at);
+    }
+    for (file, wanted) in by_file {
+        // Pipes have been read, and what is gone meanwhile keeps the lines of its objects.
+        if !Path::new(&file).is_file() {
+            continue;
+        }
+        if let Ok(source) = File::open(&file) {
+            let _ = find_lines_in(source, &wanted, audited);
+        }
+    }
+    audited.posture.findings.sort_by(|a, b| a.finding.cmp(&b.finding));
+}
+
+fn find_lines_in(
+    source: impl Read,
+    wanted: &BTreeMap<u32, Vec<usize>>,
+    audited: &mut Audited,
+) -> io::Result<()> {
+    let mut splitter = Splitter::new(source);
+    let mut left = wanted.len();
+    while left > 0
+        && let Some(cut) = splitter.next_cut()?
+    {
+        let Cut::Piece(piece) = cut else { continue };
+        let Some(findings) = wanted.get(&piece.line) else {
+            continue;
+        };
+        left -= 1;
+        let place = |at: &usize| &audited.posture.findings[*at].finding.location;
+        let places: Vec<&Location> = findings.iter().map(place).collect();
+        let Some(lines) = manifests::lines_within(&piece, &places) else {
+            continue;
+        };
+        for (at, line) in findings.iter().zip(lines) {
+            let finding = Arc::make_mut(&mut audited.posture.findings[*at]);
+            finding.finding.location.line = i32::try_from(line).ok();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,382 @@
+//! Manifests instead of a cluster: the same rows, the same engine, the same verdicts. Pure: whoever has files reads them.
+//!
+//! ```
+//! use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec};
+//! use flux_security_operator::manifests;
+//!
+//! let repository = "
+//! apiVersion: source.toolkit.fluxcd.io/v1
+//! kind: GitRepository
+//! metadata: {name: fleet, namespace: flux-system}
+//! spec: {interval: 5m, url: 'http://git.example.com/fleet'}
+//! ";
+//! let posture = manifests::audit([repository], &FluxSecurityPolicySpec::default());
+//! let control = posture.controls.iter().find(|it| it.control.id == "FSX-SRC-005").unwrap();
+//! assert_eq!(control.result, ControlResult::Fail);
+//! assert_eq!(posture.findings[0].finding.resource.name, "fleet");
+//! ```
+
+mod places;
+pub(crate) mod read;
+mod roles;
+pub mod split;
+mod whole;
+mod worlds;
+mod yaml;
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use crate::api::{self, FluxSecurityPolicySpec};
+use crate::engine::{Engine, PolicyPosture, posture};
+use crate::inventory::{Coverage, Delta, ObjectKey, namespaces};
+use crate::kinds::own::PolicyRow;
+use crate::kinds::{ErasedRow, KindId};
+
+pub use places::lines_within;
+use read::Harvest;
+use split::{Cut, Splitter};
+
+/// Troubles that are told one by one; the others are counted.
+const MOST_TROUBLES: usize = 100;
+
+/// Manifests that were read: what is kept of them, and where each object is.
+#[derive(Default)]
+pub struct Manifests {
+    files: Vec<String>,
+    harvest: Harvest,
+}
+
+/// Where an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// Number of the file.
+    pub(crate) file: u32,
+    /// Its first line.
+    pub(crate) line: u32,
+}
+
+/// One definition of an object. There may be several of the same.
+struct Definition {
+    kind: KindId,
+    key: ObjectKey,
+    fact: Fact,
+    place: Place,
+}
+
+/// What is known of an object.
+enum Fact {
+    Row(ErasedRow),
+    Undecodable(Box<str>),
+    /// It was given to an engine.
+    Taken,
+}
+
+/// What was passed over, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Documents that are no objects of Kubernetes: values of charts, configurations of tools.
+    pub others: u64,
+    /// Documents with placeholders that somebody fills in later.
+    pub templates: u64,
+    /// Parts of objects that kustomize puts into others.
+    pub patches: u64,
+    /// Objects of kinds that no control reads.
+    pub of_no_interest: u64,
+}
+
+impl Skipped {
+    fn add(&mut self, other: Self) {
+        self.others += other.others;
+        self.templates += other.templates;
+        self.patches += other.patches;
+        self.of_no_interest += other.of_no_interest;
+    }
+}
+
+/// Something that could not be read.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    place: Place,
+    message: String,
+}
+
+/// What came of an audit.
+#[derive(Debug)]
+pub struct Audited {
+    /// The verdicts.
+    pub posture: PolicyPosture,
+    /// How many objects there are.
+    pub objects: u64,
+    /// What was passed over.
+    pub skipped: Skipped,
+    /// What could not be read, as `file:line: why`; the first of them.
+    pub troubles: Vec<String>,
+    /// How many more there are.
+    pub more_troubles: usize,
+}
+
+/// Audits objects, each a document in YAML or JSON. What cannot be read counts for nothing; [`Manifests`] tells of it.
+pub fn audit<O: AsRef<[u8]>>(
+    objects: impl IntoIterator<Item = O>,
+    policy: &FluxSecurityPolicySpec,
+) -> PolicyPosture {
+    let mut manifests = Manifests::default();
+    for (number, object) in objects.into_iter().enumerate() {
+        manifests.add(&format!("object {number}"), object.as_ref());
+    }
+    let row = PolicyRow {
+        uid: String::new(),
+        generation: 1,
+        requested_at: String::new(),
+        spec: policy.clone(),
+    };
+    manifests.audit("audit", &row).posture
+}
+
+impl Manifests {
+    /// Manifests that somebody read.
+    pub(crate) fn new(files: Vec<String>, harvest: Harvest) -> Self {
+        Self { files, harvest }
+    }
+
+    /// Reads a file, or what passes for one.
+    pub fn add(&mut self, name: &str, source: impl Read) {
+        let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.files.push(name.to_owned());
+        let is_kustomization = is_kustomization(name);
+        let mut splitter = Splitter::new(source);
+        loop {
+            match splitter.next_cut() {
+                Ok(None) => return,
+                Ok(Some(cut)) => self.harvest.take(file, &cut, is_kustomization),
+                Err(error) => {
+                    self.harvest.complain(Place { file, line: 0 }, error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Audits what was read with a policy.
+    #[must_use]
+    pub fn audit(mut self, name: &str, policy: &PolicyRow) -> Audited {
+        self.leave_out_patches();
+        self.harvest
+            .definitions
+            .sort_unstable_by_key(|definition| definition.place);
+        let plan = worlds::Plan::new(&self.files, &self.harvest.definitions);
+        let mut merged: Option<PolicyPosture> = None;
+        let count = plan.worlds.len();
+        for (number, world) in plan.worlds.iter().enumerate() {
+            let members: Vec<usize> = plan.members(world).collect();
+            let is_last = number + 1 == count;
+            let mut engine = Engine::default();
+            engine.ingest(self.deltas(&members, is_last));
+            engine.pin(name, policy.clone());
+            let Some(posture) = engine.posture().policies.get(name).cloned() else {
+                continue;
+            };
+            drop(engine);
+            let mut posture = std::sync::Arc::unwrap_or_clone(posture);
+            places::locate(
+                &mut posture.findings,
+                &self.harvest.definitions,
+                &members,
+                &self.files,
+            );
+            match &mut merged {
+                None => merged = Some(posture),
+                Some(merged) => worlds::merge(merged, posture),
+            }
+        }
+        for path in plan.left_out {
+            let message = format!(
+                "{path} defines again what is defined elsewhere, and so do too many others: audit the manifests of fewer clusters at once"
+            );
+            self.harvest.complain(
+                Place {
+                    file: u32::MAX,
+                    line: 0,
+                },
+                message,
+            );
+        }
+        self.told(merged.unwrap_or_else(|| empty(name, policy)))
+    }
+
+    /// A file that a Kustomization of kustomize calls a patch has no objects.
+    fn leave_out_patches(&mut self) {
+        let listed = self.harvest.patches.iter().filter_map(|(file, path)| {
+            let of = self.files.get(*file as usize)?;
+            Some(beside(of, path))
+        });
+        let listed: BTreeSet<String> = listed.collect();
+        if listed.is_empty() {
+            return;
+        }
+        let is_patch: Vec<bool> = self
+            .files
+            .iter()
+            .map(|file| listed.contains(&beside(file, file_name(file))))
+            .collect();
+        let before = self.harvest.definitions.len();
+        self.harvest.definitions.retain(|definition| {
+            !is_patch
+                .get(definition.place.file as usize)
+                .copied()
+                .unwrap_or(false)
+        });
+        self.harvest.skipped.patches += (before - self.harvest.definitions.len()) as u64;
+    }
+
+    /// What is known of one cluster.
+    fn deltas(&mut self, members: &[usize], is_last: bool) -> Vec<Delta> {
+        let mut deltas = Vec::with_capacity(members.len() + 64);
+        let mut seen = BTreeSet::new();
+        let mut known_namespaces = BTreeSet::new();
+        let mut builtin = roles::Builtin::default();
+        for at in members {
+            let definition = &mut self.harvest.definitions[*at];
+            let (kind, key) = (definition.kind, definition.key.clone());
+            seen.insert(kind);
+            if kind == namespaces() {
+                known_namespaces.insert(key.name.clone());
+            }
+            if let Fact::Row(row) = &definition.fact {
+                builtin.see(kind, &key, row);
+            }
+            deltas.extend(match definition.give(is_last) {
+                Fact::Row(row) => Some(Delta::Upsert(kind, key, row)),
+                Fact::Undecodable(note) => Some(Delta::Undecodable(kind, key, note.into())),
+                Fact::Taken => None,
+            });
+        }
+        deltas.extend(builtin.missing());
+        let mentioned = self.harvest.namespaces.iter();
+        deltas.extend(
+            mentioned
+                .filter(|name| !known_namespaces.contains(&***name))
+                .map(|name| Delta::Mentioned(namespaces(), ObjectKey::new("", name))),
+        );
+        deltas.extend(KindId::all().map(|kind| Delta::Coverage(kind, coverage(kind, seen.contains(&kind)))));
+        deltas
+    }
+
+    fn told(mut self, posture: PolicyPosture) -> Audited {
+        self.harvest.troubles.sort_by_key(|trouble| trouble.place);
+        let troubles = &self.harvest.troubles;
+        Audited {
+            posture,
+            objects: self.harvest.objects,
+            skipped: self.harvest.skipped,
+            more_troubles: troubles.len().saturating_sub(MOST_TROUBLES),
+            troubles: troubles
+                .iter()
+                .take(MOST_TROUBLES)
+                .map(|trouble| trouble.sentence(&self.files))
+                .collect(),
+        }
+    }
+}
+
+impl Harvest {
+    /// Takes in what was cut off a file.
+    pub(crate) fn take(&mut self, file: u32, cut: &Cut<'_>, is_kustomization: bool) {
+        match *cut {
+            Cut::Piece(piece) => self.read(file, &piece, is_kustomization),
+            Cut::TooLarge { line, has_kind: true } => {
+                let most = split::MOST_BYTES / 1024 / 1024;
+                self.complain(
+                    Place { file, line },
+                    format!("is larger than {most} MiB: no object is"),
+                );
+            }
+            Cut::TooLarge { .. } => self.skip(),
+        }
+    }
+}
+
+impl Definition {
+    /// What is known, for good or as a copy.
+    fn give(&mut self, for_good: bool) -> Fact {
+        if for_good {
+            return std::mem::replace(&mut self.fact, Fact::Taken);
+        }
+        match &self.fact {
+            Fact::Row(row) => self.kind.entry().copy(row).map_or(Fact::Taken, Fact::Row),
+            Fact::Undecodable(note) => Fact::Undecodable(note.clone()),
+            Fact::Taken => Fact::Taken,
+        }
+    }
+}
+
+impl Trouble {
+    fn sentence(&self, files: &[String]) -> String {
+        let message = posture::bounded(&self.message);
+        let Some(file) = files.get(self.place.file as usize) else {
+            return message;
+        };
+        let file = posture::escaped(file);
+        match self.place.line {
+            0 => format!("{file}: {message}"),
+            line => format!("{file}:{line}: {message}"),
+        }
+    }
+}
+
+/// How well a kind is known. Objects of a kind that has to be installed may well not exist; every cluster has some of
+/// the others.
+fn coverage(kind: KindId, has_some: bool) -> Coverage {
+    let descriptor = &kind.entry().descriptor;
+    if descriptor.group == api::GROUP {
+        return Coverage::Absent;
+    }
+    if has_some || descriptor.custom {
+        Coverage::InInput
+    } else {
+        Coverage::NotInInput
+    }
+}
+
+/// Whether a file is called like one that kustomize begins with.
+pub(crate) fn is_kustomization(name: &str) -> bool {
+    matches!(
+        file_name(name),
+        "kustomization.yaml" | "kustomization.yml" | "Kustomization"
+    )
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A path that is written relative to a file, without detours.
+fn beside(file: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    parts.retain(|part| *part != ".");
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// Nothing was read: everything is unknown.
+fn empty(name: &str, policy: &PolicyRow) -> PolicyPosture {
+    PolicyPosture {
+        name: name.to_owned(),
+        policy: policy.clone(),
+        invalid: None,
+        controls: Vec::new(),
+        findings: Vec::new(),
+        installations: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
