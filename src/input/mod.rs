@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -310,7 +310,8 @@ fn find_lines_in(
             continue;
         };
         for (at, line) in findings.iter().zip(lines) {
-            audited.posture.findings[*at].finding.location.line = i32::try_from(line).ok();
+            let finding = Arc::make_mut(&mut audited.posture.findings[*at]);
+            finding.finding.location.line = i32::try_from(line).ok();
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Where findings are: the file and the line of the object, and of the field within it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::split::{Piece, lines_in};
 use super::{Definition, yaml};
@@ -10,7 +11,7 @@ use crate::kinds::KindId;
 
 /// Writes file and line into findings.
 pub(super) fn locate(
-    findings: &mut [FindingPosture],
+    findings: &mut [Arc<FindingPosture>],
     definitions: &[Definition],
     members: &[usize],
     files: &[String],
@@ -35,7 +36,7 @@ pub(super) fn locate(
         set(&mut key.1, &definition.key.namespace);
         set(&mut key.2, &definition.key.name);
         for finding in wanted.get(&key).into_iter().flatten() {
-            let location = &mut findings[*finding].finding.location;
+            let location = &mut Arc::make_mut(&mut findings[*finding]).finding.location;
             location.file = files
                 .get(definition.place.file as usize)
                 .cloned()
