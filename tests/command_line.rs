@@ -18,7 +18,9 @@ use flux_security_operator::flux::gates::{self, GateState};
 use semver::Version;
 use serde_json::{Value, json};
 
-use Component::{Helm, ImageAutomation, ImageReflector, Kustomize, Notification, Source, SourceWatcher};
+use Component::{
+    FluxOperator, Helm, ImageAutomation, ImageReflector, Kustomize, Notification, Source, SourceWatcher,
+};
 
 fn strings(elements: &[&str]) -> Vec<String> {
     elements.iter().map(|element| (*element).to_owned()).collect()
@@ -823,6 +825,44 @@ fn the_environment_replaces_defaults_of_the_source_controllers() {
 }
 
 #[test]
+fn the_environment_of_flux_operator_wins_over_its_arguments() {
+    let operator = |version: &str, args: &[&str], env: &[(&str, EnvSource)]| {
+        judge(FluxOperator, Some(version), &with_env(args, env))
+    };
+    let account = |name: &str| [("DEFAULT_SERVICE_ACCOUNT", literal(name))];
+    let flag = ["--default-service-account=flag"];
+    let account_of = |evaluation: Evaluation| text_of(&evaluation, "default-service-account").to_owned();
+    assert_eq!(account_of(operator("0.58.1", &flag, &account("env"))), "env");
+    assert_eq!(account_of(operator("0.58.1", &flag, &account(""))), "flag");
+    assert_eq!(account_of(operator("0.58.1", &[], &account("env"))), "env");
+    assert_eq!(
+        account_of(operator("0.17.0", &flag, &account("env"))),
+        "flag",
+        "the variable was not read before 0.18.0"
+    );
+    let unread = operator("0.58.1", &flag, &[("DEFAULT_SERVICE_ACCOUNT", secret())]);
+    assert!(is_unknown(&unread.text("default-service-account")));
+
+    let port = |value: &str| {
+        operator(
+            "0.58.1",
+            &["--web-server-port=1"],
+            &[("WEB_SERVER_PORT", literal(value))],
+        )
+    };
+    assert_eq!(port("0").integer("web-server-port").known(), Some(0));
+    assert!(is_unknown(&port("none").integer("web-server-port")));
+    let old = operator("0.36.0", &[], &[("WEB_SERVER_PORT", literal("9080"))]);
+    assert_eq!(old.integer("web-server-port"), Setting::Unsupported);
+
+    let config = [("WEB_CONFIG_SECRET_NAME", literal("env"))];
+    let named =
+        |args: &[&str]| text_of(&operator("0.58.1", args, &config), "web-config-secret-name").to_owned();
+    assert_eq!(named(&[]), "env");
+    assert_eq!(named(&["--web-config-secret-name=flag"]), "flag");
+}
+
+#[test]
 fn typed_values_are_validated() {
     for (component, version, flag, value) in [
         (Kustomize, "1.9.4", "concurrent", "4.0"),
@@ -888,7 +928,7 @@ fn every_exit_cause_is_one_lowercase_sentence() {
 
 #[test]
 fn tables_are_sorted_and_their_defaults_are_valid() {
-    for component in Component::ALL {
+    for component in Component::DETECTED {
         let names: Vec<_> = flags::flags(component).iter().map(|flag| flag.name).collect();
         assert!(
             names.is_sorted_by(|one, other| one < other),

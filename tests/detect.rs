@@ -190,7 +190,7 @@ fn bootstrap_is_recognised_with_new_and_with_old_pod_labels() {
 }
 
 #[test]
-fn flux_operator_and_its_shards_are_recognised_but_the_operator_is_no_controller() {
+fn flux_operator_and_what_it_installs_are_told_apart() {
     let found = workloads(include_str!("detect/flux-operator.yaml"));
     for workload in &found[..2] {
         assert_eq!(workload.accepted(), [(0, Component::Source)]);
@@ -201,7 +201,50 @@ fn flux_operator_and_its_shards_are_recognised_but_the_operator_is_no_controller
     }
     assert_eq!(found[0].shard(Component::Source), None);
     assert_eq!(found[1].shard(Component::Source), Some("tenant-a"));
-    assert_eq!(found[2].detect(), []);
+    assert_eq!(found[2].accepted(), [(0, Component::FluxOperator)]);
+    assert!(!Component::ALL.contains(&Component::FluxOperator));
+}
+
+#[test]
+fn flux_operator_is_recognised_when_it_is_renamed() {
+    let operator = || workloads(include_str!("detect/flux-operator.yaml")).remove(2);
+    let mut mirrored = operator();
+    mirrored.container().image = "registry.example.com/platform/flux-operator:v0.58.1-ubi".into();
+    assert_eq!(mirrored.accepted(), [(0, Component::FluxOperator)]);
+    let mut web = operator();
+    web.name = "flux-web".into();
+    web.shape.service_account = "flux-web".into();
+    assert_eq!(web.accepted(), [(0, Component::FluxOperator)]);
+    let mut renamed = operator();
+    renamed.name = "gitops".into();
+    renamed.labels.clear();
+    renamed.shape.labels.clear();
+    renamed.shape.service_account = "gitops".into();
+    renamed.container().image = "registry.example.com/platform/gitops:7".into();
+    assert_eq!(renamed.detect(), []);
+    let lease = |name| LeaseHolder {
+        name,
+        holder: "gitops-5d4c-x7k2p_3c1d",
+    };
+    let held = |name| renamed.detect_with(&[lease(name)], &["gitops-5d4c-x7k2p"]);
+    assert_eq!(held("flux-operator")[0].component, Component::FluxOperator);
+    assert_eq!(held("flux-operator")[0].certainty, Certainty::Accepted);
+    assert_eq!(held("flux-operator-leader-election"), []);
+}
+
+#[test]
+fn other_programs_with_the_name_of_flux_operator_are_not_accepted() {
+    let mut other = workloads(include_str!("detect/flux-operator.yaml")).remove(2);
+    other.container().env.clear();
+    other.container().image = "docker.io/somebody/flux-operator:1.0".into();
+    assert_eq!(other.accepted(), [], "names alone");
+    let mut server = workloads(include_str!("detect/flux-operator.yaml")).remove(2);
+    server.name = "flux-operator-mcp".into();
+    server.shape.service_account = "flux-operator-mcp".into();
+    server.labels = labels(&[("app.kubernetes.io/name", "flux-operator-mcp")]);
+    server.shape.labels = server.labels.clone();
+    server.container().image = "ghcr.io/controlplaneio-fluxcd/flux-operator-mcp:v0.58.1".into();
+    assert_eq!(server.detect(), []);
 }
 
 #[test]

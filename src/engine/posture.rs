@@ -450,7 +450,7 @@ fn installations(inventory: &Inventory, plan: &Plan) -> Vec<Installation> {
     let mut by_namespace: BTreeMap<&str, Vec<(&InstanceKey, &Instance)>> = BTreeMap::new();
     let accepted = |instance: &Instance| instance.certainty == crate::flux::detect::Certainty::Accepted;
     for (key, instance) in inventory.instances() {
-        if plan.covers(&key.namespace) && accepted(instance) {
+        if key.component.is_controller() && plan.covers(&key.namespace) && accepted(instance) {
             by_namespace
                 .entry(&key.namespace)
                 .or_default()

@@ -189,7 +189,8 @@ impl<T> Setting<T> {
 pub enum Origin {
     /// Nothing sets it.
     Default,
-    /// An environment variable replaces the default (source-controller and source-watcher only).
+    /// An environment variable gives it: instead of the default (source-controller and source-watcher), or instead
+    /// of any argument (flux-operator).
     Environment {
         /// Name of the variable.
         name: String,
@@ -317,6 +318,7 @@ pub fn evaluate(input: &CommandLine<'_>) -> Evaluation {
         Ok(words) => evaluation.take_arguments(words),
         Err(why) => evaluation.give_up(why),
     }
+    evaluation.take_variables(&environment);
     evaluation
 }
 
@@ -348,6 +350,16 @@ impl Evaluation {
             End::Complete => self.check_gates(parsed.doubt),
             End::Exits(cause) => self.exit(cause),
             End::Unclear(why) => self.give_up(why),
+        }
+    }
+
+    /// Variables that win over the arguments.
+    fn take_variables(&mut self, environment: &Environment<'_>) {
+        for flag in flags::flags(self.component) {
+            let overriding = flag.override_in(self.version);
+            if let Some(value) = overriding.and_then(|name| set_by(environment, name, flag.kind)) {
+                self.values.insert(flag.name, value);
+            }
         }
     }
 
@@ -633,22 +645,14 @@ pub(crate) const fn workload_identity_flags(component: Component) -> &'static [&
             "default-kubeconfig-service-account",
         ],
         Component::Helm => &["default-kubeconfig-service-account"],
-        Component::SourceWatcher => &[],
+        Component::SourceWatcher | Component::FluxOperator => &[],
     }
 }
 
 fn default_of(flag: &Flag, version: Release, environment: &Environment<'_>) -> Effective {
-    if let Some(name) = flag.env_in(version)
-        && let Some(text) = environment.variable(name)
-        && (text.unread.is_some() || !text.known.is_empty())
-    {
-        return effective(
-            flag.kind,
-            &text,
-            Origin::Environment {
-                name: name.to_owned(),
-            },
-        );
+    let variable = flag.env_in(version);
+    if let Some(value) = variable.and_then(|name| set_by(environment, name, flag.kind)) {
+        return value;
     }
     let text = Text {
         known: flag.default_in(version).to_owned(),
@@ -661,6 +665,16 @@ fn default_of(flag: &Flag, version: Release, environment: &Environment<'_>) -> E
         },
         _ => effective(flag.kind, &text, Origin::Default),
     }
+}
+
+/// The value that a variable gives; an empty one gives none.
+fn set_by(environment: &Environment<'_>, name: &str, kind: FlagType) -> Option<Effective> {
+    let text = environment.variable(name)?;
+    let origin = Origin::Environment {
+        name: name.to_owned(),
+    };
+    let is_set = text.unread.is_some() || !text.known.is_empty();
+    is_set.then(|| effective(kind, &text, origin))
 }
 
 fn effective(kind: FlagType, text: &Text, origin: Origin) -> Effective {

@@ -1,8 +1,8 @@
-//! The seven Flux controllers.
+//! The seven Flux controllers, and the operator that may install them.
 
 use std::fmt;
 
-/// One of the controllers that a Flux distribution consists of.
+/// A program of Flux: one of the controllers that a distribution consists of, or flux-operator beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Component {
     /// Fetches Git, OCI, Helm and bucket sources and serves them as artifacts.
@@ -19,10 +19,13 @@ pub enum Component {
     ImageAutomation,
     /// Composes artifacts out of several sources (since Flux 2.7).
     SourceWatcher,
+    /// Installs Flux and applies ResourceSets (ControlPlane's flux-operator). No controller of a distribution: it is
+    /// not among [`Component::ALL`].
+    FluxOperator,
 }
 
 impl Component {
-    /// Every controller, in the order in which Flux documents list them.
+    /// Every controller of a distribution, in the order in which Flux documents list them.
     pub const ALL: [Self; 7] = [
         Self::Source,
         Self::Kustomize,
@@ -31,6 +34,18 @@ impl Component {
         Self::ImageReflector,
         Self::ImageAutomation,
         Self::SourceWatcher,
+    ];
+
+    /// Every program that is told from other workloads.
+    pub const DETECTED: [Self; 8] = [
+        Self::Source,
+        Self::Kustomize,
+        Self::Helm,
+        Self::Notification,
+        Self::ImageReflector,
+        Self::ImageAutomation,
+        Self::SourceWatcher,
+        Self::FluxOperator,
     ];
 
     /// The controller's name: its Deployment, binary and image are called so.
@@ -44,13 +59,22 @@ impl Component {
             Self::ImageReflector => "image-reflector-controller",
             Self::ImageAutomation => "image-automation-controller",
             Self::SourceWatcher => "source-watcher",
+            Self::FluxOperator => "flux-operator",
         }
     }
 
-    /// The controller of exactly this name.
+    /// Whether it is a controller of a distribution.
+    #[must_use]
+    pub const fn is_controller(self) -> bool {
+        !matches!(self, Self::FluxOperator)
+    }
+
+    /// The program of exactly this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|component| component.name() == name)
+        Self::DETECTED
+            .into_iter()
+            .find(|component| component.name() == name)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which containers of a workload are Flux controllers.
+//! Which containers of a workload are Flux controllers, or flux-operator.
 //!
 //! Installers, mirrors and users rename almost everything, so no single trace decides. Each trace is a
 //! [`Signal`] worth some points (flux-facts 3.3), and four points from two independent families make a
@@ -12,8 +12,8 @@
 //! the workload holds.
 //!
 //! The other signals tell that something is Flux, but only names and leases tell which controller it is.
-//! Agents such as AKS' `fluxconfig-agent` and flux-operator itself carry Flux labels and no controller's
-//! name: they yield nothing.
+//! Agents such as AKS' `fluxconfig-agent` carry Flux labels and no controller's name: they yield nothing.
+//! flux-operator is found in the same way, but it is no controller: see [`Component::FluxOperator`].
 
 use std::{collections::BTreeMap, fmt};
 
@@ -34,6 +34,7 @@ const FINGERPRINT: [&str; 4] = [
     "--enable-leader-election",
     "--storage-adv-addr",
 ];
+const OPERATOR: &str = Component::FluxOperator.name();
 /// Programs that start the program named after them; the image of kustomize-controller uses `tini`.
 const INIT_PROGRAMS: [&str; 2] = ["tini", "dumb-init"];
 /// Images that are known to be another project's controller of the same name.
@@ -104,7 +105,7 @@ pub enum Signal {
     ContainerName,
     /// `app.kubernetes.io/component` is the controller's name.
     ComponentLabel,
-    /// `app` is the controller's name, with or without a suffix.
+    /// `app` is the controller's name, with or without a suffix; `app.kubernetes.io/name` is `flux-operator`.
     AppLabel,
     /// The workload is called like the controller, with or without a suffix.
     WorkloadName,
@@ -226,7 +227,7 @@ pub fn detect(candidate: &Candidate<'_>) -> Vec<Detection> {
 /// Asked for every workload of a cluster: it allocates nothing.
 #[must_use]
 pub fn is_candidate(workload_name: &str, labels: &BTreeMap<String, String>, shape: &PodShape) -> bool {
-    component_with_suffix(workload_name).is_some()
+    named_by_workload(workload_name).is_some()
         || component_named(&shape.service_account).is_some()
         || has_flux_label(labels)
         || has_flux_label(&shape.labels)
@@ -245,7 +246,7 @@ fn detect_one(
 ) -> Option<Detection> {
     let own = own_names(container);
     let mut best: Option<Detection> = None;
-    for component in Component::ALL {
+    for component in Component::DETECTED {
         let nominated = own.names(component) || (main && is_named_by_none(candidate.shape, component));
         let found = nominated
             .then(|| explain(candidate, index, container, component))
@@ -319,7 +320,7 @@ fn signals(candidate: &Candidate<'_>, container: &Container, component: Componen
         (Signal::AppLabel, any_label(app_label)),
         (
             Signal::WorkloadName,
-            is_it(component_with_suffix(candidate.workload_name)),
+            is_it(named_by_workload(candidate.workload_name)),
         ),
         (
             Signal::ServiceAccount,
@@ -445,7 +446,20 @@ fn component_label(labels: &BTreeMap<String, String>) -> Option<Component> {
 }
 
 fn app_label(labels: &BTreeMap<String, String>) -> Option<Component> {
-    component_with_suffix(labels.get("app")?)
+    let app = labels.get("app").and_then(|app| component_with_suffix(app));
+    // Not with a suffix: its other programs are called flux-operator-….
+    let name = labels.get("app.kubernetes.io/name");
+    let is_operator = name.is_some_and(|name| name == OPERATOR);
+    app.or_else(|| is_operator.then_some(Component::FluxOperator))
+}
+
+/// The program that a workload is called after: a controller, or flux-operator behind the name of a Helm release.
+fn named_by_workload(name: &str) -> Option<Component> {
+    let is_operator = || {
+        let release = name.strip_suffix(OPERATOR);
+        release.is_some_and(|release| release.is_empty() || release.ends_with('-'))
+    };
+    component_with_suffix(name).or_else(|| is_operator().then_some(Component::FluxOperator))
 }
 
 /// The controller that a name begins with: `source-controller`, `source-controller-shard1`,
@@ -478,7 +492,11 @@ fn holds_lease(candidate: &Candidate<'_>, component: Component) -> bool {
     })
 }
 
-fn is_lease_of(lease: &str, component: Component) -> bool {
+/// Whether a Lease of this name elects the leader of a program. flux-operator's is called like itself.
+pub(crate) fn is_lease_of(lease: &str, component: Component) -> bool {
+    if !component.is_controller() {
+        return lease == component.name();
+    }
     let rest = lease.strip_prefix(component.name());
     rest.is_some_and(|rest| is_or_continues(rest, "-leader-election"))
 }

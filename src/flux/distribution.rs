@@ -41,10 +41,10 @@ pub struct FluxVersions {
 }
 
 impl Release {
-    /// What this release ships of one controller.
+    /// What this release ships of one controller. It has no flux-operator.
     #[must_use]
     pub fn component(&self, component: Component) -> &Shipped {
-        &self.components[component as usize]
+        self.components.get(component as usize).unwrap_or(&Shipped::Absent)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Every start-up flag of every Flux controller, with the versions that have it.
+//! Every start-up flag of every Flux controller and of flux-operator, with the versions that have it.
 //!
 //! The rows come from each controller's `main.go` and from the option types of fluxcd/pkg that it binds
 //! (`runtime/{acl,client,controller,features,jitter,leaderelection,logger}`, `cache`, `artifact/config`), read at
@@ -85,6 +85,8 @@ pub struct Flag {
     /// Environment variables that replace the default when they are not empty, each from the given version on;
     /// the last one that applies is in force.
     pub default_from_env: &'static [(Release, &'static str)],
+    /// Environment variable that wins over the arguments when it is not empty, and the first version that reads it.
+    pub overridden_by_env: Option<(Release, &'static str)>,
 }
 
 impl Flag {
@@ -100,6 +102,11 @@ impl Flag {
 
     const fn env(mut self, names: &'static [(Release, &'static str)]) -> Self {
         self.default_from_env = names;
+        self
+    }
+
+    const fn overridden(mut self, since: Release, name: &'static str) -> Self {
+        self.overridden_by_env = Some((since, name));
         self
     }
 
@@ -128,6 +135,13 @@ impl Flag {
             .find(|(since, _)| *since <= version)
             .map(|(_, name)| *name)
     }
+
+    /// The environment variable that wins over the arguments in this version.
+    #[must_use]
+    pub fn override_in(&self, version: Release) -> Option<&'static str> {
+        let variable = self.overridden_by_env.filter(|(since, _)| *since <= version);
+        variable.map(|(_, name)| name)
+    }
 }
 
 /// The complete table of a controller's flags over all its versions, sorted by name.
@@ -141,6 +155,7 @@ pub fn flags(component: Component) -> &'static [Flag] {
         Component::ImageReflector => IMAGE_REFLECTOR,
         Component::ImageAutomation => IMAGE_AUTOMATION,
         Component::SourceWatcher => SOURCE_WATCHER,
+        Component::FluxOperator => FLUX_OPERATOR,
     }
 }
 
@@ -150,7 +165,7 @@ pub fn find(component: Component, name: &str) -> Option<&'static Flag> {
     flags(component).iter().find(|flag| flag.name == name)
 }
 
-/// The newest minor version of a controller that this table describes: those of Flux 2.10.
+/// The newest minor version of a program that this table describes: of controllers those of Flux 2.10.
 ///
 /// Flags and gates of later minors are unknown, so nothing can be said about a name that the table lacks.
 #[must_use]
@@ -160,6 +175,7 @@ pub const fn newest_minor(component: Component) -> (u64, u64) {
         Component::Helm => (1, 7),
         Component::ImageReflector | Component::ImageAutomation => (1, 3),
         Component::SourceWatcher => (2, 3),
+        Component::FluxOperator => (0, 58),
     }
 }
 
@@ -169,7 +185,10 @@ pub const fn newest_minor(component: Component) -> (u64, u64) {
 /// Only those of source-controller and kustomize-controller could be read in code and are in the table.
 #[must_use]
 pub fn may_be_mtls_flag(component: Component, version: Release, name: &str) -> bool {
-    let read_in_code = matches!(component, Component::Source | Component::Kustomize);
+    let read_in_code = matches!(
+        component,
+        Component::Source | Component::Kustomize | Component::FluxOperator
+    );
     let (major, minor) = newest_minor(component);
     if read_in_code || version < (major, minor, 0) {
         return false;
@@ -187,6 +206,7 @@ const fn flag(name: &'static str, kind: FlagType, default: &'static str, since: 
         until: None,
         earlier_defaults: &[],
         default_from_env: &[],
+        overridden_by_env: None,
     }
 }
 
@@ -505,4 +525,46 @@ static SOURCE_WATCHER: &[Flag] = &[
         (2, 0, 0),
     ),
     flag("watch-label-selector", String, "", (2, 0, 0)),
+];
+
+/// `main.go` of flux-operator and the options of fluxcd/pkg that it binds, through all tags. Of its variables those
+/// that controls ask for.
+static FLUX_OPERATOR: &[Flag] = &[
+    flag("concurrent", Int, "10", (0, 0, 1)).before(&[((0, 14, 0), "4")]),
+    flag("default-service-account", String, "", (0, 14, 0)).overridden((0, 18, 0), "DEFAULT_SERVICE_ACCOUNT"),
+    flag(
+        "default-workload-identity-service-account",
+        String,
+        "",
+        (0, 29, 0),
+    )
+    .overridden((0, 29, 0), "DEFAULT_WORKLOAD_IDENTITY_SERVICE_ACCOUNT"),
+    flag("enable-leader-election", Bool, "true", (0, 0, 1)).before(&[((0, 15, 0), "false")]),
+    flag("health-addr", String, ":8081", (0, 0, 1)),
+    flag("interval-jitter-percentage", Uint8, "5", (0, 28, 0)),
+    flag("leader-election-lease-duration", Duration, "35s", (0, 39, 0)),
+    flag("leader-election-release-on-cancel", Bool, "true", (0, 39, 0)),
+    flag("leader-election-renew-deadline", Duration, "30s", (0, 39, 0)),
+    flag("leader-election-retry-period", Duration, "5s", (0, 39, 0)),
+    flag("log-encoding", String, "json", (0, 0, 1)),
+    flag("log-level", String, "info", (0, 0, 1)),
+    flag("max-retry-delay", Duration, "15m0s", (0, 0, 1)),
+    flag("metrics-addr", String, ":8080", (0, 0, 1)),
+    flag("min-retry-delay", Duration, "750ms", (0, 0, 1)),
+    flag("override-manager", StringArray, "[]", (0, 39, 0)),
+    flag("reporting-interval", Duration, "5m0s", (0, 18, 0)),
+    flag("requeue-dependency", Duration, "5s", (0, 28, 0)),
+    flag("storage-path", String, "/data", (0, 0, 1)),
+    flag("token-cache-max-duration", Duration, "1h0m0s", (0, 18, 0)),
+    flag("token-cache-max-size", Int, "100", (0, 18, 0)),
+    flag(
+        "watch-configs-label-selector",
+        String,
+        "reconcile.fluxcd.io/watch=Enabled",
+        (0, 26, 0),
+    ),
+    flag("web-config", String, "", (0, 37, 0)),
+    flag("web-config-secret-name", String, "", (0, 39, 0)).env(&[((0, 39, 0), "WEB_CONFIG_SECRET_NAME")]),
+    flag("web-server-only", Bool, "false", (0, 37, 0)),
+    flag("web-server-port", Int, "9080", (0, 37, 0)).overridden((0, 37, 0), "WEB_SERVER_PORT"),
 ];

@@ -85,6 +85,7 @@ pub fn gates(component: Component) -> &'static [Gate] {
         Component::ImageReflector => IMAGE_REFLECTOR,
         Component::ImageAutomation => IMAGE_AUTOMATION,
         Component::SourceWatcher => SOURCE_WATCHER,
+        Component::FluxOperator => &[],
     }
 }
 

@@ -95,8 +95,9 @@ pub fn version_of(image: &str) -> Option<Version> {
 
 /// The controller of this name, without an optional `flux-` or `fluxcd-` prefix and `-fips` suffix.
 pub(super) fn component_named(name: &str) -> Option<Component> {
-    let name = without_flux_prefix(name);
-    Component::from_name(name.strip_suffix("-fips").unwrap_or(name))
+    let name = name.strip_suffix("-fips").unwrap_or(name);
+    // The prefix is a part of flux-operator's own name.
+    Component::from_name(name).or_else(|| Component::from_name(without_flux_prefix(name)))
 }
 
 /// The name without an optional `flux-` or `fluxcd-` prefix, which third-party rebuilds add.
@@ -107,7 +108,8 @@ pub(super) fn without_flux_prefix(name: &str) -> &str {
 }
 
 fn is_prefixed_controller(segment: &str) -> bool {
-    without_flux_prefix(segment).len() < segment.len() && component_named(segment).is_some()
+    let rest = without_flux_prefix(segment);
+    rest.len() < segment.len() && component_named(rest).is_some()
 }
 
 fn split_suffix(text: &str, separator: char) -> (&str, Option<&str>) {

@@ -1,9 +1,9 @@
-//! Leader-election Leases of Flux controllers: the best proof of who a workload is when names were changed.
+//! Leader-election Leases of Flux controllers and of flux-operator: the best proof of who a workload is when names were changed.
 
 use serde::Deserialize;
 
 use super::{Descriptor, Kind, Meta};
-use crate::flux::Component;
+use crate::flux::{Component, detect};
 
 /// Who holds the leader election of a Flux controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +37,8 @@ impl Kind for Lease {
 }
 
 fn is_flux_election(name: &str) -> bool {
-    Component::ALL.iter().any(|component| {
-        name.strip_prefix(component.name())
-            .is_some_and(|rest| rest.starts_with("-leader-election"))
-    })
+    let mut programs = Component::DETECTED.into_iter();
+    programs.any(|program| detect::is_lease_of(name, program))
 }
 
 #[derive(Deserialize)]

@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 
 /// Whether a control judges how a controller was started, not what it is.
 pub(crate) fn reads_command_lines(control: &controls::Control) -> bool {
-    let of_others = ["FSP-NET-", "FSP-RES-", "FSX-IMG-", "FSX-POD-", "FSX-VER-"];
+    let of_others = [
+        "FSP-NET-", "FSP-RES-", "FSX-IMG-", "FSX-OPR-", "FSX-POD-", "FSX-VER-",
+    ];
     matches!(control.judges, controls::Judges::Controllers { .. })
         && !of_others.iter().any(|prefix| control.id.starts_with(prefix))
 }
@@ -133,6 +135,39 @@ pub(crate) fn deployment(controller: &str, version: &str, args: &[&str]) -> Valu
                 "image": format!("ghcr.io/fluxcd/{controller}:v{version}"),
                 "args": all,
                 "env": [{"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}]
+            }]}
+        }}
+    })
+}
+
+/// flux-operator's Deployment as its chart makes it, with more arguments and variables.
+pub(crate) fn flux_operator(version: &str, args: &[&str], env: &[(&str, &str)]) -> Value {
+    let labels =
+        json!({"app.kubernetes.io/name": "flux-operator", "app.kubernetes.io/instance": "flux-operator"});
+    let mut all = vec!["--log-level=info"];
+    all.extend(args);
+    let mut variables = vec![
+        json!({"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}),
+    ];
+    variables.extend(
+        env.iter()
+            .map(|(name, value)| json!({"name": name, "value": value})),
+    );
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "flux-operator", "namespace": "flux-system", "uid": "o", "labels": labels},
+        "spec": {"replicas": 1, "template": {
+            "metadata": {"labels": labels},
+            "spec": {"serviceAccountName": "flux-operator", "containers": [{
+                "name": "manager",
+                "image": format!("ghcr.io/controlplaneio-fluxcd/flux-operator:v{version}"),
+                "args": all,
+                "env": variables,
+                "ports": [
+                    {"name": "http-metrics", "containerPort": 8080}, {"name": "http", "containerPort": 8081},
+                    {"name": "http-web", "containerPort": 9080}
+                ]
             }]}
         }}
     })
