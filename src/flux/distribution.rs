@@ -44,7 +44,9 @@ impl Release {
     /// What this release ships of one controller. It has no flux-operator.
     #[must_use]
     pub fn component(&self, component: Component) -> &Shipped {
-        self.components.get(component as usize).unwrap_or(&Shipped::Absent)
+        self.components
+            .get(component as usize)
+            .unwrap_or(&Shipped::Absent)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod flags;
 pub mod gates;
 pub mod image;
 pub mod installer;
+pub mod sealing;
 pub mod selector;
 
 pub use component::Component;

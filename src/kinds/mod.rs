@@ -8,6 +8,7 @@ pub mod cni;
 pub mod crd;
 pub mod flux_objects;
 pub mod identity;
+pub mod inline;
 pub mod lease;
 pub mod meta;
 pub mod namespace;
@@ -16,6 +17,7 @@ pub mod own;
 pub mod pod;
 mod pod_security;
 pub mod rbac;
+pub mod sealed_secret;
 pub mod selector;
 pub mod workload;
 
@@ -170,6 +172,10 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<flux_objects::Alert>(),
     Entry::of::<flux_objects::Provider>(),
     Entry::of::<flux_objects::Receiver>(),
+    Entry::of::<flux_objects::FluxInstance>(),
+    Entry::of::<flux_objects::ResourceSet>(),
+    Entry::of::<flux_objects::ResourceSetInputProvider>(),
+    Entry::of::<sealed_secret::SealedSecret>(),
     Entry::of::<own::Policy>(),
     Entry::of::<own::Report>(),
     Entry::of::<own::NamespaceReport>(),

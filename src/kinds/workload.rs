@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::meta::null_as_default;
 use super::{Descriptor, Kind, Meta, pod_security};
 use crate::flux::container::{Container, EnvSource, EnvVar, PodShape, Surroundings};
-use crate::flux::detect;
+use crate::flux::{detect, sealing};
 
-/// A workload that may run a Flux controller.
+/// A workload that may run a Flux controller, or the controller of SealedSecrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// Unique id, for Events.
@@ -69,7 +69,9 @@ fn project(meta: &Meta, text: &str) -> Result<Option<Workload>, serde_json::Erro
         .template
         .spec
         .shape(&object.spec.template.metadata.labels);
-    if !detect::is_candidate(&meta.name, &meta.labels, &template) {
+    let is_of_interest = detect::is_candidate(&meta.name, &meta.labels, &template)
+        || sealing::controller(&meta.name, &meta.labels, &template).is_some();
+    if !is_of_interest {
         return Ok(None);
     }
     template.surroundings = pod_security::of_template(text)?;

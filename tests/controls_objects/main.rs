@@ -8,6 +8,7 @@ mod access;
 mod beyond;
 mod flux;
 mod generators;
+mod leaks;
 mod mtls;
 mod network;
 mod nodes;
@@ -86,6 +87,7 @@ fn cases() -> Vec<Case> {
         generators::cases,
         places::cases,
         mtls::cases,
+        leaks::cases,
         network::cases,
         nodes::cases,
         secrets::cases,
