@@ -19,6 +19,7 @@ mod mtls;
 mod net;
 mod node;
 mod notify;
+mod opr;
 mod pod;
 mod power;
 mod range;
@@ -97,6 +98,7 @@ pub static CATALOGUE: &[&Control] = &[
     &cfg::dns_lookups::CONTROL,
     &cfg::log_level::CONTROL,
     &cfg::contradictions::CONTROL,
+    &cfg::drift::CONTROL,
     &cfg::strict_substitution::CONTROL,
     &cfg::digest_algorithm::CONTROL,
     &cfg::exceptional_settings::CONTROL,
@@ -121,6 +123,10 @@ pub static CATALOGUE: &[&Control] = &[
     &notify::broad_receivers::CONTROL,
     &notify::oidc_providers::CONTROL,
     &notify::path_metrics::CONTROL,
+    &opr::default_account::CONTROL,
+    &opr::resource_sets::CONTROL,
+    &opr::instance::CONTROL,
+    &opr::input_providers::CONTROL,
     &pod::restricted::CONTROL,
     &pod::namespace_level::CONTROL,
     &pod::additions::CONTROL,

@@ -13,6 +13,7 @@ mod mtls;
 mod network;
 mod nodes;
 mod places;
+mod operator;
 mod secrets;
 mod sources;
 mod tenants;
@@ -90,6 +91,7 @@ fn cases() -> Vec<Case> {
         leaks::cases,
         network::cases,
         nodes::cases,
+        operator::cases,
         secrets::cases,
         sources::cases,
         tenants::cases,
