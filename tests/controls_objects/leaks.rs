@@ -12,6 +12,7 @@ fn one(kind: &str, spec: Value) -> Vec<Value> {
     vec![object(kind, spec)]
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn release(values: Value) -> Vec<Value> {
     one("HelmRelease", json!({"values": values}))
 }

@@ -3,7 +3,16 @@
 use super::*;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [accounts(), sets(), instances(), providers(), drift(), asleep()].concat()
+    [
+        accounts(),
+        sets(),
+        instances(),
+        providers(),
+        drift(),
+        asleep(),
+        versions(),
+    ]
+    .concat()
 }
 
 fn operator(args: &[&str], env: &[Value]) -> Value {
@@ -28,6 +37,7 @@ fn aggregated(to: &str) -> Value {
 }
 
 /// Somebody with a role of these rules in a tenant's namespace.
+#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn bound(subject: Value, rule: Value) -> Vec<Value> {
     vec![
         json!({"kind": "Role", "metadata": {"name": "maker", "namespace": "tenant"}, "rules": [rule]}),
@@ -55,7 +65,7 @@ fn accounts() -> Vec<Case> {
         ("FSX-OPR-001", "the platform may", with(open(), bound(json!({"kind": "Group", "name": "system:masters"}), rule("resourcesets"))), Pass),
         ("FSX-OPR-001", "a default account", with(args(&["--default-service-account=flux-operator"]), vec![aggregated("edit")]), Pass),
         ("FSX-OPR-001", "an empty one", with(args(&["--default-service-account="]), vec![aggregated("edit")]), Fail),
-        ("FSX-OPR-001", "FSX-OPR-001 the variable wins", with(operator(&["--default-service-account="], &[named.clone()]), vec![aggregated("edit")]), Pass),
+        ("FSX-OPR-001", "FSX-OPR-001 the variable wins", with(operator(&["--default-service-account="], std::slice::from_ref(&named)), vec![aggregated("edit")]), Pass),
         ("FSX-OPR-001", "by the variable of OLM", with(operator(&[], &[named]), vec![aggregated("edit")]), Pass),
         ("FSX-OPR-001", "the variable is in a Secret", with(operator(&[], &[secret]), vec![aggregated("edit")]), Unknown),
         ("FSX-OPR-001", "FSX-OPR-001 multitenant of the FluxInstance does not cover it", with(open(), vec![aggregated("edit"), instance(json!({"cluster": {"multitenant": true}}))]), Fail),
@@ -246,6 +256,29 @@ fn asleep() -> Vec<Case> {
         ("FSX-CFG-005", "flux-operator is told to work", disabled("enabled"), Pass),
         ("FSX-CFG-005", "FSX-CFG-005 flux-operator marks all its objects for Flux to ignore", ignored(), Pass),
         ("FSX-CFG-005", "edited beside flux-operator", vec![namespace(), installed(&["flux-operator", "kubectl-edit"]), instance(json!({}))], Fail),
+    ]
+}
+
+/// What is pinned by digest alone has the version that the FluxInstance tells.
+#[rustfmt::skip]
+fn versions() -> Vec<Case> {
+    const DIGEST: &str = "sha256:2f5bb8e0c1c2c9c0b6e3e0e1d6b8f0f7a1b2c3d4e5f60718293a4b5c6d7e8f90";
+    let pinned = || {
+        let mut it = deployment("source-controller", "1.9.4", &[]);
+        it["spec"]["template"]["spec"]["containers"][0]["image"] = json!(format!("ghcr.io/fluxcd/source-controller@{DIGEST}"));
+        it
+    };
+    let installed = |digest: &str, tag: &str| {
+        let mut it = instance(json!({}));
+        it["status"]["components"] = json!([{"name": "source-controller", "repository": "ghcr.io/fluxcd/source-controller", "tag": tag, "digest": digest}]);
+        vec![pinned(), it]
+    };
+    vec![
+        ("FSX-VER-002", "a FluxInstance tells an old version", installed(DIGEST, "v1.7.4"), Fail),
+        ("FSX-VER-002", "a FluxInstance tells a new version", installed(DIGEST, "v1.10.1"), Pass),
+        ("FSX-VER-002", "a FluxInstance tells of another digest", installed("sha256:00", "v1.10.1"), Unknown),
+        ("FSX-VER-002", "a FluxInstance with a tag that is no version", installed(DIGEST, "latest"), Unknown),
+        ("FSX-VER-002", "no FluxInstance tells", vec![pinned()], Unknown),
     ]
 }
 

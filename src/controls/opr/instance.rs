@@ -55,7 +55,6 @@ fn judge(subject: &ObjectSubject<'_, FluxInstance>) -> Result<Outcome, Missing> 
     let weakenings = spec.kustomize.weakenings.iter();
     defects.extend(weakenings.map(|(position, weakening)| patch(*position, *weakening)));
     match ready {
-        Standing::True => {}
         Standing::False(reason) => {
             let observed = format!("what it says is not in force: {reason}");
             defects.push(defect("status.conditions[Ready]", &observed, "True"));
@@ -67,7 +66,7 @@ fn judge(subject: &ObjectSubject<'_, FluxInstance>) -> Result<Outcome, Missing> 
             );
             return Err(Missing::new("NotReconciled", message));
         }
-        Standing::Absent => {}
+        Standing::True | Standing::Absent => {}
     }
     Ok(Outcome::from_defects(defects))
 }

@@ -45,10 +45,9 @@ fn judge(subject: &ObjectSubject<'_, ResourceSet>) -> Result<Outcome, Missing> {
     }
     if spec.service_account_name.is_empty() {
         match lockdown::operator_has_default_account(view)? {
-            Some(true) => {}
             Some(false) => defects.push(unset()),
             None if defects.is_empty() => return Ok(Outcome::not_applicable("no flux-operator applies it")),
-            None => {}
+            Some(true) | None => {}
         }
     }
     match unknown {

@@ -206,6 +206,18 @@ fn weakening_of(argument: &str) -> Option<Weakening> {
 pub struct Installed {
     /// Condition `Ready`.
     pub ready: Standing,
+    /// The images that it installed last.
+    pub components: Box<[Shipped]>,
+}
+
+/// An image of a controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Shipped {
+    /// Its tag, which says the version.
+    pub tag: Text,
+    /// Its digest.
+    pub digest: Text,
 }
 
 /// What is read of a FluxInstance's status.
@@ -213,6 +225,8 @@ pub struct Installed {
 #[serde(default)]
 pub(crate) struct InstalledWire {
     conditions: Conditions,
+    #[serde(deserialize_with = "null_as_default")]
+    components: Box<[Shipped]>,
 }
 
 impl Status for Installed {
@@ -220,6 +234,7 @@ impl Status for Installed {
     fn new(wire: InstalledWire, generation: i64) -> Self {
         Self {
             ready: wire.conditions.standing("Ready", generation),
+            components: wire.components,
         }
     }
 }

@@ -184,7 +184,8 @@ pub fn shown(key: &str) -> &str {
 
 /// What a Secret holds and everybody may know.
 fn is_public(key: &str) -> bool {
-    matches!(key, "ca.crt" | "tls.crt" | "caFile" | "certFile" | "known_hosts") || key.ends_with(".pub")
+    matches!(key, "ca.crt" | "tls.crt" | "caFile" | "certFile" | "known_hosts")
+        || key.strip_suffix(".pub").is_some()
 }
 
 #[cfg(test)]

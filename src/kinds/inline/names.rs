@@ -75,9 +75,8 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         "key" if is_in(&KEYS, before()) => Some(Meaning::Token),
         "key" if is_in(&["access"], before()) && says_secret(split_last(rest).0) => Some(Meaning::Token),
         "key" if is_in(&["secret"], before()) => Some(Meaning::Unclear),
-        "secretkey" | "credential" => Some(Meaning::Unclear),
         "secret" if is_in(&SECRETS, before()) => Some(Meaning::Token),
-        "secret" => Some(Meaning::Unclear),
+        "secret" | "secretkey" | "credential" => Some(Meaning::Unclear),
         _ => None,
     }
 }

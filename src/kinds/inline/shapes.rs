@@ -107,7 +107,9 @@ fn is_filled_in_later(text: &str) -> bool {
         "false",
         "unused",
     ];
-    let is_repeated = text.chars().all(|it| Some(it) == text.chars().next());
+    let mut characters = text.chars();
+    let first = characters.next();
+    let is_repeated = characters.all(|it| Some(it) == first);
     let is_marked = text.starts_with('<') && text.ends_with('>');
     let begins = |word: &str| {
         text.get(..word.len())
