@@ -99,6 +99,9 @@ fn objects(text: &str) -> Vec<Value> {
         "managedNamespaces": {"allowedNames": [text, "true"], "prune": true, "metadata": {"fromSource": {
             "allowedLabels": {"pod-security.kubernetes.io/enforce": text},
         }}},
+        "values": {text: {"password": text}, "files": text}, "postBuild": {"substitute": {text: "x", "token": text}},
+        "patches": [{"patch": text}], "inputs": [{text: text, "password": text}], "resourcesTemplate": format!("password: {text}"),
+        "distribution": {"version": text}, "sync": {"url": plain}, "template": {"metadata": {"annotations": {"a": text}}},
     });
     let status = json!({"conditions": conditions, "inventory": {"entries": [{"id": text, "v": text}]}});
     let kinds = [
@@ -116,6 +119,10 @@ fn objects(text: &str) -> Vec<Value> {
         "Alert",
         "Provider",
         "Receiver",
+        "FluxInstance",
+        "ResourceSet",
+        "ResourceSetInputProvider",
+        "SealedSecret",
     ];
     let object = |kind: &str, name: &str, spec: &Value| json!({"kind": kind, "metadata": metadata(name, text), "spec": spec, "status": status});
     let mut objects: Vec<Value> = kinds.iter().map(|kind| object(kind, "a", &spec)).collect();

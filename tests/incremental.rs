@@ -72,7 +72,7 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
     });
-    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network(), 2 => traffic()]
+    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network(), 2 => traffic(), 2 => operator()]
 }
 
 /// What tells somebody of failures, and what lets somebody in.
@@ -92,6 +92,41 @@ fn traffic() -> impl Strategy<Value = Value> {
             _ => return flux_operator("0.58.1", &[], &[("WEB_SERVER_PORT", if flag {"9080"} else {"0"})]),
         };
         json!({"kind": kind, "metadata": {"name": "it", "namespace": namespace}, "spec": spec})
+    })
+}
+
+/// flux-operator, its objects, and what it or Flux looks after.
+fn operator() -> impl Strategy<Value = Value> {
+    const DIGEST: &str = "sha256:2f5bb8e0c1c2c9c0b6e3e0e1d6b8f0f7a1b2c3d4e5f60718293a4b5c6d7e8f90";
+    (0..5_u8, any::<bool>(), any::<bool>()).prop_map(|(number, one, other)| match number {
+        0 => json!({
+            "kind": "FluxInstance",
+            "metadata": {"name": "flux", "namespace": "flux-system", "annotations": {"fluxcd.controlplane.io/reconcile": if one {"disabled"} else {"enabled"}}},
+            "spec": {"cluster": {"multitenant": other}},
+            "status": {"components": [{"tag": if other {"v1.7.4"} else {"v1.10.1"}, "digest": DIGEST}]},
+        }),
+        1 => json!({
+            "kind": "ResourceSet", "metadata": {"name": "s", "namespace": "tenant"},
+            "spec": {"serviceAccountName": if one {"deployer"} else {""}, "inputs": [{"password": if other {"hunter2"} else {""}}]},
+        }),
+        2 => {
+            let args: &[&str] = if one {&["--default-service-account=tenant"]} else {&[]};
+            flux_operator("0.58.1", args, &[])
+        }
+        3 => {
+            let mut it = deployment("source-controller", "1.9.4", &[]);
+            it["spec"]["template"]["spec"]["containers"][0]["image"] = json!(format!("ghcr.io/fluxcd/source-controller@{DIGEST}"));
+            it
+        }
+        _ => {
+            let keeper = if one {"kustomize.toolkit.fluxcd.io"} else {"fluxcd.controlplane.io"};
+            let mut it = deployment("kustomize-controller", "1.9.4", &[]);
+            it["metadata"]["labels"][format!("{keeper}/name")] = json!(if one {"k3"} else {"flux"});
+            it["metadata"]["labels"][format!("{keeper}/namespace")] = json!("flux-system");
+            let fields = json!({"f:spec": {"f:template": {"f:spec": {}}}});
+            it["metadata"]["managedFields"] = json!([{"manager": if other {"kubectl-edit"} else {"flux"}, "fieldsV1": fields}]);
+            it
+        }
     })
 }
 
@@ -195,7 +230,9 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("GitRepository"),
         Just("Alert"),
         Just("Service"),
-        Just("PrometheusRule")
+        Just("PrometheusRule"),
+        Just("FluxInstance"),
+        Just("ResourceSet")
     ];
     let coverage = prop_oneof![
         Just(Coverage::Synced),

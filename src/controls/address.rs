@@ -17,12 +17,6 @@ pub(super) fn host(url: &str) -> &str {
     host.split(':').next().unwrap_or_default()
 }
 
-/// Whether the URL itself carries a user.
-pub(super) fn has_user(url: &str) -> bool {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    rest.split('/').next().unwrap_or_default().contains('@')
-}
-
 /// Whether the host is a Service of this cluster or the pod itself.
 pub(super) fn is_in_cluster(url: &str) -> bool {
     let host = host(url).trim_end_matches('.').to_ascii_lowercase();
@@ -33,58 +27,32 @@ pub(super) fn is_in_cluster(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{has_user, host, is_in_cluster, is_plain_http};
+    use super::{host, is_in_cluster, is_plain_http};
 
     #[test]
     fn addresses_are_taken_apart() {
-        for (url, plain, name, user, inside) in [
-            (
-                "http://git.example.com/a@b",
-                true,
-                "git.example.com",
-                false,
-                false,
-            ),
+        for (url, plain, name, inside) in [
+            ("http://git.example.com/a@b", true, "git.example.com", false),
             (
                 "HTTP://me:pw@git.example.com:8080/a",
                 true,
                 "git.example.com",
-                true,
                 false,
             ),
-            (
-                "https://git.example.com?x=1",
-                false,
-                "git.example.com",
-                false,
-                false,
-            ),
-            (
-                "ssh://git@git.example.com/a",
-                false,
-                "git.example.com",
-                true,
-                false,
-            ),
+            ("https://git.example.com?x=1", false, "git.example.com", false),
+            ("ssh://git@git.example.com/a", false, "git.example.com", false),
             (
                 "oci://zot.registry.svc.cluster.local:5000/a",
                 false,
                 "zot.registry.svc.cluster.local",
-                false,
                 true,
             ),
-            ("minio.storage.svc", false, "minio.storage.svc", false, true),
-            ("http://[::1]:5000/a", true, "::1", false, true),
-            (
-                "http://evil.svc.example.com",
-                true,
-                "evil.svc.example.com",
-                false,
-                false,
-            ),
+            ("minio.storage.svc", false, "minio.storage.svc", true),
+            ("http://[::1]:5000/a", true, "::1", true),
+            ("http://evil.svc.example.com", true, "evil.svc.example.com", false),
         ] {
-            let seen = (is_plain_http(url), host(url), has_user(url), is_in_cluster(url));
-            assert_eq!(seen, (plain, name, user, inside), "{url}");
+            let seen = (is_plain_http(url), host(url), is_in_cluster(url));
+            assert_eq!(seen, (plain, name, inside), "{url}");
         }
     }
 }

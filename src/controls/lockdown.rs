@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::control::{Outcome, Parameters};
 use super::flag;
 use super::judges::Subject;
+use super::opr;
 use crate::flux::Component;
 use crate::flux::command_line::Setting;
 use crate::inventory::{Missing, View};
@@ -23,6 +24,16 @@ pub(super) fn has_default_kubeconfig_account(
 ) -> Result<Option<bool>, Missing> {
     everywhere(view, component, |subject| {
         flag::must_be_set(subject, "default-kubeconfig-service-account")
+    })
+}
+
+/// Whether every flux-operator has a default account for what it applies; `None`: there is no operator.
+pub(super) fn operator_has_default_account(view: &View<'_>) -> Result<Option<bool>, Missing> {
+    everywhere(view, Component::FluxOperator, |subject| {
+        if opr::only_shows(subject) {
+            return Ok(Outcome::Pass);
+        }
+        flag::must_be_set(subject, "default-service-account")
     })
 }
 

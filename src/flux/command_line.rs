@@ -17,9 +17,10 @@ use crate::flux::container::Container;
 use crate::flux::flags::{self, Flag, FlagType, Release};
 use crate::flux::gates::{self, GateState};
 
-use expand::{Environment, Text};
+pub(in crate::flux) use expand::{Environment, Text};
 use parse::{Assignment, End, Presumption};
 use program::Place;
+pub(in crate::flux) use value::parse_duration;
 
 /// The gate that workload identity flags depend on until its retirement (fluxcd/pkg `auth/feature_gates.go`).
 pub(crate) const WORKLOAD_IDENTITY_GATE: &str = "ObjectLevelWorkloadIdentity";

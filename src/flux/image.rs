@@ -70,9 +70,7 @@ impl<'a> ImageRef<'a> {
     /// The version that the tag says.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
-        let tag = self.tag?;
-        let version = Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()?;
-        Some(without_build_suffix(version))
+        version_of_tag(self.tag?)
     }
 }
 
@@ -91,6 +89,13 @@ pub fn component_of(image: &str) -> Option<Component> {
 #[must_use]
 pub fn version_of(image: &str) -> Option<Version> {
     ImageRef::parse(image).version()
+}
+
+/// The version that a tag says.
+#[must_use]
+pub fn version_of_tag(tag: &str) -> Option<Version> {
+    let version = Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()?;
+    Some(without_build_suffix(version))
 }
 
 /// The controller of this name, without an optional `flux-` or `fluxcd-` prefix and `-fips` suffix.

@@ -13,6 +13,7 @@ pub mod gates;
 pub mod image;
 pub mod installer;
 pub mod labels;
+pub mod sealing;
 pub mod selector;
 
 pub use component::Component;

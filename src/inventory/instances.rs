@@ -13,12 +13,15 @@ use crate::api::ResourceRef;
 use crate::flux::command_line::{self, CommandLine, Evaluation};
 use crate::flux::container::{Container, EnvSource, EnvVar, PodShape, Surroundings};
 use crate::flux::detect::{self, Candidate, Certainty, Detection, LeaseHolder};
+use crate::flux::image::ImageRef;
 use crate::flux::installer::Installer;
 use crate::flux::{Component, image, installer};
+use crate::kinds::flux_objects::FluxInstance;
+use crate::kinds::flux_objects::operator::Shipped;
 use crate::kinds::lease::LeaseRow;
 use crate::kinds::pod::{Phase, PodRow};
 use crate::kinds::workload::Workload;
-use crate::kinds::{self, Origin, id_of};
+use crate::kinds::{self, Kind, Origin, id_of};
 
 /// One controller in one workload. Two controllers in one Deployment are two instances.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +72,7 @@ pub struct Instance {
     pub certainty: Certainty,
     /// Image as written.
     pub image: String,
-    /// Version of the controller, when the image's tag tells.
+    /// Version of the controller, when the image's tag or a FluxInstance tells.
     pub version: Option<Version>,
     /// Who installed it.
     pub installer: Installer,
@@ -163,6 +166,7 @@ pub(super) struct Tables<'a> {
     pub(super) stateful_sets: &'a Table<Workload>,
     pub(super) pods: &'a Table<PodRow>,
     pub(super) leases: &'a Table<LeaseRow>,
+    pub(super) installations: &'a Table<<FluxInstance as Kind>::Row>,
 }
 
 /// The namespace whose instances a change may touch.
@@ -170,11 +174,13 @@ pub(super) fn touched_namespace(changed: &Changed) -> Option<Arc<str>> {
     let Changed::Object(kind, key) = changed else {
         return None;
     };
+    // flux-operator says the versions of images that are pinned by digest alone.
     let relevant = [
         id_of::<kinds::workload::Deployment>(),
         id_of::<kinds::workload::StatefulSet>(),
         id_of::<kinds::pod::Pod>(),
         id_of::<kinds::lease::Lease>(),
+        id_of::<FluxInstance>(),
     ];
     relevant.contains(kind).then(|| key.namespace.clone())
 }
@@ -197,6 +203,10 @@ pub(super) fn derive(tables: &Tables<'_>, namespace: &str) -> BTreeMap<InstanceK
             holder: &lease.holder,
         })
         .collect();
+    let installations = tables.installations.in_namespace(namespace);
+    let shipped: Vec<&Shipped> = installations
+        .flat_map(|(_, row)| &row.status.components)
+        .collect();
     let deployments = tables
         .deployments
         .in_namespace(namespace)
@@ -216,6 +226,7 @@ pub(super) fn derive(tables: &Tables<'_>, namespace: &str) -> BTreeMap<InstanceK
             workload: Some(workload),
             pods,
             leases: &leases,
+            shipped: &shipped,
         };
         instances.extend(group.instances());
     }
@@ -228,6 +239,7 @@ pub(super) fn derive(tables: &Tables<'_>, namespace: &str) -> BTreeMap<InstanceK
             workload: None,
             pods,
             leases: &leases,
+            shipped: &shipped,
         };
         instances.extend(group.instances());
     }
@@ -242,6 +254,7 @@ struct Group<'a> {
     workload: Option<&'a Workload>,
     pods: Vec<(&'a ObjectKey, &'a PodRow)>,
     leases: &'a [LeaseHolder<'a>],
+    shipped: &'a [&'a Shipped],
 }
 
 impl Group<'_> {
@@ -260,6 +273,16 @@ impl Group<'_> {
         best.into_values()
             .map(|detection| self.instance(&detection, several))
             .collect()
+    }
+
+    /// What the tag of an image says, or else what flux-operator says of its digest.
+    fn version(&self, image: &str) -> Option<Version> {
+        let reference = ImageRef::parse(image);
+        reference.version().or_else(|| {
+            let digest = reference.digest?;
+            let shipped = self.shipped.iter().find(|it| it.digest.as_str() == digest)?;
+            image::version_of_tag(shipped.tag.as_str())
+        })
     }
 
     /// The template and the pods.
@@ -306,7 +329,7 @@ impl Group<'_> {
                 .map(|workload| workload.uid.clone())
                 .unwrap_or_default(),
             certainty: detection.certainty,
-            version: image::version_of(&image),
+            version: self.version(&image),
             installer: self.installer(several, &image),
             shard: self.shard(component),
             inactive: replicas == 0 || (!running && !self.pods.is_empty()),
@@ -343,7 +366,7 @@ impl Group<'_> {
                 .iter()
                 .find(|detection| detection.component == component)?;
             let container = shape.containers.get(found.container)?;
-            let version = image::version_of(&container.image);
+            let version = self.version(&container.image);
             let evaluation = command_line::evaluate(&CommandLine {
                 component,
                 version: version.as_ref(),

@@ -233,6 +233,7 @@ impl Inventory {
             stateful_sets: self.table::<kinds::workload::StatefulSet>(),
             pods: self.table::<kinds::pod::Pod>(),
             leases: self.table::<kinds::lease::Lease>(),
+            installations: self.table::<kinds::flux_objects::FluxInstance>(),
         }
     }
 

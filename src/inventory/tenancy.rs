@@ -6,8 +6,8 @@ use super::access::{ACCOUNTS, AUTHENTICATED};
 use super::coverage::Missing;
 use super::view::{complete, found_in_input};
 use super::{Inventory, ObjectKey, controllers_are_complete};
-use crate::api::FluxSecurityPolicySpec;
 use crate::api::policy::{PlatformSubject, SubjectKind};
+use crate::api::{FluxSecurityPolicySpec, Tenancy};
 use crate::flux::detect::Certainty;
 use crate::kinds::id_of;
 use crate::kinds::namespace::{Namespace, NamespaceRow};
@@ -24,6 +24,8 @@ pub struct TenancyRules {
     tenant_labels: BTreeMap<String, String>,
     /// The label whose value names the tenant.
     tenant_label: String,
+    /// Whether tenants share the cluster.
+    is_shared: bool,
 }
 
 /// Whom a namespace belongs to.
@@ -46,7 +48,13 @@ impl TenancyRules {
             subjects: spec.platform.subjects.clone(),
             tenant_labels: spec.tenants.namespace_selector.match_labels.clone(),
             tenant_label: spec.tenants.label.clone(),
+            is_shared: spec.tenancy == Tenancy::Shared,
         }
+    }
+
+    /// Whether tenants share the cluster.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// Whom a namespace belongs to.

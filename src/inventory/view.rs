@@ -239,6 +239,13 @@ impl<'a> View<'a> {
         self.rules.owner(self.inventory, namespace)
     }
 
+    /// Whether tenants share the cluster, as the policy says.
+    #[must_use]
+    pub fn tenants_share_the_cluster(&self) -> bool {
+        self.record(Evidence::Owners(Reach::Namespace));
+        self.rules.is_shared()
+    }
+
     /// Whether somebody runs the cluster, by the policy's rules.
     ///
     /// # Errors

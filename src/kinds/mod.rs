@@ -10,6 +10,7 @@ pub mod flux_objects;
 pub mod gateway;
 pub mod identity;
 pub mod ingress;
+pub mod inline;
 pub mod lease;
 pub mod meta;
 pub mod monitoring;
@@ -20,6 +21,7 @@ pub mod pod;
 mod pod_security;
 pub mod port;
 pub mod rbac;
+pub mod sealed_secret;
 pub mod selector;
 pub mod service;
 pub mod workload;
@@ -191,6 +193,10 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<flux_objects::Alert>(),
     Entry::of::<flux_objects::Provider>(),
     Entry::of::<flux_objects::Receiver>(),
+    Entry::of::<flux_objects::FluxInstance>(),
+    Entry::of::<flux_objects::ResourceSet>(),
+    Entry::of::<flux_objects::ResourceSetInputProvider>(),
+    Entry::of::<sealed_secret::SealedSecret>(),
     Entry::of::<own::Policy>(),
     Entry::of::<own::Report>(),
     Entry::of::<own::NamespaceReport>(),

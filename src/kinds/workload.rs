@@ -1,15 +1,17 @@
 //! Deployments and StatefulSets: the intent of a controller.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 
+use super::flux_objects::Text;
 use super::meta::null_as_default;
 use super::{Descriptor, Kind, Meta, pod_security};
 use crate::flux::container::{Container, EnvSource, EnvVar, PodShape, Surroundings};
-use crate::flux::detect;
+use crate::flux::{detect, sealing};
 
-/// A workload that may run a Flux controller.
+/// A workload that may run a Flux controller, or the controller of SealedSecrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// Unique id, for Events.
@@ -24,6 +26,79 @@ pub struct Workload {
     pub template: PodShape,
     /// Field manager of the last change.
     pub manager: String,
+    /// What applies it again and again; `None`: nothing of Flux does.
+    pub keeper: Option<Keeper>,
+    /// Who else has set a part of the pod template's spec; `None`: managers are not recorded.
+    pub hands: Option<Box<[Text]>>,
+}
+
+/// What applies a workload again and again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Keeper {
+    /// Whose object it is.
+    pub kind: KeeperKind,
+    /// Its namespace.
+    pub namespace: Text,
+    /// Its name.
+    pub name: Text,
+}
+
+/// Whose object applies a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeeperKind {
+    /// One of flux-operator.
+    FluxInstance,
+    /// One of kustomize-controller.
+    Kustomization,
+}
+
+impl Keeper {
+    /// Of the labels that it leaves. flux-operator takes those of Flux away.
+    fn of(labels: &BTreeMap<String, String>) -> Option<Self> {
+        let keepers = [
+            (KeeperKind::FluxInstance, "fluxcd.controlplane.io"),
+            (KeeperKind::Kustomization, "kustomize.toolkit.fluxcd.io"),
+        ];
+        keepers.into_iter().find_map(|(kind, group)| {
+            let label = |what| labels.get(&format!("{group}/{what}"));
+            Some(Self {
+                kind,
+                namespace: Text::from(label("namespace")?.as_str()),
+                name: Text::from(label("name")?.as_str()),
+            })
+        })
+    }
+}
+
+impl fmt::Display for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            KeeperKind::FluxInstance => "FluxInstance",
+            KeeperKind::Kustomization => "Kustomization",
+        };
+        write!(f, "{kind} {}/{}", self.namespace, self.name)
+    }
+}
+
+impl Workload {
+    /// The annotation that keeps its applier away, if any. flux-operator puts some on all that it applies, for Flux.
+    #[must_use]
+    pub fn keeps_away(&self) -> Option<&'static str> {
+        const ANNOTATIONS: [(&str, &[&str]); 2] = [
+            ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
+            ("kustomize.toolkit.fluxcd.io/ssa", &["Ignore", "IfNotPresent"]),
+        ];
+        let keeper = self.keeper.as_ref()?;
+        if keeper.kind != KeeperKind::Kustomization {
+            return None;
+        }
+        let is_set = |(name, values): &(&'static str, &[&str])| {
+            let value = self.annotations.get(*name)?;
+            let mut values = values.iter();
+            values.any(|it| value.eq_ignore_ascii_case(it)).then_some(*name)
+        };
+        ANNOTATIONS.iter().find_map(is_set)
+    }
 }
 
 /// `apps/v1 Deployment`.
@@ -69,7 +144,9 @@ fn project(meta: &Meta, text: &str) -> Result<Option<Workload>, serde_json::Erro
         .template
         .spec
         .shape(&object.spec.template.metadata.labels);
-    if !detect::is_candidate(&meta.name, &meta.labels, &template) {
+    let is_of_interest = detect::is_candidate(&meta.name, &meta.labels, &template)
+        || sealing::controller(&meta.name, &meta.labels, &template).is_some();
+    if !is_of_interest {
         return Ok(None);
     }
     template.surroundings = pod_security::of_template(text)?;
@@ -80,7 +157,86 @@ fn project(meta: &Meta, text: &str) -> Result<Option<Workload>, serde_json::Erro
         replicas: object.spec.replicas.unwrap_or(1),
         template,
         manager: meta.last_manager().to_owned(),
+        keeper: Keeper::of(&meta.labels),
+        hands: hands(text),
     }))
+}
+
+/// Field managers of Flux and of what installs it.
+const OF_FLUX: [&str; 5] = [
+    "flux",
+    "flux-operator",
+    "helm",
+    "helm-controller",
+    "kustomize-controller",
+];
+/// Most other managers that are kept.
+const MOST_HANDS: usize = 8;
+
+/// Who else has set a part of the pod template's spec.
+fn hands(text: &str) -> Option<Box<[Text]>> {
+    let object: ManagedWire = serde_json::from_str(text).ok()?;
+    let entries = object.metadata.managed_fields;
+    if entries.is_empty() {
+        return None;
+    }
+    let mut hands: Vec<Text> = Vec::new();
+    for entry in entries.into_iter().filter(EntryWire::sets_pods) {
+        let is_new = !OF_FLUX.contains(&entry.manager.as_str()) && !hands.contains(&entry.manager);
+        if is_new && hands.len() < MOST_HANDS {
+            hands.push(entry.manager);
+        }
+    }
+    Some(hands.into())
+}
+
+#[derive(Deserialize)]
+struct ManagedWire {
+    #[serde(default)]
+    metadata: ManagedMeta,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ManagedMeta {
+    #[serde(deserialize_with = "null_as_default")]
+    managed_fields: Vec<EntryWire>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct EntryWire {
+    manager: Text,
+    #[serde(rename = "fieldsV1")]
+    fields: ObjectFields,
+}
+
+impl EntryWire {
+    fn sets_pods(&self) -> bool {
+        self.fields.spec.template.spec.is_some()
+    }
+}
+
+/// The fields of an entry as far as they lead to the pod template; nothing deeper is built.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ObjectFields {
+    #[serde(rename = "f:spec")]
+    spec: SpecFields,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SpecFields {
+    #[serde(rename = "f:template")]
+    template: TemplateFields,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TemplateFields {
+    #[serde(rename = "f:spec")]
+    spec: Option<serde::de::IgnoredAny>,
 }
 
 /// The annotations that say something about Flux: others change often and mean nothing here.

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn grants_no_secrets_and_no_wildcard() {
         let manifest = super::manifest();
-        assert!(!manifest.contains("secrets\""), "{manifest}");
+        assert!(!manifest.contains("\"secrets\""), "{manifest}");
         assert!(!manifest.contains('*'), "{manifest}");
     }
 

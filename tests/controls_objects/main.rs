@@ -10,9 +10,11 @@ mod beyond;
 mod exposure;
 mod flux;
 mod generators;
+mod leaks;
 mod mtls;
 mod network;
 mod nodes;
+mod operator;
 mod places;
 mod secrets;
 mod shards;
@@ -91,8 +93,10 @@ fn cases() -> Vec<Case> {
         generators::cases,
         places::cases,
         mtls::cases,
+        leaks::cases,
         network::cases,
         nodes::cases,
+        operator::cases,
         secrets::cases,
         shards::cases,
         sources::cases,

@@ -1,12 +1,12 @@
 //! FSX-SRC-005: What Flux fetches and sends travels encrypted.
 
-use super::super::address::{has_user, is_in_cluster, is_plain_http};
+use super::super::address::{is_in_cluster, is_plain_http};
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
 use crate::api::Severity;
 use crate::inventory::Missing;
 use crate::kinds::flux_objects::{
-    Bucket, GitRepository, HelmRepository, ImageRepository, OciRepository, Provider, Receiver,
+    Address, Bucket, GitRepository, HelmRepository, ImageRepository, OciRepository, Provider, Receiver,
 };
 
 pub(crate) static CONTROL: Control = Control {
@@ -33,8 +33,7 @@ pub(crate) static CONTROL: Control = Control {
 
 fn git(subject: &ObjectSubject<'_, GitRepository>) -> Result<Outcome, Missing> {
     let spec = &subject.row.spec;
-    let with_secret = spec.secret_ref.is_some();
-    verdict([http("spec.url", spec.url.as_str(), with_secret)])
+    verdict([http("spec.url", &spec.url, spec.secret_ref.is_some())])
 }
 
 fn oci(subject: &ObjectSubject<'_, OciRepository>) -> Result<Outcome, Missing> {
@@ -48,21 +47,21 @@ fn oci(subject: &ObjectSubject<'_, OciRepository>) -> Result<Outcome, Missing> {
 
 fn helm(subject: &ObjectSubject<'_, HelmRepository>) -> Result<Outcome, Missing> {
     let spec = &subject.row.spec;
-    let (url, with_secret) = (spec.url.as_str(), spec.secret_ref.is_some());
+    let (url, with_secret) = (&spec.url, spec.secret_ref.is_some());
     // The field has no meaning for HTTP repositories.
     let is_insecure = spec.insecure && spec.kind.as_str() == "oci";
     verdict([
         http("spec.url", url, with_secret),
-        insecure(is_insecure, url, with_secret),
+        insecure(is_insecure, url.as_str(), with_secret),
     ])
 }
 
 fn bucket(subject: &ObjectSubject<'_, Bucket>) -> Result<Outcome, Missing> {
     let spec = &subject.row.spec;
-    let sts = spec.sts.as_ref().map_or("", |sts| sts.endpoint.as_str());
+    let sts = spec.sts.as_ref();
     verdict([
         insecure(spec.insecure, spec.endpoint.as_str(), spec.secret_ref.is_some()),
-        http("spec.sts.endpoint", sts, true),
+        sts.and_then(|sts| http("spec.sts.endpoint", &sts.endpoint, true)),
     ])
 }
 
@@ -79,8 +78,8 @@ fn provider(subject: &ObjectSubject<'_, Provider>) -> Result<Outcome, Missing> {
     let spec = &subject.row.spec;
     let with_secret = spec.secret_ref.is_some();
     let found = verdict([
-        http("spec.address", spec.address.as_str(), with_secret),
-        http("spec.proxy", spec.proxy.as_str(), with_secret),
+        http("spec.address", &spec.address, with_secret),
+        http("spec.proxy", &spec.proxy, with_secret),
     ])?;
     if found == Outcome::Pass && spec.address.is_empty() && with_secret {
         let message = format!(
@@ -96,7 +95,7 @@ fn receiver(subject: &ObjectSubject<'_, Receiver>) -> Result<Outcome, Missing> {
     let providers = subject.row.spec.oidc_providers.iter().enumerate();
     verdict(providers.map(|(position, provider)| {
         let field = format!("spec.oidcProviders[{position}].issuerURL");
-        http(&field, provider.issuer_url.as_str(), false)
+        http(&field, &provider.issuer_url, false)
     }))
 }
 
@@ -105,16 +104,10 @@ fn verdict(defects: impl IntoIterator<Item = Option<Defect>>) -> Result<Outcome,
     Ok(Outcome::from_defects(defects.into_iter().flatten().collect()))
 }
 
-fn http(field: &str, url: &str, with_secret: bool) -> Option<Defect> {
-    // The value may hold a password: it is not quoted.
-    is_plain_http(url).then(|| {
-        defect(
-            field,
-            "is a plain http address",
-            url,
-            with_secret || has_user(url),
-        )
-    })
+fn http(field: &str, url: &Address, with_secret: bool) -> Option<Defect> {
+    let with_credential = with_secret || url.has_user();
+    is_plain_http(url.as_str())
+        .then(|| defect(field, "is a plain http address", url.as_str(), with_credential))
 }
 
 fn insecure(is_insecure: bool, url: &str, with_secret: bool) -> Option<Defect> {

@@ -14,11 +14,11 @@ const LONGEST_REASON: usize = 256;
 
 /// A text of which a tail may be unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Text {
+pub(in crate::flux) struct Text {
     /// The whole text, or the part before the first reference that cannot be resolved.
-    pub(super) known: String,
+    pub(in crate::flux) known: String,
     /// Why the text goes on in an unknown way after `known`.
-    pub(super) unread: Option<String>,
+    pub(in crate::flux) unread: Option<String>,
 }
 
 impl Text {
@@ -30,7 +30,7 @@ impl Text {
     }
 
     /// The text, or why it is not known.
-    pub(super) fn read(&self) -> Result<&str, &str> {
+    pub(in crate::flux) fn read(&self) -> Result<&str, &str> {
         match &self.unread {
             None => Ok(&self.known),
             Some(why) => Err(why),
@@ -39,7 +39,7 @@ impl Text {
 }
 
 /// The container's environment as far as it can be known without reading Secrets and ConfigMaps.
-pub(super) struct Environment<'a> {
+pub(in crate::flux) struct Environment<'a> {
     variables: BTreeMap<&'a str, Text>,
     has_env_from: bool,
     /// How many bytes references may still be replaced by.
@@ -48,7 +48,7 @@ pub(super) struct Environment<'a> {
 
 impl<'a> Environment<'a> {
     /// Resolves `env` in order: a value may refer to the variables above it, and a later entry of one name wins.
-    pub(super) fn of(container: &'a Container, pod_namespace: &str, pod_name: Option<&str>) -> Self {
+    pub(in crate::flux) fn of(container: &'a Container, pod_namespace: &str, pod_name: Option<&str>) -> Self {
         let mut environment = Self {
             variables: BTreeMap::new(),
             has_env_from: container.has_env_from,
@@ -69,7 +69,7 @@ impl<'a> Environment<'a> {
     }
 
     /// Replaces every `$(NAME)`; `$$` stands for one `$`, and a name without a variable stays as written.
-    pub(super) fn expand(&self, input: &str) -> Text {
+    pub(in crate::flux) fn expand(&self, input: &str) -> Text {
         let mut known = String::new();
         let mut rest = input;
         while let Some(position) = rest.find('$') {
@@ -119,7 +119,7 @@ impl<'a> Environment<'a> {
     ///
     /// Variables of Services are left out: one named `web-server` sets `WEB_SERVER_PORT` to a URL, with which
     /// flux-operator does not start.
-    pub(super) fn variable(&self, name: &str) -> Option<Text> {
+    pub(in crate::flux) fn variable(&self, name: &str) -> Option<Text> {
         if let Some(text) = self.variables.get(name) {
             return Some(text.clone());
         }

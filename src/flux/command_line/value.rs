@@ -164,7 +164,7 @@ fn parse_hexadecimal_float(text: &str) -> Option<f32> {
 const DURATION_LIMIT: u64 = 1 << 63;
 
 /// `time.ParseDuration`, in nanoseconds.
-pub(super) fn parse_duration(text: &str) -> Option<i64> {
+pub(in crate::flux) fn parse_duration(text: &str) -> Option<i64> {
     let (negative, mut rest) = split_sign(text);
     if rest == "0" {
         return Some(0);

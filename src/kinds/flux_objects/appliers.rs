@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use super::super::inline::Inline;
 use super::super::meta::null_as_default;
 use super::sources::OciReference;
 use super::{Applier, Conditions, FluxObject, NameRef, ObjectRef, Status, Text, flux, flux_kind};
@@ -34,12 +35,16 @@ pub struct KustomizationSpec {
     /// What is filled in after the build.
     #[serde(deserialize_with = "null_as_default")]
     pub post_build: PostBuild,
+    /// Secrets in the patches of what is built.
+    pub patches: Inline,
 }
 
 /// `spec.postBuild` of a Kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PostBuild {
+    /// Secrets among the variables that it says itself.
+    pub substitute: Inline,
     /// Where variables come from.
     #[serde(deserialize_with = "null_as_default")]
     pub substitute_from: Vec<ObjectRef>,
@@ -69,6 +74,10 @@ pub struct HelmReleaseSpec {
     /// Where values come from.
     #[serde(deserialize_with = "null_as_default")]
     pub values_from: Vec<ObjectRef>,
+    /// Secrets among the values that it says itself.
+    pub values: Inline,
+    /// Secrets in the patches of what the chart renders.
+    pub post_renderers: Inline,
 }
 
 /// `spec.chart` of a HelmRelease.

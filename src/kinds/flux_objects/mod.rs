@@ -2,16 +2,20 @@
 //!
 //! What Flux writes all day, revisions and times, is not kept: a row changes when a verdict can.
 
+pub mod address;
 pub mod appliers;
 pub mod generators;
 pub mod images;
 pub mod notifications;
+pub mod operator;
 pub mod sources;
 
+pub use address::Address;
 pub use appliers::{HelmRelease, Kustomization};
 pub use generators::ArtifactGenerator;
 pub use images::{ImagePolicy, ImageRepository, ImageUpdateAutomation};
 pub use notifications::{Alert, Provider, Receiver};
+pub use operator::{FluxInstance, ResourceSet, ResourceSetInputProvider};
 pub use sources::{Bucket, GitRepository, HelmChart, HelmRepository, OciRepository};
 
 use serde::de::DeserializeOwned;

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::super::meta::null_as_default;
 use super::{
-    CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux, flux_kind,
+    Address, CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux,
+    flux_kind,
 };
 
 const GROUP: &str = "notification.toolkit.fluxcd.io";
@@ -53,9 +54,9 @@ pub struct ProviderSpec {
     #[serde(rename = "type")]
     pub kind: Text,
     /// Where alerts go; empty when the Secret has it.
-    pub address: Text,
+    pub address: Address,
     /// HTTP proxy; deprecated.
-    pub proxy: Text,
+    pub proxy: Address,
     /// Credential, and maybe the address.
     pub secret_ref: Option<NameRef>,
     /// The account whose identity it has.
@@ -93,7 +94,7 @@ pub struct ReceiverSpec {
 pub struct OidcProvider {
     /// Who vouches for the caller.
     #[serde(rename = "issuerURL")]
-    pub issuer_url: Text,
+    pub issuer_url: Address,
     /// For whom a token must be; `notification-controller` when empty.
     pub audience: Text,
     /// Names for parts of the conditions.

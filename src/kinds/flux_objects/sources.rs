@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::super::meta::null_as_default;
 use super::{
-    CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux, flux_kind,
-    named_provider,
+    Address, CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux,
+    flux_kind, named_provider,
 };
 
 const GROUP: &str = "source.toolkit.fluxcd.io";
@@ -15,7 +15,7 @@ const GROUP: &str = "source.toolkit.fluxcd.io";
 #[serde(rename_all = "camelCase", default)]
 pub struct GitSpec {
     /// `http`, `https` or `ssh`.
-    pub url: Text,
+    pub url: Address,
     /// `generic` when empty.
     pub provider: Text,
     /// Static credential.
@@ -61,7 +61,7 @@ pub struct GitVerification {
 #[serde(rename_all = "camelCase", default)]
 pub struct OciSpec {
     /// `oci://…`.
-    pub url: Text,
+    pub url: Address,
     /// `generic` when empty.
     pub provider: Text,
     /// Which revision.
@@ -120,7 +120,7 @@ pub struct OidcIdentity {
 #[serde(rename_all = "camelCase", default)]
 pub struct HelmRepositorySpec {
     /// `http`, `https` or `oci`.
-    pub url: Text,
+    pub url: Address,
     /// `generic` when empty.
     pub provider: Text,
     /// Plain HTTP; counts with type `oci` only.
@@ -151,7 +151,7 @@ pub struct HelmChartSpec {
 #[serde(rename_all = "camelCase", default)]
 pub struct BucketSpec {
     /// Host.
-    pub endpoint: Text,
+    pub endpoint: Address,
     /// Name of the bucket there.
     pub bucket_name: Text,
     /// `generic` when empty.
@@ -172,7 +172,7 @@ pub struct BucketSpec {
 #[serde(default)]
 pub struct SecurityTokenService {
     /// `http` or `https`.
-    pub endpoint: Text,
+    pub endpoint: Address,
 }
 
 /// Whether a source was fetched and its signature found good.

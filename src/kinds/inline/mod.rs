@@ -1,0 +1,290 @@
+//! Secrets that stand in an object itself: where they are, and what gives them away. What they are is not kept.
+//!
+//! Names and shapes decide, so some are missed. Values of fields are looked at as they are decoded, lines of embedded
+//! texts one by one; nothing is built of them.
+
+mod names;
+mod shapes;
+mod text;
+mod tree;
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de::DeserializeSeed};
+
+use tree::Look;
+
+/// A secret in an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// Path of its field, from the field that was looked at; a number behind a colon is the line of a text.
+    pub place: Box<str>,
+    /// What gives it away.
+    pub trace: Trace,
+}
+
+/// What gives a secret away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// The manifest or the patch of a Secret.
+    SecretData,
+    /// The name of its field.
+    Name,
+    /// The frame of a private key.
+    PrivateKey,
+    /// How the tokens of an issuer begin.
+    Token(&'static str),
+    /// The three parts of a JSON Web Token.
+    SignedToken,
+    /// A setting among others.
+    ConnectionString,
+    /// The part of an address that is before the host.
+    UserInfo,
+    /// The path or the query of an address.
+    Hook,
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SecretData => "data of a Secret in plain text",
+            Self::Name => "a literal under a name that speaks of a password, a token or a key",
+            Self::PrivateKey => "a private key",
+            Self::Token(issuer) => return write!(f, "a token of {issuer}"),
+            Self::SignedToken => "a signed token",
+            Self::ConnectionString => "a password in a connection string",
+            Self::UserInfo => "a password in an address",
+            Self::Hook => "an address that lets in whoever knows it",
+        })
+    }
+}
+
+/// What was found in a field of any shape. Most hold no secret, and cost one pointer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inline(Option<Box<Found>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Found {
+    leaks: Box<[Leak]>,
+    is_unread: bool,
+}
+
+impl Inline {
+    /// The secrets; at most twenty.
+    #[must_use]
+    pub fn leaks(&self) -> &[Leak] {
+        self.0.as_ref().map_or(&[], |found| &found.leaks)
+    }
+
+    /// Whether a part lies deeper than is looked.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.0.as_ref().is_some_and(|found| found.is_unread)
+    }
+}
+
+impl<'de> Deserialize<'de> for Inline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = Look::default().deserialize(deserializer)?.leaks;
+        if found.is_empty() {
+            return Ok(Self::default());
+        }
+        let Leaks { kept, is_unread } = found;
+        let leaks = kept.into_iter().map(Leak::cut).collect();
+        Ok(Self(Some(Box::new(Found { leaks, is_unread }))))
+    }
+}
+
+/// What gives a text away that is no field of another; `None`: nothing does.
+#[must_use]
+pub fn trace(text: &str) -> Option<Trace> {
+    shapes::trace(text)
+}
+
+/// What gives the value of a variable away; `None`: nothing does.
+#[must_use]
+pub fn trace_of_variable(name: &str, value: &str) -> Option<Trace> {
+    let named = || {
+        let fits = names::meaning(name)?.fits(shapes::literal(value)?);
+        fits.then_some(Trace::Name)
+    };
+    shapes::trace(value).or_else(named)
+}
+
+/// Secrets of one object that are told of.
+const MOST: usize = 20;
+/// Bytes of a place that are kept.
+const LONGEST_PLACE: usize = 200;
+/// Bytes of a key that are shown.
+const LONGEST_KEY: usize = 64;
+
+/// What was found so far.
+#[derive(Default)]
+struct Leaks {
+    kept: Vec<Leak>,
+    is_unread: bool,
+}
+
+impl Leaks {
+    fn push(&mut self, place: impl Into<Box<str>>, trace: Trace) {
+        if self.kept.len() < MOST {
+            let place = place.into();
+            self.kept.push(Leak { place, trace });
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.kept.is_empty() && !self.is_unread
+    }
+
+    /// Takes in what was found in a part.
+    fn adopt(&mut self, part: &str, inner: Self) {
+        self.is_unread |= inner.is_unread;
+        for leak in inner.kept {
+            self.push(join(part, &leak.place), leak.trace);
+        }
+    }
+
+    fn has(&self, place: &str) -> bool {
+        self.kept.iter().any(|leak| &*leak.place == place)
+    }
+}
+
+impl Leak {
+    fn cut(self) -> Self {
+        if self.place.len() <= LONGEST_PLACE {
+            return self;
+        }
+        let end = self.place.floor_char_boundary(LONGEST_PLACE);
+        let place = format!("{}…", &self.place[..end]).into();
+        Self { place, ..self }
+    }
+}
+
+/// The place of something within a part.
+#[must_use]
+pub fn join(part: &str, place: &str) -> Box<str> {
+    match place.chars().next() {
+        None => part.into(),
+        Some('[' | ':') => format!("{part}{place}").into(),
+        Some(_) => format!("{part}.{place}").into(),
+    }
+}
+
+/// A key as far as it may be shown: names of fields and files. Others may be secrets themselves.
+#[must_use]
+pub fn shown(key: &str) -> &str {
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.' | b'/');
+    let is_shown = !key.is_empty()
+        && key.len() <= LONGEST_KEY
+        && key.bytes().all(is_plain)
+        && shapes::trace(key).is_none();
+    if is_shown { key } else { "*" }
+}
+
+/// What a Secret holds and everybody may know.
+fn is_public(key: &str) -> bool {
+    matches!(key, "ca.crt" | "tls.crt" | "caFile" | "certFile" | "known_hosts")
+        || key.strip_suffix(".pub").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn found(value: &Value) -> Vec<(String, Trace)> {
+        let inline: Inline = serde_json::from_str(&value.to_string()).unwrap();
+        let leaks = inline.leaks().iter();
+        leaks.map(|leak| (leak.place.to_string(), leak.trace)).collect()
+    }
+
+    fn at(place: &str, trace: Trace) -> Vec<(String, Trace)> {
+        vec![(place.to_owned(), trace)]
+    }
+
+    #[test]
+    fn names_are_read_wherever_they_stand() {
+        assert_eq!(
+            found(&json!({"auth": {"password": "hunter2"}})),
+            at("auth.password", Trace::Name)
+        );
+        assert_eq!(
+            found(&json!({"users": [{"password": "hunter2"}]})),
+            at("users[0].password", Trace::Name)
+        );
+        assert_eq!(
+            found(&json!({"passwords": ["hunter2"]})),
+            at("passwords[0]", Trace::Name)
+        );
+        assert_eq!(found(&json!({"password": 123_456})), at("password", Trace::Name));
+        assert_eq!(
+            found(&json!({"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]})),
+            at("env[0].value", Trace::Name)
+        );
+        assert_eq!(
+            found(&json!({"env": [{"name": "A", "value": "hunter2"}]})),
+            Vec::new()
+        );
+        assert_eq!(
+            found(&json!({"password": null, "token": true, "passwordFrom": {"name": "a"}})),
+            Vec::new()
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_value_is_kept_and_no_odd_key_is_shown() {
+        let odd = "a\u{1b}[2J b".repeat(40);
+        let inline: Inline =
+            serde_json::from_str(&json!({odd: {"password": "hunter2"}}).to_string()).unwrap();
+        assert_eq!(&*inline.leaks()[0].place, "*.password");
+        assert!(!format!("{inline:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn manifests_of_secrets_are_known_by_their_kind() {
+        let manifest = |version: &str, data: Value| json!({"extra": [{"apiVersion": version, "data": data, "kind": "Secret"}]});
+        assert_eq!(
+            found(&manifest("v1", json!({"user": "YWRtaW4="}))),
+            at("extra[0].data.user", Trace::SecretData)
+        );
+        assert_eq!(
+            found(&manifest("v1", json!({"user": "${USER}", "ca.crt": "YQ=="}))),
+            Vec::new()
+        );
+        assert_eq!(
+            found(&manifest("example.com/v1", json!({"user": "YWRtaW4="}))),
+            Vec::new()
+        );
+        assert_eq!(
+            found(&json!({"kind": "ConfigMap", "data": {"user": "admin"}})),
+            Vec::new()
+        );
+        let encrypted = "ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]";
+        assert_eq!(found(&manifest("v1", json!({"password": encrypted}))), Vec::new());
+    }
+
+    #[test]
+    fn what_lies_too_deep_is_not_taken_for_good() {
+        let mut value = json!({"password": "hunter2"});
+        for _ in 0..60 {
+            value = json!({"a": value});
+        }
+        let inline: Inline = serde_json::from_str(&value.to_string()).unwrap();
+        assert!(inline.is_unread() && inline.leaks().is_empty());
+        let deeper = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        let inline: Inline = serde_json::from_str(&deeper).unwrap();
+        assert!(inline.is_unread());
+    }
+
+    #[test]
+    fn many_are_as_few() {
+        let many: serde_json::Map<String, Value> = (0..1000)
+            .map(|it| (format!("a{it}Password"), json!("hunter2")))
+            .collect();
+        assert_eq!(found(&Value::Object(many)).len(), MOST);
+        assert_eq!(std::mem::size_of::<Inline>(), std::mem::size_of::<usize>());
+        assert_eq!(found(&Value::Null), Vec::new());
+    }
+}
