@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions, by metadata: who installed Flux's, and which policies of network plugins exist.
+//! CustomResourceDefinitions, by metadata: who installed Flux's, and which policies exist that are not read.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,9 @@ pub const POLICIES_OF_PLUGINS: [&str; 9] = [
     "networkpolicies.projectcalico.org",
 ];
 
+/// What OpenShift admits pods by, in place of Pod Security. It is part of the API server there and needs no webhook.
+pub const SECURITY_CONTEXT_CONSTRAINTS: &str = "securitycontextconstraints.security.openshift.io";
+
 /// `apiextensions.k8s.io/v1 CustomResourceDefinition`.
 pub struct CustomResourceDefinition;
 
@@ -41,6 +44,7 @@ impl Kind for CustomResourceDefinition {
 
     fn project(meta: &Meta, _object: &str) -> Result<Option<CrdRow>, serde_json::Error> {
         let ours = POLICIES_OF_PLUGINS.contains(&meta.name.as_str())
+            || meta.name == SECURITY_CONTEXT_CONSTRAINTS
             || meta.name.ends_with(".fluxcd.io")
             || meta.name.ends_with(".fluxcd.controlplane.io")
             || meta.name.ends_with(".clusterconfig.azure.com");

@@ -17,7 +17,14 @@ use serde_json::{Value, json};
 
 /// Whether a control judges how a controller was started, not what it is.
 pub(crate) fn reads_command_lines(control: &controls::Control) -> bool {
-    let of_others = ["FSP-NET-", "FSP-RES-", "FSX-IMG-", "FSX-POD-", "FSX-VER-"];
+    let of_others = [
+        "FSP-NET-",
+        "FSP-NODE-",
+        "FSP-RES-",
+        "FSX-IMG-",
+        "FSX-POD-",
+        "FSX-VER-",
+    ];
     matches!(control.judges, controls::Judges::Controllers { .. })
         && !of_others.iter().any(|prefix| control.id.starts_with(prefix))
 }
