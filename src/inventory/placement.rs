@@ -160,9 +160,7 @@ impl Index {
 
 /// Pods of one namespace on the judged node.
 pub struct Neighbours<'a> {
-    /// Their namespace.
-    pub namespace: &'a str,
-    /// Whom it belongs to.
+    /// Whom they belong to.
     pub owner: Owner,
     /// The controllers of Flux that run there, for sure or possibly.
     pub controllers: Vec<(&'a InstanceKey, &'a Instance)>,

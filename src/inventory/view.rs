@@ -218,7 +218,6 @@ impl<'a> View<'a> {
         let neighbours = namespaces.map(|namespace| {
             let controllers = self.inventory.instances_in(namespace);
             Ok(Neighbours {
-                namespace,
                 owner: self.rules.owner(self.inventory, namespace)?,
                 controllers: controllers.filter(|(_, instance)| here(instance)).collect(),
             })

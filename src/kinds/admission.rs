@@ -222,7 +222,7 @@ impl Kind for ValidatingAdmissionPolicy {
     fn project(_meta: &Meta, object: &str) -> Result<Option<AdmissionPolicy>, serde_json::Error> {
         let spec = serde_json::from_str::<Object<PolicyWire>>(object)?.spec;
         Ok(Some(AdmissionPolicy {
-            fails_closed: spec.failure_policy != "Ignore",
+            fails_closed: matches!(spec.failure_policy.as_str(), "" | "Fail"),
             has_parameters: spec.param_kind.is_some(),
             conditions: Conditions::of(&spec.match_conditions),
             topics: spec.validations.iter().chain(&spec.variables).collect(),

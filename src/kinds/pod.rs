@@ -145,3 +145,22 @@ impl PodStatus {
         if ready { Phase::Ready } else { Phase::Running }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be tens of thousands, and all but a few are nobody's controllers.
+    #[test]
+    fn of_most_pods_only_where_they_run_is_kept() {
+        let row = |text: &str| Pod::project(&Meta::parse(text).unwrap(), text).unwrap().unwrap();
+        let plain = r#"{"metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}}, "spec": {
+            "nodeName": "n1", "runtimeClassName": "gvisor", "containers": [{"name": "web", "image": "example.com/web:1"}],
+            "tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}]
+        }}"#;
+        let row = row(plain);
+        assert_eq!((&*row.node, &*row.runtime_class), ("n1", "gvisor"));
+        assert!(row.candidate.is_none() && row.tolerations.is_empty());
+        assert!(size_of::<PodRow>() <= 64, "{}", size_of::<PodRow>());
+    }
+}

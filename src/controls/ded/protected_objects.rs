@@ -109,10 +109,9 @@ impl std::fmt::Display for Foundation<'_> {
 /// A policy that goes by something else may protect them as well.
 fn goes_by_requester(policy: &AdmissionPolicy) -> Relevance {
     match policy.conditions {
-        Conditions::Other => Relevance::Possible,
         Conditions::Requester => Relevance::Certain,
         Conditions::None if policy.topics.requester => Relevance::Certain,
-        Conditions::None => Relevance::Possible,
+        Conditions::None | Conditions::Other => Relevance::Possible,
     }
 }
 

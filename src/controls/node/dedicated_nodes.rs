@@ -78,20 +78,11 @@ fn may_run(launch: &Launch, name: &str, node: &NodeRow) -> bool {
 
 /// Why tenants may use a node.
 fn gap(node: &NodeRow, tenants: &[Tenant<'_>]) -> Option<String> {
-    let mut tolerated = None;
+    let mut why = "which has no taint".to_owned();
     for taint in &node.taints {
         let mut tenants = tenants.iter();
-        let tolerates =
-            |(_, tolerations): &&Tenant<'_>| tolerations.iter().any(|toleration| toleration.tolerates(taint));
-        match tenants.find(tolerates) {
-            None => return None,
-            Some((namespace, _)) => tolerated = Some((taint, namespace)),
-        }
+        let (namespace, _) = tenants.find(|(_, all)| all.iter().any(|it| it.tolerates(taint)))?;
+        why = format!("whose taint {taint} is tolerated by pods of namespace {namespace}");
     }
-    Some(match tolerated {
-        None => "which has no taint".to_owned(),
-        Some((taint, namespace)) => {
-            format!("whose taint {taint} is tolerated by pods of namespace {namespace}")
-        }
-    })
+    Some(why)
 }
