@@ -408,8 +408,8 @@ fn one_pod_costs_its_node_and_its_namespace() {
         let mut engine = engine(Tenancy::Shared);
         engine.ingest([upsert(&deployment("kustomize-controller", "1.9.4", &[]))]);
         engine.ingest((0..others).flat_map(|number| {
-            let (of_it, on_it) = (format!("a{number}"), format!("n{number}"));
-            [namespace(&of_it), node(&on_it), upsert(&web(&of_it, &on_it))]
+            let (other, place) = (format!("a{number}"), format!("n{number}"));
+            [namespace(&other), node(&place), upsert(&web(&other, &place))]
         }));
         engine.ingest([namespace("tenant"), node("own"), node("next")]);
         let before = engine.evaluations();

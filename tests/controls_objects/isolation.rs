@@ -25,6 +25,7 @@ fn tenant() -> Value {
     namespace("tenant", json!({}))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn node(name: &str, taints: Value) -> Value {
     let labels = json!({"kubernetes.io/os": "linux", "pool": name});
     json!({"kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {"taints": taints}})
