@@ -129,6 +129,7 @@ fn objects(text: &str) -> Vec<Value> {
     objects.extend(kinds.iter().map(|kind| object(kind, "unreadable", &json!(text))));
     objects.extend(workloads(text));
     objects.extend(rights(text));
+    objects.extend(placement(text));
     objects
 }
 
@@ -137,6 +138,32 @@ fn metadata(name: &str, text: &str) -> Value {
         "name": name, "namespace": "tenant", "generation": 2, "uid": text, "annotations": {"a": text},
         "managedFields": [{"manager": text, "time": "2026-01-01T00:00:00Z"}],
     })
+}
+
+/// Nodes, who runs there, and what is asked before: names come from manifests, too, which nobody has validated.
+fn placement(text: &str) -> Vec<Value> {
+    let taint = json!({"key": text, "value": text, "effect": "NoSchedule"});
+    let toleration = json!([{"key": text, "value": text}]);
+    let pod = |namespace: &str| {
+        json!({"kind": "Pod", "metadata": {"name": text, "namespace": namespace}, "spec": {
+            "nodeName": text, "runtimeClassName": text, "tolerations": toleration,
+        }})
+    };
+    let node = |name: &str| json!({"kind": "Node", "metadata": {"name": name, "labels": {text: text}}, "spec": {"taints": [taint]}});
+    let rules = json!([{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]}]);
+    vec![
+        node(text),
+        node("n1"),
+        pod("tenant"),
+        pod(text),
+        json!({"kind": "Namespace", "metadata": {"name": text, "labels": {"pod-security.kubernetes.io/enforce": text, "toolkit.fluxcd.io/tenant": text}}}),
+        json!({"kind": "RuntimeClass", "metadata": {"name": text}, "handler": text}),
+        json!({"kind": "ValidatingAdmissionPolicy", "metadata": {"name": text}, "spec": {
+            "matchConstraints": {"resourceRules": rules}, "failurePolicy": text, "validations": [{"expression": text}],
+        }}),
+        json!({"kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": text}, "spec": {"policyName": text, "validationActions": ["Deny"]}}),
+        json!({"kind": "ValidatingWebhookConfiguration", "metadata": {"name": text}, "webhooks": [{"rules": rules}]}),
+    ]
 }
 
 /// Roles and bindings, whose names may be any text, too.

@@ -8,7 +8,7 @@ use flux_security_operator::inventory::{Coverage, Delta};
 use flux_security_operator::kinds::KindId;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{deployment, engine, flux_operator, kind, pod, posture, remove, upsert};
+use support::{deployment, engine, flux_operator, kind, pod, policy, posture, remove, upsert};
 
 #[derive(Clone, Debug)]
 enum Edit {
@@ -72,7 +72,7 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
     });
-    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network(), 2 => traffic(), 2 => operator()]
+    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network(), 2 => traffic(), 2 => operator(), 4 => placement(), 1 => admission()]
 }
 
 /// What tells somebody of failures, and what lets somebody in.
@@ -126,6 +126,63 @@ fn operator() -> impl Strategy<Value = Value> {
             let fields = json!({"f:spec": {"f:template": {"f:spec": {}}}});
             it["metadata"]["managedFields"] = json!([{"manager": if other {"kubectl-edit"} else {"flux"}, "fieldsV1": fields}]);
             it
+        }
+    })
+}
+
+/// Nodes and who runs on them: pods come, go, get their node and end, and namespaces change hands.
+fn placement() -> impl Strategy<Value = Value> {
+    let node = prop_oneof![Just("n1"), Just("n2"), Just("")];
+    let namespace = prop_oneof![
+        Just("tenant"),
+        Just("other"),
+        Just("flux-system"),
+        Just("kube-system")
+    ];
+    let taints = prop_oneof![
+        Just(json!([])),
+        Just(json!([{"key": "flux", "effect": "NoSchedule"}])),
+        Just(json!(7))
+    ];
+    let tolerations = prop_oneof![
+        3 => Just(json!([])),
+        1 => Just(json!([{"key": "flux", "operator": "Exists"}])),
+        1 => Just(json!(7)),
+    ];
+    let parts = (node, namespace, taints, tolerations, any::<bool>());
+    (0..9_u8, parts).prop_map(|(number, (node, namespace, taints, tolerations, flag))| match number {
+        0 | 1 => json!({"kind": "Node", "metadata": {"name": format!("n{}", number + 1)}, "spec": {"taints": taints}}),
+        2 => json!({"kind": "Namespace", "metadata": {"name": namespace, "labels": {"toolkit.fluxcd.io/tenant": if flag { "a" } else { "b" }}}}),
+        3 => json!({"kind": "Namespace", "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": if flag { "baseline" } else { "privileged" }}}}),
+        4 => json!({"kind": "RuntimeClass", "metadata": {"name": "sandbox"}, "handler": if flag { "runsc" } else { "runc" }}),
+        5 => {
+            let mut it = pod("kustomize-controller", "1.9.4", &[], flag);
+            it["spec"]["nodeName"] = json!(node);
+            it["spec"]["tolerations"] = tolerations;
+            it
+        }
+        _ => json!({
+            "kind": "Pod", "metadata": {"name": format!("web-{number}"), "namespace": namespace},
+            "spec": {"nodeName": node, "tolerations": tolerations, "runtimeClassName": if flag { "sandbox" } else { "" }},
+            "status": {"phase": if number == 8 && flag { "Succeeded" } else { "Running" }},
+        }),
+    })
+}
+
+/// Policies of admission: what they are about, and whether they are in force.
+fn admission() -> impl Strategy<Value = Value> {
+    (0..3_u8, any::<bool>(), any::<bool>()).prop_map(|(number, flag, broken)| {
+        let resource = if flag { "pods" } else { "clusterrolebindings" };
+        let rules = json!([{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": [resource, "namespaces"]}]);
+        match number {
+            0 => json!({"kind": "ValidatingAdmissionPolicy", "metadata": {"name": "p"}, "spec": {
+                "failurePolicy": if broken { "Ignore" } else { "Fail" }, "matchConstraints": {"resourceRules": rules},
+                "validations": [{"expression": "securityContext privileged initContainers request.userInfo"}],
+            }}),
+            1 => json!({"kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": "b"}, "spec": {
+                "policyName": "p", "validationActions": [if flag { "Deny" } else { "Warn" }],
+            }}),
+            _ => json!({"kind": "ValidatingWebhookConfiguration", "metadata": {"name": "w"}, "webhooks": if broken { json!(7) } else { json!([{"rules": rules}]) }}),
         }
     })
 }
@@ -226,6 +283,10 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("RoleBinding"),
         Just("NetworkPolicy"),
         Just("CustomResourceDefinition"),
+        Just("Node"),
+        Just("RuntimeClass"),
+        Just("ValidatingAdmissionPolicy"),
+        Just("ValidatingWebhookConfiguration"),
         Just("Kustomization"),
         Just("GitRepository"),
         Just("Alert"),
@@ -263,13 +324,21 @@ proptest! {
         edits in proptest::collection::vec(edit(), 1..40),
         tenancy in prop_oneof![3 => Just(Tenancy::Shared), 1 => Just(Tenancy::Dedicated)],
     ) {
-        let mut stepwise = engine(tenancy);
+        let strict = || {
+            let mut engine = engine(tenancy);
+            let mut row = policy(tenancy);
+            let apart = json!([{"id": "FSP-NODE-005", "parameters": {"tenants": "apart"}}]);
+            row.spec.controls = serde_json::from_value(apart).unwrap();
+            engine.pin("test", row);
+            engine
+        };
+        let mut stepwise = strict();
         for edit in &edits {
             stepwise.ingest([delta(edit)]);
         }
         let incremental = posture(&stepwise);
 
-        let mut at_once = engine(tenancy);
+        let mut at_once = strict();
         at_once.ingest(edits.iter().map(delta));
         prop_assert_eq!(&posture(&at_once), &incremental);
 
@@ -389,4 +458,55 @@ fn one_changed_network_policy_costs_its_namespace() {
         engine.evaluations() - before
     };
     assert_eq!(evaluations_for_one_change(1), evaluations_for_one_change(300));
+}
+
+/// A pod concerns its node and its namespace, and Flux's controllers in no way.
+#[test]
+fn one_pod_costs_its_node_and_its_namespace() {
+    let node = |name: &str| upsert(&json!({"kind": "Node", "metadata": {"name": name}, "spec": {}}));
+    let namespace = |name: &str| upsert(&json!({"kind": "Namespace", "metadata": {"name": name}}));
+    let web = |namespace: &str, node: &str| json!({"kind": "Pod", "metadata": {"name": "web", "namespace": namespace}, "spec": {"nodeName": node}});
+    let evaluations_for_one_pod = |others: usize| {
+        let mut engine = engine(Tenancy::Shared);
+        engine.ingest([upsert(&deployment("kustomize-controller", "1.9.4", &[]))]);
+        engine.ingest((0..others).flat_map(|number| {
+            let (other, place) = (format!("a{number}"), format!("n{number}"));
+            [namespace(&other), node(&place), upsert(&web(&other, &place))]
+        }));
+        engine.ingest([namespace("tenant"), node("own"), node("next")]);
+        let before = engine.evaluations();
+        engine.ingest([upsert(&web("tenant", ""))]);
+        engine.ingest([upsert(&web("tenant", "own"))]);
+        engine.ingest([upsert(&web("tenant", "next"))]);
+        engine.ingest([remove(&web("tenant", "next"))]);
+        engine.evaluations() - before
+    };
+    let few = evaluations_for_one_pod(1);
+    assert_eq!(few, evaluations_for_one_pod(300));
+    // Four times its namespace by one control; its node comes, changes and goes.
+    assert_eq!(few, 4 + 1 + 2 + 1);
+}
+
+/// What the kubelet writes all day is no news.
+#[test]
+fn the_status_of_a_pod_or_a_node_is_no_change() {
+    let mut engine = engine(Tenancy::Shared);
+    let mut pod = json!({
+        "kind": "Pod", "metadata": {"name": "web", "namespace": "tenant"},
+        "spec": {"nodeName": "n1", "tolerations": [{"key": "a", "operator": "Exists"}]},
+    });
+    let mut node = json!({"kind": "Node", "metadata": {"name": "n1", "labels": {"a": "b"}}, "spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}});
+    assert!(engine.ingest([upsert(&pod), upsert(&node)]));
+    pod["status"] = json!({"phase": "Running", "podIP": "10.0.0.1"});
+    node["status"] = json!({"conditions": [{"type": "Ready", "status": "False"}]});
+    node["spec"]["taints"] = json!([
+        {"key": "a", "effect": "NoSchedule"},
+        {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"},
+    ]);
+    node["metadata"]["managedFields"] = json!([{"manager": "agent", "time": "2026-01-01T00:00:00Z"}]);
+    for object in [&mut pod, &mut node] {
+        object["metadata"]["resourceVersion"] = json!("2");
+        object["metadata"]["annotations"] = json!({"seen": "now"});
+    }
+    assert!(!engine.ingest([upsert(&pod), upsert(&node)]));
 }

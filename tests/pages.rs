@@ -106,6 +106,9 @@ fn judge(id: &str, row: &PolicyRow, objects: &[Value], expected: ControlResult) 
     engine.pin("test", row.clone());
     engine.ingest(objects.iter().map(support::upsert));
     let posture = support::posture(&engine);
+    if let Some(invalid) = posture.invalid {
+        return Err(invalid);
+    }
     // An object that cannot be read would make everything unknown.
     if let Some(gap) = posture.gaps.first() {
         return Err(gap.message.clone());
@@ -158,11 +161,16 @@ fn meaning(info: &str) -> Result<Meaning, String> {
 }
 
 /// Kinds of examples whose objects are in no namespace.
-const CLUSTER_SCOPED: [&str; 4] = [
+const CLUSTER_SCOPED: [&str; 9] = [
     "Namespace",
+    "Node",
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
+    "RuntimeClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
 ];
 
 /// An example that no API server would serve teaches nothing.

@@ -35,9 +35,9 @@ pub static RECOMMENDATIONS: &[Recommendation] = &[
     recommendation("Multi-tenancy Lock-down", "a default service account without rights", &["FSP-MT-007", "FSP-MT-008", "FSP-MT-009", "FSP-MT-010", "FSP-MT-011"]),
     recommendation("Secret Decryption of tenants", "keys are isolated as tenants are", &["FSP-SEC-010", "FSP-SEC-011", "FSP-SEC-012", "FSP-SEC-013", "FSP-SEC-014", "FSP-SEC-015", "FSP-SEC-016"]),
     recommendation("Resource Isolation", "critical tenants have controllers of their own", &["FSP-RES-001", "FSP-RES-002", "FSP-RES-003", "FSP-RES-004", "FSP-RES-005", "FSP-RES-006"]),
-    recommendation("Node Isolation", "Flux and tenants do not share nodes", &["FSP-NODE-001"]),
+    recommendation("Node Isolation", "Flux and tenants do not share nodes", &["FSP-NODE-001", "FSP-NODE-002", "FSP-NODE-003", "FSP-NODE-004", "FSP-NODE-005"]),
     recommendation("Network Isolation", "the network plugin enforces NetworkPolicies", &["FSP-NET-001", "FSP-NET-002", "FSP-NET-003", "FSP-NET-004", "FSP-NET-005"]),
-    recommendation("Dedicated Cluster Multi-tenancy", "tenants cannot take the platform's access away", &["FSP-DED-001", "FSP-DED-002", "FSP-DED-004"]),
+    recommendation("Dedicated Cluster Multi-tenancy", "tenants cannot take the platform's access away", &["FSP-DED-001", "FSP-DED-002", "FSP-DED-003", "FSP-DED-004"]),
     recommendation("Workload identity", "identities of objects have a default service account", &["FSP-WI-001", "FSP-WI-002", "FSP-WI-003", "FSP-WI-004", "FSP-WI-005", "FSP-WI-006", "FSP-WI-007", "FSP-WI-008", "FSP-WI-009"]),
 ];
 

@@ -2,6 +2,7 @@
 //! `docs/controls` and one line of [`CATALOGUE`].
 
 mod address;
+mod admission;
 mod alerting;
 mod cfg;
 pub mod control;
@@ -47,6 +48,7 @@ pub const DOCUMENT: &str = "https://fluxcd.io/flux/security/best-practices/";
 pub static CATALOGUE: &[&Control] = &[
     &ded::remote_alerts::CONTROL,
     &ded::tenant_rights::CONTROL,
+    &ded::protected_objects::CONTROL,
     &ded::break_glass::CONTROL,
     &helm::insecure_kubeconfig_exec::CONTROL,
     &helm::insecure_kubeconfig_tls::CONTROL,
@@ -71,6 +73,10 @@ pub static CATALOGUE: &[&Control] = &[
     &net::tenants_deny::CONTROL,
     &net::enforcement_attested::CONTROL,
     &node::guidelines::CONTROL,
+    &node::privileged_pods::CONTROL,
+    &node::sandboxes::CONTROL,
+    &node::dedicated_nodes::CONTROL,
+    &node::co_location::CONTROL,
     &res::critical_lanes::CONTROL,
     &res::unique_selectors::CONTROL,
     &res::namespaced_lanes::CONTROL,

@@ -37,9 +37,13 @@ impl Cells {
             Verdict::Judged(Outcome::Pass) => None,
             Verdict::Judged(Outcome::NotApplicable(reason)) => Some(reason),
             notable => {
+                // An equal failure is told differently when the object's last manager changed; all else is not.
+                let fails = matches!(notable, Verdict::Judged(Outcome::Fail(_)));
+                if !fails && self.notable.get(&key) == Some(&notable) {
+                    return false;
+                }
                 self.clear(&key);
                 self.notable.insert(key, notable);
-                // Even an equal verdict is told differently when the object's last manager changed.
                 return true;
             }
         };

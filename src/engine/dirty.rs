@@ -8,6 +8,8 @@ use crate::inventory::access::{ACCOUNTS, AUTHENTICATED};
 use crate::inventory::{
     Changed, Evidence, Reach, Read, SubjectKey, access_kinds, controller_kinds, namespaces,
 };
+use crate::kinds::id_of;
+use crate::kinds::node::Node;
 use crate::kinds::rbac::Principal;
 
 use super::cells::{Cells, Far};
@@ -111,7 +113,7 @@ enum Touched<'a> {
     Cluster,
 }
 
-/// The subject that changed itself.
+/// The subject that changed itself, or that has other neighbours.
 fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
     match change {
         Changed::Object(kind, key) => control.judges.subject(*kind, key),
@@ -119,7 +121,12 @@ fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
             .judges
             .judges_controller(key.component)
             .then(|| SubjectKey::Controller(key.clone().into())),
-        Changed::Coverage(_) | Changed::Access(_) => None,
+        Changed::Neighbours(node) => {
+            let mut reads = control.reads.iter();
+            let asks = reads.any(|read| matches!(read, Read::Neighbours));
+            control.judges.subject(id_of::<Node>(), node).filter(|_| asks)
+        }
+        Changed::Coverage(_) | Changed::Access(_) | Changed::Tolerations => None,
     }
 }
 
@@ -136,6 +143,7 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
             Some(Touched::Cluster)
         }
         (Read::Peers, Changed::Instance(key)) => Some(Touched::Peers(key.component)),
+        (Read::Tolerations, Changed::Tolerations) => Some(Touched::Cluster),
         (Read::Controllers(_) | Read::Peers, Changed::Coverage(kind))
             if controller_kinds().contains(kind) =>
         {
@@ -146,8 +154,8 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
         (Read::Owners(_), Changed::Object(kind, key)) if *kind == namespaces() => {
             Some(Touched::Namespace(&key.name))
         }
-        (Read::Owners(_), Changed::Coverage(kind))
-            if *kind == namespaces() || controller_kinds().contains(kind) =>
+        (read, Changed::Coverage(kind))
+            if read.asks_for_owners() && (*kind == namespaces() || controller_kinds().contains(kind)) =>
         {
             Some(Touched::Cluster)
         }

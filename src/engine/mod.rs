@@ -296,7 +296,11 @@ fn possibly_flux(inventory: &Inventory, key: &SubjectKey) -> Option<Missing> {
 
 /// Installations and gaps are part of every posture.
 fn is_seen_by_every_policy(changed: &Changed) -> bool {
-    !matches!(changed, Changed::Object(..)) || concerns_policies(changed)
+    let is_told_by_verdicts_alone = matches!(
+        changed,
+        Changed::Object(..) | Changed::Neighbours(_) | Changed::Tolerations
+    );
+    !is_told_by_verdicts_alone || concerns_policies(changed)
 }
 
 fn concerns_policies(changed: &Changed) -> bool {

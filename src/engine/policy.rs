@@ -81,8 +81,7 @@ fn item(spec: &FluxSecurityPolicySpec, control: &'static Control) -> Option<Item
 /// Whom namespaces belong to is part of a verdict only where the control asks for it: all other verdicts are shared
 /// by policies that see the tenants differently.
 fn rules(spec: &FluxSecurityPolicySpec, control: &Control) -> TenancyRules {
-    let asks = control.reads.iter().any(|read| matches!(read, Read::Owners(_)));
-    if !asks {
+    if !control.reads.iter().any(Read::asks_for_owners) {
         return TenancyRules::default();
     }
     TenancyRules::new(spec)

@@ -287,7 +287,7 @@ impl Judgement<'_> {
                 severity,
                 ControlResult::Manual,
                 "NeedsReview",
-                checklist.to_owned(),
+                shown(checklist, MOST_OF_A_CHECKLIST),
             );
         }
         let passes = self.passes();
@@ -429,19 +429,26 @@ pub(crate) fn summary_of<'a>(mut failed: impl Iterator<Item = &'a Finding>) -> S
 /// Text of a cluster's users in a report: at most 256 bytes, and nothing in it that a terminal or an editor obeys.
 #[must_use]
 pub fn bounded(text: &str) -> String {
-    const MOST: usize = 256;
+    shown(text, 256)
+}
+
+/// Most bytes of what a person is asked to look at.
+const MOST_OF_A_CHECKLIST: usize = 1024;
+
+/// At most so many bytes of a text, and nothing in it that is obeyed.
+fn shown(text: &str, most: usize) -> String {
     const CUT: char = '…';
-    let mut bounded = String::with_capacity(text.len().min(MOST));
+    let mut bounded = String::with_capacity(text.len().min(most));
     // As much as there is room for beside the sign of the cut.
     let mut kept = 0;
     for character in text.chars() {
         show(character, &mut bounded);
-        if bounded.len() > MOST {
+        if bounded.len() > most {
             bounded.truncate(kept);
             bounded.push(CUT);
             break;
         }
-        if bounded.len() + CUT.len_utf8() <= MOST {
+        if bounded.len() + CUT.len_utf8() <= most {
             kept = bounded.len();
         }
     }

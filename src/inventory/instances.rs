@@ -7,6 +7,7 @@ use std::sync::Arc;
 use semver::Version;
 
 use super::ingress::PodNetwork;
+use super::placement;
 use super::table::{ObjectKey, Table};
 use super::{Changed, Missing};
 use crate::api::ResourceRef;
@@ -19,7 +20,8 @@ use crate::flux::{Component, image, installer};
 use crate::kinds::flux_objects::FluxInstance;
 use crate::kinds::flux_objects::operator::Shipped;
 use crate::kinds::lease::LeaseRow;
-use crate::kinds::pod::{Phase, PodRow};
+use crate::kinds::pod::{self, Phase, PodRow};
+use crate::kinds::scheduling::Scheduling;
 use crate::kinds::workload::Workload;
 use crate::kinds::{self, Kind, Origin, id_of};
 
@@ -113,6 +115,8 @@ pub struct Launch {
     pub companions: Vec<String>,
     /// What else the pod is made of.
     pub surroundings: Surroundings,
+    /// Where the pod may run.
+    pub scheduling: Scheduling,
 }
 
 /// Where a command line was read.
@@ -126,6 +130,8 @@ pub enum LaunchSource {
         name: String,
         /// How far it is.
         phase: Phase,
+        /// Its node; empty as long as it has none.
+        node: Box<str>,
     },
 }
 
@@ -135,6 +141,15 @@ impl Instance {
     /// The template counts always, because the next pod is made from it.
     pub fn decisive(&self) -> impl Iterator<Item = &Launch> {
         self.launches.iter()
+    }
+
+    /// The nodes that its pods run on.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        let nodes = self.launches.iter().map(|launch| match &launch.source {
+            LaunchSource::Template => "",
+            LaunchSource::Pod { node, .. } => node,
+        });
+        nodes.filter(|node| !node.is_empty())
     }
 
     /// Why it cannot be judged: only some traces of Flux were found.
@@ -165,11 +180,12 @@ pub(super) struct Tables<'a> {
     pub(super) deployments: &'a Table<Workload>,
     pub(super) stateful_sets: &'a Table<Workload>,
     pub(super) pods: &'a Table<PodRow>,
+    pub(super) placement: &'a placement::Index,
     pub(super) leases: &'a Table<LeaseRow>,
     pub(super) installations: &'a Table<<FluxInstance as Kind>::Row>,
 }
 
-/// The namespace whose instances a change may touch.
+/// The namespace whose instances a change may touch; of pods, the index over them tells which do.
 pub(super) fn touched_namespace(changed: &Changed) -> Option<Arc<str>> {
     let Changed::Object(kind, key) = changed else {
         return None;
@@ -178,22 +194,35 @@ pub(super) fn touched_namespace(changed: &Changed) -> Option<Arc<str>> {
     let relevant = [
         id_of::<kinds::workload::Deployment>(),
         id_of::<kinds::workload::StatefulSet>(),
-        id_of::<kinds::pod::Pod>(),
         id_of::<kinds::lease::Lease>(),
         id_of::<FluxInstance>(),
     ];
     relevant.contains(kind).then(|| key.namespace.clone())
 }
 
-type PodsByWorkload<'a> = BTreeMap<(&'a str, &'a str), Vec<(&'a ObjectKey, &'a PodRow)>>;
+/// A pod that may run a controller: its name, its node, and what it is made of.
+type Pod<'a> = (&'a ObjectKey, &'a str, &'a pod::Candidate);
+type PodsByWorkload<'a> = BTreeMap<(&'a str, &'a str), Vec<Pod<'a>>>;
+
+impl<'a> Tables<'a> {
+    /// The pods of a namespace that may run a controller.
+    fn candidates(&self, namespace: &'a str) -> impl Iterator<Item = Pod<'a>> {
+        let (index, pods) = (self.placement, self.pods);
+        index.candidates(namespace).filter_map(move |key| {
+            let row = pods.get(key)?;
+            Some((key, &*row.node, row.candidate.as_deref()?))
+        })
+    }
+}
 
 /// The instances of one namespace.
-pub(super) fn derive(tables: &Tables<'_>, namespace: &str) -> BTreeMap<InstanceKey, Instance> {
+pub(super) fn derive<'a>(tables: &Tables<'a>, namespace: &'a str) -> BTreeMap<InstanceKey, Instance> {
     let mut pods: PodsByWorkload<'_> = BTreeMap::new();
-    for (key, pod) in tables.pods.in_namespace(namespace) {
-        pods.entry((&pod.workload.0, &pod.workload.1))
+    for pod in tables.candidates(namespace) {
+        let (_, _, candidate) = pod;
+        pods.entry((&candidate.workload.0, &candidate.workload.1))
             .or_default()
-            .push((key, pod));
+            .push(pod);
     }
     let leases: Vec<LeaseHolder<'_>> = tables
         .leases
@@ -246,13 +275,16 @@ pub(super) fn derive(tables: &Tables<'_>, namespace: &str) -> BTreeMap<InstanceK
     instances
 }
 
+/// A template or a pod, with the pod's name.
+type Started<'a> = (LaunchSource, Option<&'a str>, &'a PodShape, &'a Scheduling);
+
 /// A workload with its pods.
 struct Group<'a> {
     namespace: &'a str,
     kind: &'a str,
     name: &'a str,
     workload: Option<&'a Workload>,
-    pods: Vec<(&'a ObjectKey, &'a PodRow)>,
+    pods: Vec<Pod<'a>>,
     leases: &'a [LeaseHolder<'a>],
     shipped: &'a [&'a Shipped],
 }
@@ -288,12 +320,12 @@ impl Group<'_> {
     /// The template and the pods.
     fn shapes(&self) -> impl Iterator<Item = &PodShape> {
         let template = self.workload.map(|workload| &workload.template).into_iter();
-        template.chain(self.pods.iter().map(|(_, pod)| &pod.shape))
+        template.chain(self.pods.iter().map(|(.., pod)| &pod.shape))
     }
 
     fn detect(&self, shape: &PodShape) -> Vec<Detection> {
         let no_labels = BTreeMap::new();
-        let pod_names: Vec<&str> = self.pods.iter().map(|(key, _)| &*key.name).collect();
+        let pod_names: Vec<&str> = self.pods.iter().map(|(key, ..)| &*key.name).collect();
         detect::detect(&Candidate {
             namespace: self.namespace,
             workload_name: self.name,
@@ -314,9 +346,9 @@ impl Group<'_> {
         let shape = self
             .workload
             .map(|workload| &workload.template)
-            .or(self.pods.first().map(|(_, pod)| &pod.shape));
+            .or(self.pods.first().map(|(.., pod)| &pod.shape));
         let replicas = self.workload.map_or(1, |workload| workload.replicas);
-        let running = self.pods.iter().any(|(_, pod)| pod.phase != Phase::NotRunning);
+        let running = self.pods.iter().any(|(.., pod)| pod.phase != Phase::NotRunning);
         let key = InstanceKey {
             namespace: self.namespace.into(),
             kind: self.kind.into(),
@@ -350,17 +382,21 @@ impl Group<'_> {
     }
 
     fn launches(&self, component: Component) -> Vec<Launch> {
-        let template = self
-            .workload
-            .map(|workload| (LaunchSource::Template, None, &workload.template));
-        let pods = self.pods.iter().map(|(key, pod)| {
+        let template = self.workload.map(|workload| {
+            let Workload {
+                template, scheduling, ..
+            } = workload;
+            (LaunchSource::Template, None, template, scheduling)
+        });
+        let pods = self.pods.iter().map(|(key, node, pod)| {
             let source = LaunchSource::Pod {
                 name: key.name.to_string(),
                 phase: pod.phase,
+                node: (*node).into(),
             };
-            (source, Some(&*key.name), &pod.shape)
+            (source, Some(&*key.name), &pod.shape, &pod.scheduling)
         });
-        let launch = |(source, pod_name, shape): (LaunchSource, Option<&str>, &PodShape)| {
+        let launch = |(source, pod_name, shape, scheduling): Started<'_>| {
             let detections = self.detect(shape);
             let found = detections
                 .iter()
@@ -383,6 +419,7 @@ impl Group<'_> {
                 definition: container.clone(),
                 companions: companions(shape, &detections),
                 surroundings: shape.surroundings.clone(),
+                scheduling: scheduling.clone(),
             })
         };
         template.into_iter().chain(pods).filter_map(launch).collect()

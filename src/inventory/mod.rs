@@ -6,6 +6,7 @@ pub mod coverage;
 pub mod delta;
 pub mod ingress;
 pub mod instances;
+pub mod placement;
 pub mod reads;
 pub mod subject;
 pub mod table;
@@ -13,6 +14,7 @@ pub mod tenancy;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::api::ResourceRef;
 use crate::kinds::rbac::{self, Principal};
@@ -23,6 +25,7 @@ pub use coverage::{Coverage, Missing};
 pub use delta::Delta;
 pub use ingress::{Ingress, PodNetwork};
 pub use instances::{Instance, InstanceKey};
+pub use placement::Neighbours;
 pub use reads::{Evidence, Reach, Read};
 pub use subject::SubjectKey;
 pub use table::{ObjectKey, Table};
@@ -41,6 +44,10 @@ pub enum Changed {
     Instance(InstanceKey),
     /// What somebody may do.
     Access(Principal),
+    /// Who runs on a node, or whom they belong to.
+    Neighbours(ObjectKey),
+    /// Which tolerations pods have, or whom those belong to.
+    Tolerations,
 }
 
 /// The tables, their coverage, and what follows from them.
@@ -48,6 +55,7 @@ pub struct Inventory {
     kinds: Vec<KindState>,
     instances: BTreeMap<InstanceKey, Instance>,
     access: access::Index,
+    placement: placement::Index,
 }
 
 struct KindState {
@@ -70,6 +78,7 @@ impl Default for Inventory {
             kinds: kinds::CATALOG.iter().map(state).collect(),
             instances: BTreeMap::new(),
             access: access::Index::default(),
+            placement: placement::Index::default(),
         }
     }
 }
@@ -81,7 +90,9 @@ impl Inventory {
         for delta in deltas {
             self.apply_one(delta, &mut changed);
         }
-        self.derive_instances(&mut changed);
+        let touched = self.place(&changed);
+        self.derive_instances(&touched.controllers, &mut changed);
+        self.derive_placement(touched, &mut changed);
         self.derive_access(&mut changed);
         changed
     }
@@ -163,8 +174,44 @@ impl Inventory {
         changed.insert(Changed::Coverage(kind));
     }
 
-    fn derive_instances(&mut self, changed: &mut BTreeSet<Changed>) {
-        let namespaces: BTreeSet<_> = changed.iter().filter_map(instances::touched_namespace).collect();
+    /// Takes the changed pods into the indexes over pods.
+    fn place(&mut self, changed: &BTreeSet<Changed>) -> placement::Touched {
+        let pods = kinds::id_of::<kinds::pod::Pod>();
+        let mut index = std::mem::take(&mut self.placement);
+        let mut touched = placement::Touched::default();
+        for change in changed {
+            match change {
+                Changed::Object(kind, key) if *kind == pods => {
+                    index.pod(key, self.table::<kinds::pod::Pod>().get(key), &mut touched);
+                }
+                _ => {}
+            }
+        }
+        self.placement = index;
+        touched
+    }
+
+    /// Whose neighbours are others now, or belong to others: a label decides about that, and a controller of Flux.
+    fn derive_placement(&self, mut touched: placement::Touched, changed: &mut BTreeSet<Changed>) {
+        for change in changed.iter() {
+            let namespace = match change {
+                Changed::Object(kind, key) if *kind == namespaces() => &key.name,
+                Changed::Instance(key) => &key.namespace,
+                _ => continue,
+            };
+            self.placement.nodes(namespace, &mut touched.nodes);
+            touched.tolerations |= self.placement.has_tolerations(namespace);
+        }
+        let nodes = touched.nodes.iter().filter(|node| !node.is_empty());
+        changed.extend(nodes.map(|node| Changed::Neighbours(ObjectKey::new("", node))));
+        if touched.tolerations {
+            changed.insert(Changed::Tolerations);
+        }
+    }
+
+    fn derive_instances(&mut self, of_pods: &BTreeSet<Arc<str>>, changed: &mut BTreeSet<Changed>) {
+        let others = changed.iter().filter_map(instances::touched_namespace);
+        let namespaces: BTreeSet<_> = others.chain(of_pods.iter().cloned()).collect();
         for namespace in namespaces {
             let fresh = instances::derive(&self.tables(), &namespace);
             let old: Vec<InstanceKey> = self
@@ -232,6 +279,7 @@ impl Inventory {
             deployments: self.table::<kinds::workload::Deployment>(),
             stateful_sets: self.table::<kinds::workload::StatefulSet>(),
             pods: self.table::<kinds::pod::Pod>(),
+            placement: &self.placement,
             leases: self.table::<kinds::lease::Lease>(),
             installations: self.table::<kinds::flux_objects::FluxInstance>(),
         }

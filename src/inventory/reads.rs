@@ -25,6 +25,10 @@ pub enum Read {
     Owners(Reach),
     /// Who may do what: the ServiceAccounts of the subject's namespace, or everybody.
     Access(Reach),
+    /// Who runs on the judged node, and whom they belong to.
+    Neighbours,
+    /// Which tolerations pods of tenants have.
+    Tolerations,
 }
 
 /// Something that a view was asked for.
@@ -40,6 +44,10 @@ pub enum Evidence {
     Owners(Reach),
     /// Who may do what.
     Access(Reach),
+    /// Who runs on the judged node.
+    Neighbours,
+    /// Which tolerations pods of tenants have.
+    Tolerations,
 }
 
 impl Evidence {
@@ -66,6 +74,12 @@ impl Read {
         Self::Objects(id_of::<K>, Reach::Namespace)
     }
 
+    /// Whether it depends on whom namespaces belong to.
+    #[must_use]
+    pub const fn asks_for_owners(&self) -> bool {
+        matches!(self, Self::Owners(_) | Self::Neighbours | Self::Tolerations)
+    }
+
     /// Whether the declaration admits this read.
     #[must_use]
     pub fn covers(&self, evidence: &Evidence) -> bool {
@@ -77,7 +91,9 @@ impl Read {
             (Self::Owners(far), Evidence::Owners(reach)) | (Self::Access(far), Evidence::Access(reach)) => {
                 reach <= far
             }
-            (Self::Peers, Evidence::Peers) => true,
+            (Self::Peers, Evidence::Peers)
+            | (Self::Neighbours, Evidence::Neighbours)
+            | (Self::Tolerations, Evidence::Tolerations) => true,
             _ => false,
         }
     }

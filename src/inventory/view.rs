@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::access::{Access, Grant};
 use super::coverage::{Coverage, Missing};
+use super::placement::Neighbours;
 use super::reads::{Evidence, Reach};
 use super::tenancy::{Owner, TenancyRules};
 use super::{
@@ -12,7 +13,9 @@ use super::{
 };
 use crate::flux::Component;
 use crate::kinds::namespace::{Namespace, NamespaceRow};
+use crate::kinds::node::Node;
 use crate::kinds::rbac::Principal;
+use crate::kinds::scheduling::Toleration;
 use crate::kinds::{self, Kind, KindId};
 
 /// Read-only access for one judgement. It writes down what was read, so that a control that reads what it did not
@@ -253,6 +256,44 @@ impl<'a> View<'a> {
     pub fn is_platform(&self, principal: &Principal) -> Result<bool, Missing> {
         self.record(Evidence::Owners(Reach::Cluster));
         self.rules.is_platform(self.inventory, principal)
+    }
+
+    /// Who runs on the judged node, namespace by namespace.
+    ///
+    /// # Errors
+    /// Pods, controllers or namespaces cannot all be seen.
+    pub fn neighbours(&self) -> Result<Vec<Neighbours<'a>>, Missing> {
+        self.record(Evidence::Neighbours);
+        controllers_are_complete(self.inventory)?;
+        let Some((node, _)) = self.own_row::<Node>() else {
+            return Ok(Vec::new());
+        };
+        let here = |instance: &Instance| instance.nodes().any(|it| *it == *node.name);
+        let namespaces = self.inventory.placement.namespaces(&node.name).into_iter();
+        let neighbours = namespaces.map(|namespace| {
+            let controllers = self.inventory.instances_in(namespace);
+            Ok(Neighbours {
+                owner: self.rules.owner(self.inventory, namespace)?,
+                controllers: controllers.filter(|(_, instance)| here(instance)).collect(),
+            })
+        });
+        neighbours.collect()
+    }
+
+    /// Which tolerations pods of tenants have, with their namespaces.
+    ///
+    /// # Errors
+    /// Pods, controllers or namespaces cannot all be seen.
+    pub fn tolerations_of_tenants(&self) -> Result<Vec<(&'a str, &'a [Toleration])>, Missing> {
+        self.record(Evidence::Tolerations);
+        controllers_are_complete(self.inventory)?;
+        let mut of_tenants = Vec::new();
+        for (namespace, tolerations) in self.inventory.placement.tolerations() {
+            if matches!(self.rules.owner(self.inventory, namespace)?, Owner::Tenant(_)) {
+                of_tenants.push((namespace, tolerations));
+            }
+        }
+        Ok(of_tenants)
     }
 
     /// What was asked for so far.

@@ -38,6 +38,9 @@ pub const OTHER_ROUTES: [&str; 9] = [
     "virtualservices.gateway.solo.io",
 ];
 
+/// What OpenShift admits pods by, in place of Pod Security. It is part of the API server there and needs no webhook.
+pub const SECURITY_CONTEXT_CONSTRAINTS: &str = "securitycontextconstraints.security.openshift.io";
+
 /// `apiextensions.k8s.io/v1 CustomResourceDefinition`.
 pub struct CustomResourceDefinition;
 
@@ -57,6 +60,7 @@ impl Kind for CustomResourceDefinition {
         let name = meta.name.as_str();
         let ours = POLICIES_OF_PLUGINS.contains(&name)
             || OTHER_ROUTES.contains(&name)
+            || name == SECURITY_CONTEXT_CONSTRAINTS
             || meta.name.ends_with(".fluxcd.io")
             || meta.name.ends_with(".fluxcd.controlplane.io")
             || meta.name.ends_with(".clusterconfig.azure.com");

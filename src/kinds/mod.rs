@@ -4,6 +4,7 @@
 //! the row names only what a control reads, and a row equal to the stored one is no change. That one comparison
 //! drops the status-only traffic of Flux.
 
+pub mod admission;
 pub mod cni;
 pub mod crd;
 pub mod flux_objects;
@@ -16,11 +17,14 @@ pub mod meta;
 pub mod monitoring;
 pub mod namespace;
 pub mod network_policy;
+pub mod node;
 pub mod own;
 pub mod pod;
 mod pod_security;
 pub mod port;
 pub mod rbac;
+pub mod runtime_class;
+pub mod scheduling;
 pub mod sealed_secret;
 pub mod selector;
 pub mod service;
@@ -76,7 +80,7 @@ pub struct Descriptor {
     pub plural: &'static str,
     /// Versions whose shape is known, the best first.
     pub versions: &'static [&'static str],
-    /// Whether the kind comes with a CustomResourceDefinition and may be absent.
+    /// Whether the kind comes with a CustomResourceDefinition, or with newer API servers, and may be absent.
     pub custom: bool,
     /// Objects a page of the initial list.
     pub page_size: u32,
@@ -179,6 +183,11 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<gateway::HttpRoute>(),
     Entry::of::<gateway::Gateway>(),
     Entry::of::<monitoring::PrometheusRule>(),
+    Entry::of::<node::Node>(),
+    Entry::of::<runtime_class::RuntimeClass>(),
+    Entry::of::<admission::ValidatingAdmissionPolicy>(),
+    Entry::of::<admission::ValidatingAdmissionPolicyBinding>(),
+    Entry::of::<admission::ValidatingWebhookConfiguration>(),
     Entry::of::<flux_objects::GitRepository>(),
     Entry::of::<flux_objects::OciRepository>(),
     Entry::of::<flux_objects::HelmRepository>(),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::flux_objects::Text;
 use super::meta::null_as_default;
+use super::scheduling::{self, Scheduling, TolerationWire};
 use super::{Descriptor, Kind, Meta, pod_security};
 use crate::flux::container::{Container, EnvSource, EnvVar, PodShape, Surroundings};
 use crate::flux::{detect, sealing};
@@ -24,6 +25,8 @@ pub struct Workload {
     pub replicas: i64,
     /// The pod template.
     pub template: PodShape,
+    /// Where its pods may run.
+    pub scheduling: Scheduling,
     /// Field manager of the last change.
     pub manager: String,
     /// What applies it again and again; `None`: nothing of Flux does.
@@ -156,6 +159,7 @@ fn project(meta: &Meta, text: &str) -> Result<Option<Workload>, serde_json::Erro
         annotations: kept_annotations(&meta.annotations),
         replicas: object.spec.replicas.unwrap_or(1),
         template,
+        scheduling: scheduling::of_template(text)?,
         manager: meta.last_manager().to_owned(),
         keeper: Keeper::of(&meta.labels),
         hands: hands(text),
@@ -282,7 +286,7 @@ struct TemplateMeta {
     labels: BTreeMap<String, String>,
 }
 
-/// The part of a PodSpec that configures a controller.
+/// The part of a PodSpec that configures a controller, and of a pod's what tells where it runs.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PodSpecWire {
@@ -292,6 +296,12 @@ pub(super) struct PodSpecWire {
     containers: Vec<ContainerWire>,
     #[serde(deserialize_with = "null_as_default")]
     host_network: bool,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) node_name: Box<str>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) runtime_class_name: Box<str>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) tolerations: Vec<TolerationWire>,
 }
 
 impl PodSpecWire {

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 pub(crate) fn reads_command_lines(control: &controls::Control) -> bool {
     let of_others = [
         "FSP-NET-",
+        "FSP-NODE-",
         "FSP-RES-",
         "FSX-IMG-",
         "FSX-NOT-006",

@@ -1,10 +1,15 @@
 //! FSP-NODE-001: Flux and tenants do not share nodes.
 
+use std::collections::BTreeSet;
+
 use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{ClusterSubject, Judges};
+use super::some;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::{Missing, Read};
+use crate::kinds::node::Node;
+use crate::kinds::runtime_class::RuntimeClass;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-NODE-001",
@@ -12,29 +17,42 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Shared Cluster Multi-tenancy: Node isolation",
     severity: Severities::shared(Severity::Medium),
     rationale: "A pod that breaks out of its container becomes its node, and with it every pod there. A node that runs a controller of Flux is a way to cluster-admin.",
-    audit: "Nodes, taints and the pods of tenants are not read: a person has to check where pods may run. The namespaces in which controllers of Flux run are named. Not applicable where none runs.",
+    audit: "Which nodes are alike enough to be shared is for a person to say. FSP-NODE-002 to FSP-NODE-005 judge what can be judged; here is told what there is to look at: the nodes that controllers of Flux run on, the nodes with a taint with NoSchedule or NoExecute, and the RuntimeClasses. Not applicable where no controller runs.",
     remediation: "Give Flux nodes of its own by taint and affinity, sandbox tenants with a RuntimeClass, and refuse privileged pods in their namespaces by pod-security.kubernetes.io/enforce or an admission policy.",
     reference: "https://fluxcd.io/flux/security/best-practices/#node-isolation",
-    reads: &[Read::Controllers(&Component::ALL)],
+    reads: &[
+        Read::Controllers(&Component::ALL),
+        Read::cluster::<Node>(),
+        Read::cluster::<RuntimeClass>(),
+    ],
     parameters: &[],
     judges: Judges::Cluster(judge),
 };
 
 fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
-    let mut namespaces: Vec<&str> = Vec::new();
+    let mut namespaces: BTreeSet<&str> = BTreeSet::new();
+    let mut of_flux: BTreeSet<&str> = BTreeSet::new();
     for component in Component::ALL {
-        let controllers = subject.view.controllers(component)?;
-        namespaces.extend(controllers.map(|(key, _)| &*key.namespace));
+        for (key, instance) in subject.view.controllers(component)? {
+            namespaces.insert(&key.namespace);
+            of_flux.extend(instance.nodes());
+        }
     }
-    namespaces.sort_unstable();
-    namespaces.dedup();
     if namespaces.is_empty() {
         return Ok(Outcome::not_applicable("no controller of Flux runs here"));
     }
+    let nodes = subject.view.table::<Node>()?;
+    let tainted = nodes.iter().filter(|(_, node)| !node.taints.is_empty()).count();
+    let classes = subject.view.table::<RuntimeClass>()?.iter();
+    let classes: BTreeSet<&str> = classes.map(|(key, _)| &*key.name).collect();
     Ok(Outcome::Manual(
         format!(
-            "check that no tenant's pod may run on the nodes of namespace {}: taints, affinity, RuntimeClasses, and what refuses privileged pods",
-            namespaces.join(", ")
+            "see that nodes are shared only by those who may share them: Flux, in namespace {}, runs on {} of {} nodes ({}); nodes with a taint: {tainted}; RuntimeClasses: {}",
+            some(&namespaces),
+            of_flux.len(),
+            nodes.len(),
+            some(&of_flux),
+            some(&classes),
         )
         .into(),
     ))

@@ -1,5 +1,6 @@
 //! FSX-POD-002: Flux's namespaces admit restricted pods only.
 
+use super::super::admission::ENFORCE;
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Judges, NamespaceSubject};
 use crate::api::Severity;
@@ -19,8 +20,6 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[],
     judges: Judges::Namespaces(judge),
 };
-
-const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
 fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     if !subject.has_controller()? {
