@@ -44,7 +44,7 @@ pub(crate) static CONTROL: Control = Control {
             ))
         }),
         &Each::<Bucket>(|it| {
-            let address = format!("{}/{}", it.row.spec.endpoint, it.row.spec.bucket_name);
+            let address = format!("{}/{}", it.row.spec.endpoint.as_str(), it.row.spec.bucket_name);
             Ok(judge(it.parameters, "spec.endpoint", Place::of(&address)))
         }),
         &Each::<ImageRepository>(|it| {
