@@ -87,7 +87,7 @@ fn objects(text: &str) -> Vec<Value> {
     let identity = json!({"issuer": text, "subject": text});
     let verify = json!({"provider": "cosign", "mode": text, "matchOIDCIdentity": [identity]});
     let plain = format!("http://{text}");
-    let spec = json!({
+    let mut spec = json!({
         "url": plain, "provider": text, "ref": {"digest": text}, "verify": verify, "type": text, "address": plain, "proxy": plain,
         "endpoint": plain, "sts": {"endpoint": plain}, "image": text, "insecure": true, "serviceAccountName": text,
         "sourceRef": reference, "chartRef": reference, "chart": {"spec": {"sourceRef": reference}}, "path": text,
@@ -99,10 +99,15 @@ fn objects(text: &str) -> Vec<Value> {
         "managedNamespaces": {"allowedNames": [text, "true"], "prune": true, "metadata": {"fromSource": {
             "allowedLabels": {"pod-security.kubernetes.io/enforce": text},
         }}},
+    });
+    let inline = json!({
         "values": {text: {"password": text}, "files": text}, "postBuild": {"substitute": {text: "x", "token": text}},
         "patches": [{"patch": text}], "inputs": [{text: text, "password": text}], "resourcesTemplate": format!("password: {text}"),
         "distribution": {"version": text}, "sync": {"url": plain}, "template": {"metadata": {"annotations": {"a": text}}},
     });
+    spec.as_object_mut()
+        .unwrap()
+        .extend(inline.as_object().unwrap().clone());
     let status = json!({"conditions": conditions, "inventory": {"entries": [{"id": text, "v": text}]}});
     let kinds = [
         "GitRepository",

@@ -51,19 +51,20 @@ impl From<&str> for Address {
             Some((user, host)) => (user, host),
             None => ("", authority),
         };
-        let trace = inline::trace(text);
-        let path = match trace {
-            None | Some(Trace::UserInfo) => path.split(['?', '#', ';']).next().unwrap_or_default(),
-            Some(_) => "",
-        };
-        let shown = match scheme {
+        let at_host = |path: &str| match scheme {
             Some(scheme) => format!("{scheme}://{host}{path}"),
             None => format!("{host}{path}"),
+        };
+        let shown = match inline::trace(&at_host(path)) {
+            None => at_host(path.split(['?', '#', ';']).next().unwrap_or_default()),
+            // Of settings that are no address nothing may be shown.
+            Some(_) if !text.contains("://") => String::new(),
+            Some(_) => at_host(""),
         };
         Self {
             shown: Text::from(shown.as_str()),
             has_user: !user.is_empty(),
-            trace,
+            trace: inline::trace(text),
         }
     }
 }
@@ -120,7 +121,13 @@ mod tests {
             ),
             (
                 "SharedAccessKey=abc=;Endpoint=sb://x.example.com/",
-                "x.example.com",
+                "x.example.com/",
+                false,
+                Some(Trace::ConnectionString),
+            ),
+            (
+                "Password=hunter2;Server=db",
+                "",
                 false,
                 Some(Trace::ConnectionString),
             ),

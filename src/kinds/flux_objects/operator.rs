@@ -7,9 +7,7 @@ use serde_json::value::RawValue;
 use super::super::inline::Inline;
 use super::super::meta::null_as_default;
 use super::super::{Descriptor, Kind, Meta, Origin};
-use super::{
-    Address, Applier, Conditions, FluxObject, NoStatus, Standing, Status, Text, flux, flux_kind, project,
-};
+use super::{Address, Conditions, FluxObject, NoStatus, Standing, Status, Text, flux, flux_kind, project};
 
 const GROUP: &str = "fluxcd.controlplane.io";
 /// What stops flux-operator from looking after an object when it says `disabled`.
@@ -361,20 +359,6 @@ flux_kind!(
     NoStatus,
     flux(GROUP, "ResourceSetInputProvider", "resourcesetinputproviders", &["v1"])
 );
-
-impl Applier for FluxObject<ResourceSetSpec, NoStatus> {
-    fn account(&self) -> &str {
-        self.spec.service_account_name.as_str()
-    }
-
-    fn is_remote(&self) -> bool {
-        false
-    }
-
-    fn logs_in_by_config_map(&self) -> bool {
-        false
-    }
-}
 
 #[cfg(test)]
 mod tests {
