@@ -586,6 +586,7 @@ fn tuning_is_checked_and_used() {
 fn the_catalogue_is_ordered_and_complete() {
     let ids: Vec<&str> = CATALOGUE.iter().map(|control| control.id).collect();
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    assert!(ids.is_sorted(), "{ids:?}");
     for control in CATALOGUE {
         for text in [
             control.title,

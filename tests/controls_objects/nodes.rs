@@ -132,6 +132,8 @@ fn environment() -> Vec<Case> {
         ("FSX-POD-005", "as shipped", vec![helm()], Pass),
         ("FSX-POD-005", "another cluster", variables(&[("KUBECONFIG", "/x")]), Fail),
         ("FSX-POD-005", "another server of artifacts", variables(&[("SOURCE_CONTROLLER_LOCALHOST", "x:80")]), Fail),
+        ("FSX-POD-005", "FSX-POD-005 controllers that share a pod find each other there", variables(&[("SOURCE_CONTROLLER_LOCALHOST", "localhost:9790")]), Pass),
+        ("FSX-POD-005", "sounds like the own pod", variables(&[("SOURCE_WATCHER_LOCALHOST", "localhost.example:80")]), Fail),
         ("FSX-POD-005", "certificates of one's own", variables(&[("SSL_CERT_FILE", "/x")]), Fail),
         ("FSX-POD-005", "a proxy for everything", variables(&[("HTTPS_PROXY", "http://p")]), Fail),
         ("FSX-POD-005", "FSX-POD-005 a proxy with exceptions", variables(&[("HTTPS_PROXY", "http://p"), ("NO_PROXY", ".cluster.local")]), Pass),
