@@ -5,17 +5,20 @@ mod controlplane;
 mod shapes;
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, iter};
 
 use controlplane::flux;
 use flux_security_operator::api::report::Controller;
-use flux_security_operator::api::{Installation, Tenancy};
-use flux_security_operator::engine::{ControlPosture, PolicyPosture};
+use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Installation, Tenancy};
+use flux_security_operator::controls::{CATALOGUE, Outcome, Parameters};
+use flux_security_operator::engine::{ControlPosture, Engine, PolicyPosture};
+use flux_security_operator::inventory::{Coverage, Delta, Evidence, SubjectKey, TenancyRules, View};
 use flux_security_operator::kinds::KindId;
 use serde_json::{Value, json};
 use shapes::Shape;
-use support::{engine, posture, upsert};
+use support::{engine, kind_of, posture, upsert};
 
 /// The objects of a plain `flux install` whose kind is watched.
 fn installed() -> Vec<Value> {
@@ -230,4 +233,76 @@ fn shapes_are_judged_as_real_renderings_are() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// What a pass was read from, and then cannot be read, is no reason to pass: for every control, every kind that it reads, and
+/// whether nobody may read it or nobody knows its version.
+#[test]
+fn a_pass_ends_with_its_evidence() {
+    let objects = shapes::flux_instance_sharded().objects();
+    let mut engine = engine(Tenancy::Shared);
+    engine.ingest(objects.iter().map(upsert));
+    let whole = posture(&engine);
+    let mut pairs = 0;
+    for kind in KindId::all() {
+        let readers = passing_readers(&engine, kind);
+        pairs += readers.len();
+        let unknown = Coverage::NotServed {
+            versions: "v9".into(),
+        };
+        for coverage in [Coverage::Forbidden, unknown] {
+            engine.ingest([Delta::Coverage(kind, coverage)]);
+            for control in posture(&engine).controls {
+                let id = control.control.id;
+                let passes = control.result == ControlResult::Pass;
+                assert!(!passes || !readers.contains(id), "{id} without {}", kind.name());
+            }
+        }
+        let of_kind = objects.iter().filter(|object| kind_of(object) == kind);
+        engine.ingest(iter::once(Delta::Coverage(kind, Coverage::Synced)).chain(of_kind.map(upsert)));
+        assert_eq!(
+            posture(&engine).controls,
+            whole.controls,
+            "{} is seen again",
+            kind.name()
+        );
+    }
+    assert!(pairs > 100, "{pairs}");
+}
+
+/// The controls that pass somewhere by what they read of a kind.
+fn passing_readers(engine: &Engine, kind: KindId) -> BTreeSet<&'static str> {
+    let inventory = engine.inventory();
+    let rules = TenancyRules::new(&FluxSecurityPolicySpec::default());
+    let reads = |evidence: &Evidence| match evidence {
+        Evidence::Objects(read, _) => *read == kind,
+        Evidence::Controllers(_) | Evidence::Peers => CONTROLLERS.contains(&kind.name()),
+        Evidence::Access(_) => ACCESS.contains(&kind.name()),
+        // Whether labels and controllers are asked for depends on the namespace.
+        Evidence::Owners(_) => false,
+    };
+    let mut readers = BTreeSet::new();
+    for control in CATALOGUE {
+        for subject in control.judges.subjects(inventory) {
+            let view = View::new(inventory, &subject, &rules);
+            let judged = control.judges.judge(&view, &Parameters::new());
+            let passes = matches!(judged, Some(Ok(Outcome::Pass)));
+            if passes && (view.reads().iter().any(reads) || is_subject(&subject, kind)) {
+                readers.insert(control.id);
+            }
+        }
+    }
+    readers
+}
+
+const CONTROLLERS: [&str; 3] = ["Deployment", "StatefulSet", "Pod"];
+const ACCESS: [&str; 4] = ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"];
+
+fn is_subject(subject: &SubjectKey, kind: KindId) -> bool {
+    match subject {
+        SubjectKey::Controller(_) => CONTROLLERS.contains(&kind.name()),
+        SubjectKey::Object(of, _) => *of == kind,
+        SubjectKey::Namespace(_) => kind.name() == "Namespace",
+        SubjectKey::Cluster => false,
+    }
 }
