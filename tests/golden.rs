@@ -255,7 +255,11 @@ fn a_pass_ends_with_its_evidence() {
             for control in posture(&engine).controls {
                 let id = control.control.id;
                 let passes = control.result == ControlResult::Pass;
-                assert!(!passes || !readers.contains(id), "{id} without {}", kind.name());
+                assert!(
+                    !passes || !readers.contains(id) || WEIGHED.contains(&id),
+                    "{id} without {}",
+                    kind.name()
+                );
             }
         }
         let of_kind = objects.iter().filter(|object| kind_of(object) == kind);
@@ -269,6 +273,9 @@ fn a_pass_ends_with_its_evidence() {
     }
     assert!(pairs > 100, "{pairs}");
 }
+
+/// Controls that look at accounts to weigh a failure: a pass does not rest on them.
+const WEIGHED: [&str; 2] = ["FSP-WI-006", "FSP-WI-007"];
 
 /// The controls that pass somewhere by what they read of a kind.
 fn passing_readers(engine: &Engine, kind: KindId) -> BTreeSet<&'static str> {
