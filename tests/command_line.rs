@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod controlplane;
+#[path = "support/random.rs"]
+mod random;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::process::Command;
 
 use controlplane::programs;
@@ -15,6 +16,7 @@ use flux_security_operator::flux::command_line::{
 use flux_security_operator::flux::container::{Container, EnvSource, EnvVar};
 use flux_security_operator::flux::flags::{self, Flag, FlagType, Release};
 use flux_security_operator::flux::gates::{self, GateState};
+use random::Random;
 use semver::Version;
 use serde_json::{Value, json};
 
@@ -1099,23 +1101,8 @@ fn value_of(evaluation: &Evaluation, flag: &Flag) -> Option<Value> {
 }
 
 fn ask_oracle(requests: &str) -> Vec<Value> {
-    let directory = tempfile::tempdir().unwrap();
-    let input = directory.path().join("requests");
-    fs::write(&input, requests).unwrap();
-    let output = Command::new(programs::ORACLE.folder().unwrap().join("oracle"))
-        .stdin(fs::File::open(&input).unwrap())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).unwrap();
-    let answers = text
-        .lines()
-        .map(|line| normalize_floats(serde_json::from_str(line).unwrap()));
-    answers.collect()
+    let answers = programs::ask_oracle(requests).unwrap();
+    answers.into_iter().map(normalize_floats).collect()
 }
 
 /// Go and Rust print the same float differently.
@@ -1125,31 +1112,6 @@ fn normalize_floats(mut answer: Value) -> Value {
         *text = number.to_string();
     }
     answer
-}
-
-/// A small generator (SplitMix64): the same lists in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).unwrap()
-    }
-
-    fn one_in(&mut self, limit: usize) -> bool {
-        self.below(limit) == 0
-    }
-
-    fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        &choices[self.below(choices.len())]
-    }
 }
 
 #[rustfmt::skip]

@@ -161,39 +161,55 @@ const CASES: &[Case] = &[
     ("FSP-HELM-001", H, "1.6.3", &["--insecure-kubeconfig-exec", "--insecure-kubeconfig-exec=false"], nothing, Pass),
     ("FSP-HELM-001", H, "1.6.3", &[], nothing, Pass),
     ("FSP-HELM-002", H, "1.6.3", &["--insecure-kubeconfig-tls=true"], nothing, Fail),
+    ("FSP-HELM-002", H, "0.18.2", &[], nothing, Fail),
+    ("FSP-HELM-002", H, "0.19.0", &[], nothing, Pass),
     ("FSP-HELM-002", H, "1.6.3", &[], nothing, Pass),
     ("FSP-KUST-001", K, "1.9.4", &["--insecure-kubeconfig-exec=T"], nothing, Fail),
+    ("FSP-KUST-001", K, "0.22.3", &[], nothing, Fail),
+    ("FSP-KUST-001", K, "0.23.0", &[], nothing, Pass),
     ("FSP-KUST-001", K, "1.9.4", &["--", "--insecure-kubeconfig-exec=true"], nothing, Pass),
     ("FSP-KUST-002", K, "1.9.4", &["--insecure-kubeconfig-tls=1"], nothing, Fail),
     ("FSP-KUST-002", K, "1.9.4", &[], nothing, Pass),
+    ("FSP-KUST-002", K, "0.22.3", &[], nothing, Fail),
     ("FSP-KUST-003", K, "1.9.4", &[], nothing, Fail),
     ("FSP-KUST-003", K, "0.24.0", &[], nothing, Fail),
     ("FSP-KUST-003", K, "1.9.4", &["--no-remote-bases", "false"], nothing, Pass),
     ("FSP-MT-001", K, "1.9.4", &[], nothing, Fail),
+    ("FSP-MT-001", K, "0.19.1", &[], nothing, Fail),
+    ("FSP-MT-001", K, "0.20.0", &["--no-cross-namespace-refs"], nothing, Pass),
     ("FSP-MT-001", K, "1.9.4", &["--no-cross-namespace-refs=true"], nothing, Pass),
     ("FSP-MT-002", H, "1.6.3", &["--no-cross-namespace-refs=false"], nothing, Fail),
     ("FSP-MT-002", H, "1.6.3", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-002", H, "0.15.0", &[], nothing, Fail),
     ("FSP-MT-003", N, "1.9.3", &[], nothing, Fail),
     ("FSP-MT-003", N, "1.9.3", &["--no-cross-namespace-refs"], foreign_receiver, Pass),
     ("FSP-MT-003", N, "1.4.0", &["--no-cross-namespace-refs"], foreign_receiver, Fail),
     ("FSP-MT-003", N, "1.4.0", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-003", N, "1.5.0", &["--no-cross-namespace-refs"], foreign_receiver, Pass),
+    ("FSP-MT-003", N, "0.20.1", &[], nothing, Fail),
     ("FSP-MT-004", R, "1.2.4", &[], nothing, Fail),
     ("FSP-MT-004", R, "1.2.4", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-004", R, "0.15.0", &[], nothing, Fail),
     ("FSP-MT-005", A, "1.2.4", &[], nothing, Fail),
     ("FSP-MT-005", A, "1.2.4", &["--no-cross-namespace-refs"], nothing, Pass),
+    ("FSP-MT-005", A, "0.19.0", &[], nothing, Fail),
     ("FSP-MT-006", W, "2.2.3", &[], nothing, Fail),
     ("FSP-MT-006", W, "2.2.3", &["--no-cross-namespace-refs"], nothing, Pass),
     ("FSP-MT-007", H, "1.6.3", &["--default-service-account="], nothing, Fail),
     ("FSP-MT-007", H, "1.6.3", &["--default-service-account", "--no-cross-namespace-refs"], nothing, Fail),
     ("FSP-MT-007", H, "1.6.3", &["--default-service-account=tenant"], nothing, Pass),
+    ("FSP-MT-007", H, "0.15.0", &[], nothing, Fail),
     ("FSP-MT-008", K, "1.9.4", &[], nothing, Fail),
     ("FSP-MT-008", K, "1.9.4", &["--default-service-account", "tenant"], nothing, Pass),
+    ("FSP-MT-008", K, "0.19.1", &[], nothing, Fail),
     ("FSP-SEC-010", K, "1.9.4", &["--sops-age-secret=sops-age"], nothing, Fail),
     ("FSP-SEC-010", K, "1.9.4", &[], cloud_account, Fail),
     ("FSP-SEC-010", K, "1.9.4", &["--default-decryption-service-account=x", GATE], cloud_account, Pass),
     ("FSP-SEC-010", K, "1.9.4", &[], nothing, Pass),
     ("FSP-WI-001", S, "1.9.4", &[], cloud_source, Fail),
     ("FSP-WI-001", S, "1.9.4", &[], nothing, NotApplicable),
+    ("FSP-WI-001", S, "1.6.2", &[], cloud_source, Fail),
+    ("FSP-WI-001", S, "1.6.2", &[], nothing, NotApplicable),
     ("FSP-WI-001", S, "1.9.4", &["--default-service-account=x", GATE], cloud_source, Pass),
     ("FSP-WI-002", N, "1.9.3", &[], cloud_provider, Fail),
     ("FSP-WI-002", N, "1.9.3", &[], nothing, NotApplicable),
@@ -225,12 +241,14 @@ const CASES: &[Case] = &[
     ("FSX-CFG-001", K, "1.9.4", &[], nothing, Pass),
     ("FSX-CFG-001", K, "1.10.1", &[GATE], nothing, Fail),
     ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true"], nothing, Fail),
+    ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true", "--feature-gates=ExternalArtifact=true"], nothing, Fail),
     ("FSX-CFG-002", H, "1.6.3", &["--feature-gates=AllowDNSLookups=true", "--feature-gates=AllowDNSLookups=false"], nothing, Pass),
     ("FSX-CFG-004", K, "1.9.4", &["--log-level=error"], nothing, Fail),
     ("FSX-CFG-004", K, "1.9.4", &["--feature-gates=GroupChangeLog=true", "--feature-gates=ExternalArtifact=true"], nothing, Pass),
     ("FSX-CFG-003", K, "1.9.4", &["--log-level=debug"], nothing, Fail),
     ("FSX-CFG-003", K, "1.9.4", &[], nothing, Pass),
     ("FSX-CFG-006", K, "1.8.0", &[], nothing, Fail),
+    ("FSX-CFG-006", K, "1.9.4", &["--feature-gates=StrictPostBuildSubstitutions=false"], nothing, Fail),
     ("FSX-CFG-006", K, "1.9.4", &[], nothing, Pass),
     ("FSX-CFG-007", S, "1.9.4", &["--artifact-digest-algo=sha1"], nothing, Fail),
     ("FSX-CFG-007", H, "1.6.3", &["--snapshot-digest-algo=sha1"], nothing, Fail),
@@ -240,6 +258,8 @@ const CASES: &[Case] = &[
     ("FSX-CFG-008", K, "1.10.1", &["--override-manager=argocd"], nothing, Pass),
     ("FSX-CFG-008", K, "1.9.4", &[], nothing, Pass),
     ("FSX-IUA-004", A, "1.3.0", &[], nothing, Fail),
+    ("FSX-IUA-004", A, "1.3.0", &["--feature-gates=GitForcePushBranch=false", "--feature-gates=GitForcePushBranch=true"], nothing, Fail),
+    ("FSX-IUA-004", A, "1.3.0", &["--feature-gates=GitForcePushBranch=false", "--feature-gates=CacheSecretsAndConfigMaps=false"], nothing, Pass),
     ("FSX-IUA-004", A, "1.3.0", &["--feature-gates=GitForcePushBranch=false"], nothing, Pass),
     ("FSX-MTLS-004", S, "1.10.1", &["--spiffe-broker-endpoint=dns:///broker:9000"], nothing, Fail),
     ("FSX-MTLS-004", S, "1.10.1", &["--spiffe-broker-id=spiffe://self/broker"], spiffe_pod, Pass),
@@ -275,6 +295,10 @@ const CASES: &[Case] = &[
     ("FSX-SRC-010", S, "1.10.1", &[], ready_over_https, NotApplicable),
     ("FSX-RBAC-006", K, "1.9.4", &["--feature-gates=CacheSecretsAndConfigMaps=true"], nothing, Fail),
     ("FSX-RBAC-006", K, "1.9.4", &[], nothing, Pass),
+    ("FSX-RBAC-006", K, "1.9.4", &["--feature-gates=CacheSecretsAndConfigMaps=true", "--feature-gates=ExternalArtifact=true"], nothing, Fail),
+    ("FSX-RBAC-006", K, "1.9.4", &["--feature-gates=ExternalArtifact=true,CacheSecretsAndConfigMaps=true"], nothing, Fail),
+    ("FSX-RBAC-006", K, "1.9.4", &["--feature-gates=CacheSecretsAndConfigMaps=true", "--feature-gates=CacheSecretsAndConfigMaps=false"], nothing, Pass),
+    ("FSX-RBAC-006", S, "1.9.4", &["--feature-gates=CacheSecretsAndConfigMaps=true"], nothing, Fail),
 ];
 
 #[test]
@@ -322,6 +346,11 @@ fn a_key_in_the_environment_is_a_key_for_all() {
     let container = &mut controller["spec"]["template"]["spec"]["containers"][0];
     container["env"] =
         json!([{"name": "VAULT_TOKEN", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]);
+    assert_eq!(result("FSP-SEC-010", &[controller.clone()]), Fail);
+    // FSP-SEC-010 a list of servers limits where it goes, and leaves it everybody's.
+    let container = &mut controller["spec"]["template"]["spec"]["containers"][0];
+    let list = json!({"name": "SOPS_HC_VAULT_ALLOWLIST", "value": "https://vault.example"});
+    container["env"].as_array_mut().unwrap().push(list);
     assert_eq!(result("FSP-SEC-010", &[controller]), Fail);
 }
 
@@ -473,8 +502,14 @@ fn the_worst_of_template_and_pods_wins() {
     }
 }
 
+/// FSX-CFG-001: the old pods run on, so that the change is silently not in force. FSP-WI-008: so does a missing gate.
 #[test]
 fn a_crashing_template_does_not_hide_the_pod_that_still_runs() {
+    let identity = "--default-kubeconfig-service-account=x";
+    let objects = [deployment(K, "1.9.4", &[identity]), pod(K, "1.9.4", &[], true)];
+    assert_eq!(result("FSP-WI-008", &objects), Fail);
+    assert_eq!(result("FSX-CFG-001", &objects), Fail);
+    assert_ne!(result("FSP-WI-006", &objects), Pass);
     let objects = [
         deployment(K, "1.9.4", &["--nonsense"]),
         pod(K, "1.9.4", &["--insecure-kubeconfig-exec"], true),
@@ -586,6 +621,7 @@ fn tuning_is_checked_and_used() {
 fn the_catalogue_is_ordered_and_complete() {
     let ids: Vec<&str> = CATALOGUE.iter().map(|control| control.id).collect();
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    assert!(ids.is_sorted(), "{ids:?}");
     for control in CATALOGUE {
         for text in [
             control.title,

@@ -546,6 +546,22 @@ fn tags_say_versions() {
 }
 
 #[test]
+fn rebuilds_are_told_by_name_or_tag() {
+    for (image, is_rebuilt) in [
+        ("ghcr.io/fluxcd/source-controller:v1.9.4", false),
+        ("registry.example.com/x/source-controller:v1.9.4-rc.1", false),
+        ("x/source-controller@sha256:0f3a", false),
+        ("x/flux-source-controller:1.9.4", true),
+        ("x/fluxcd-source-watcher:2.2.3", true),
+        ("x/source-controller-fips:v1.9.4", true),
+        ("x/source-controller:1.9.4-debian-12-r3", true),
+        ("x/source-controller:v1.9.4-distroless", true),
+    ] {
+        assert_eq!(ImageRef::parse(image).is_rebuilt(), is_rebuilt, "{image}");
+    }
+}
+
+#[test]
 fn distributions_and_controllers_map_both_ways() {
     let helm = |flux| component_version(&version(flux), Component::Helm);
     assert_eq!(helm("2.9.4"), Some(version("1.6.3")));

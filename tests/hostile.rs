@@ -22,7 +22,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::exposition::{Series, series};
 use support::harmless::{self, is_obeyed};
-use support::{control, deployment, engine, kind, pod, policy, posture, upsert};
+use support::{control, deployment, engine, judge_everything, kind, pod, policy, posture, upsert};
 
 /// What no object of ours exceeds.
 const OBJECT: usize = 256 * 1024;
@@ -77,6 +77,28 @@ fn is_harmless(published: &Published) {
     harmless::lines_are(&published.table);
 }
 
+/// Flux's own.
+const KINDS: [&str; 18] = [
+    "GitRepository",
+    "OCIRepository",
+    "HelmRepository",
+    "HelmChart",
+    "Bucket",
+    "ArtifactGenerator",
+    "ImageRepository",
+    "ImagePolicy",
+    "ImageUpdateAutomation",
+    "Kustomization",
+    "HelmRelease",
+    "Alert",
+    "Provider",
+    "Receiver",
+    "FluxInstance",
+    "ResourceSet",
+    "ResourceSetInputProvider",
+    "SealedSecret",
+];
+
 /// Objects with a text in every field that anybody reads.
 fn objects(text: &str) -> Vec<Value> {
     let reference = json!({"kind": text, "name": text, "namespace": text});
@@ -109,29 +131,9 @@ fn objects(text: &str) -> Vec<Value> {
         .unwrap()
         .extend(inline.as_object().unwrap().clone());
     let status = json!({"conditions": conditions, "inventory": {"entries": [{"id": text, "v": text}]}});
-    let kinds = [
-        "GitRepository",
-        "OCIRepository",
-        "HelmRepository",
-        "HelmChart",
-        "Bucket",
-        "ArtifactGenerator",
-        "ImageRepository",
-        "ImagePolicy",
-        "ImageUpdateAutomation",
-        "Kustomization",
-        "HelmRelease",
-        "Alert",
-        "Provider",
-        "Receiver",
-        "FluxInstance",
-        "ResourceSet",
-        "ResourceSetInputProvider",
-        "SealedSecret",
-    ];
     let object = |kind: &str, name: &str, spec: &Value| json!({"kind": kind, "metadata": metadata(name, text), "spec": spec, "status": status});
-    let mut objects: Vec<Value> = kinds.iter().map(|kind| object(kind, "a", &spec)).collect();
-    objects.extend(kinds.iter().map(|kind| object(kind, "unreadable", &json!(text))));
+    let mut objects: Vec<Value> = KINDS.iter().map(|kind| object(kind, "a", &spec)).collect();
+    objects.extend(KINDS.iter().map(|kind| object(kind, "unreadable", &json!(text))));
     objects.extend(workloads(text));
     objects.extend(rights(text));
     objects.extend(placement(text));
@@ -279,7 +281,109 @@ proptest! {
             // Its parser refuses what a scraper would.
             scrape(&engine);
         }
+        judge_everything(engine.inventory());
+        // Of each of Flux's kinds one object cannot be read.
+        for it in posture(&engine).controls {
+            assert!(it.result != Pass || !judges_flux(it.control), "{}", it.control.id);
+        }
     }
+}
+
+fn judges_flux(control: &Control) -> bool {
+    match control.judges {
+        Judges::Objects(kinds) => kinds.iter().any(|judges| KINDS.contains(&judges.kind().name())),
+        _ => false,
+    }
+}
+
+/// As long as Kubernetes allows them.
+#[test]
+fn long_names_are_shown_in_full() {
+    let (name, namespace) = ("n".repeat(253), "s".repeat(63));
+    let plain =
+        json!({"url": "http://x.example", "insecure": true, "type": "generic", "resources": [{"name": "*"}]});
+    let mut engine = engine(Tenancy::Shared);
+    let objects = KINDS.map(|kind| object(kind, &namespace, &name, &plain));
+    engine.ingest(objects.iter().map(upsert));
+    judge_everything(engine.inventory());
+    is_harmless(&publish(&engine));
+    let findings = posture(&engine).findings;
+    let resources = findings.iter().map(|it| &it.finding.resource);
+    let shown = resources
+        .filter(|it| it.name == name && it.namespace == namespace)
+        .count();
+    assert!(shown >= 8, "{shown} of {}", findings.len());
+}
+
+#[test]
+fn of_many_entries_the_last_one_counts() {
+    let mut entries: Vec<Value> = (0..20_000)
+        .map(|number| json!({"id": format!("tenant_n{number}_apps_Deployment"), "v": "v1"}))
+        .collect();
+    let mut applier = object(
+        "Kustomization",
+        "tenant",
+        "many",
+        &json!({"serviceAccountName": "a"}),
+    );
+    let mut engine = engine(Tenancy::Shared);
+    for (id, secrets, places) in [
+        ("tenant_last_apps_Deployment", Pass, Pass),
+        ("tenant_last__Secret", Fail, Pass),
+        ("elsewhere_last_apps_Deployment", Fail, Fail),
+    ] {
+        entries.push(json!({"id": id, "v": "v1"}));
+        applier["status"] = json!({"inventory": {"entries": entries}});
+        engine.ingest([upsert(&applier)]);
+        let whole = posture(&engine);
+        assert_eq!(control(&whole, "FSP-SEC-001").result, secrets, "{id}");
+        assert_eq!(control(&whole, "FSX-TEN-003").result, places, "{id}");
+    }
+}
+
+/// Roles that aggregate each other, and bindings of what is not there: nobody gets anything, and nobody waits.
+#[test]
+fn roles_that_lead_nowhere_give_nothing() {
+    const RBAC: &str = "rbac.authorization.k8s.io";
+    let role = |name: &str, of: &str| {
+        json!({
+            "kind": "ClusterRole",
+            "metadata": {"name": name, "labels": {"loop": name, format!("{RBAC}/aggregate-to-edit"): "true"}},
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"loop": of}}]}, "rules": null,
+        })
+    };
+    let bind = |name: &str, kind: &str, role: &str| {
+        json!({
+            "kind": "RoleBinding", "metadata": {"name": name, "namespace": "flux-system"},
+            "roleRef": {"kind": kind, "name": role},
+            "subjects": [{"kind": "User", "name": "jane"}, {"kind": "Robot", "name": "x"}],
+        })
+    };
+    let mut unbound = bind("nobody", "ClusterRole", "everything");
+    unbound["subjects"] = json!(null);
+    let everything = json!({"kind": "ClusterRole", "metadata": {"name": "everything"},
+        "rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]});
+    let objects = [
+        json!({"kind": "Namespace", "metadata": {"name": "flux-system"}}),
+        deployment("kustomize-controller", "1.9.4", &[]),
+        role("a", "b"),
+        role("b", "a"),
+        role("self", "self"),
+        everything,
+        bind("a", "ClusterRole", "a"),
+        bind("gone", "ClusterRole", "gone"),
+        bind("local", "Role", "everything"),
+        bind("odd", "Something", "everything"),
+        unbound,
+    ];
+    let mut engine = engine(Tenancy::Shared);
+    engine.ingest(objects.iter().map(upsert));
+    judge_everything(engine.inventory());
+    let judged = control(&posture(&engine), "FSX-RBAC-005");
+    assert_eq!(judged.result, Pass, "{}", judged.message);
+    // The one that leads somewhere is found among them.
+    engine.ingest([upsert(&bind("real", "ClusterRole", "everything"))]);
+    assert_eq!(control(&posture(&engine), "FSX-RBAC-005").result, Fail);
 }
 
 /// Row 30. The note names what was expected, and not the value: it may be long, and it may be a secret.

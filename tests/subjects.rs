@@ -308,6 +308,50 @@ fn the_policy_says_which_namespaces_are_whose() {
     }
 }
 
+/// A namespace that is a tenant's by one sign and the platform's by another.
+#[test]
+fn what_is_said_of_a_namespace_counts_more_than_what_runs_there() {
+    const LABEL: &str = "toolkit.fluxcd.io/tenant";
+    let selector = || json!({"tenants": {"namespaceSelector": {"matchLabels": {"team": ""}}}});
+    let platform = || json!({"platform": {"namespaces": ["shop"]}});
+    let mut controller = deployment("helm-controller", "1.6.3", &[]);
+    controller["metadata"]["namespace"] = json!("shop");
+    for (label, spec, expected) in [
+        // Whoever may run pods may run one that looks like a controller: that takes no namespace out of the audit.
+        (LABEL, json!({}), Fail),
+        ("team", selector(), Fail),
+        ("", json!({}), NotApplicable),
+        // The policy has the last word.
+        (LABEL, platform(), NotApplicable),
+        // A label that the policy does not ask for says nothing.
+        (LABEL, selector(), NotApplicable),
+        ("team", json!({}), NotApplicable),
+    ] {
+        let mut engine = engine();
+        let mut row = policy(Tenancy::Shared);
+        row.spec = serde_json::from_value(spec.clone()).unwrap();
+        engine.pin("test", row);
+        let objects = [namespace("shop", label), receiver("shop"), controller.clone()];
+        engine.ingest(objects.iter().map(upsert));
+        let result = || control(&posture(&engine), "T-NAMESPACES").result;
+        assert_eq!(result(), expected, "{label} {spec}");
+    }
+}
+
+#[test]
+fn a_label_that_cannot_be_seen_is_unknown_also_where_flux_runs() {
+    let mut engine = engine();
+    let helm = deployment("helm-controller", "1.6.3", &[]);
+    engine.ingest(
+        [namespace("flux-system", ""), receiver("flux-system"), helm]
+            .iter()
+            .map(upsert),
+    );
+    assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, NotApplicable);
+    engine.ingest([Delta::Coverage(kind("Namespace"), Coverage::Forbidden)]);
+    assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, Unknown);
+}
+
 #[test]
 fn the_cluster_has_one_verdict() {
     let mut engine = engine();

@@ -82,7 +82,7 @@ pub struct FluxSecurityPolicySpec {
     )]
     pub flux_namespaces: Vec<String>,
 
-    /// What belongs to those who run the cluster. Flux's own namespaces always do.
+    /// What belongs to those who run the cluster. Flux's own namespaces do, unless a label makes them a tenant's.
     #[serde(default)]
     pub platform: Platform,
 

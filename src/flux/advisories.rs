@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use k8s_openapi::jiff::Timestamp;
 use semver::{Prerelease, Version, VersionReq};
 use serde::{Deserialize, Deserializer};
 
@@ -60,6 +61,15 @@ pub enum Matter {
     KubeconfigSecret,
 }
 
+impl Advisories {
+    /// How many whole days ago the list ended; `None`: it ends on no day.
+    #[must_use]
+    pub fn age_in_days(&self, now: Timestamp) -> Option<i64> {
+        let end: Timestamp = format!("{}T00:00:00Z", self.date).parse().ok()?;
+        Some((now.as_second() - end.as_second()).div_euclid(24 * 60 * 60))
+    }
+}
+
 impl Advisory {
     /// Whether a version of a controller is affected. A pre-release counts as its release.
     #[must_use]
@@ -101,6 +111,7 @@ fn by_component<'de, D: Deserializer<'de>>(wire: D) -> Result<BTreeMap<Component
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::jiff::{SignedDuration, Timestamp};
     use semver::Version;
 
     use super::advisories;
@@ -114,26 +125,87 @@ mod tests {
             .collect()
     }
 
+    /// The bounds of every range: the first affected version, and the first that is fixed. Written down a second time, so
+    /// that a slip in the data is one.
+    #[rustfmt::skip]
+    const BOUNDS: [(&str, Component, &str, &str); 29] = [
+        ("CVE-2021-41254", Component::Kustomize, "0.0.0", "0.15.0"),
+        ("CVE-2022-24817", Component::Kustomize, "0.1.0", "0.23.0"),
+        ("CVE-2022-24817", Component::Helm, "0.1.0", "0.19.0"),
+        ("CVE-2022-24877", Component::Kustomize, "0.0.0", "0.24.0"),
+        ("CVE-2022-24878", Component::Kustomize, "0.16.0", "0.24.0"),
+        ("CVE-2022-36049", Component::Helm, "0.0.4", "0.23.0"),
+        ("CVE-2022-39272", Component::Source, "0.0.0", "0.30.0"),
+        ("CVE-2022-39272", Component::Kustomize, "0.0.0", "0.29.0"),
+        ("CVE-2022-39272", Component::Helm, "0.0.0", "0.24.0"),
+        ("CVE-2022-39272", Component::Notification, "0.0.0", "0.27.0"),
+        ("CVE-2022-39272", Component::ImageReflector, "0.0.0", "0.22.0"),
+        ("CVE-2022-39272", Component::ImageAutomation, "0.0.0", "0.26.0"),
+        ("CVE-2024-31216", Component::Source, "0.0.0", "1.2.5"),
+        ("CVE-2026-40109", Component::Notification, "0.0.0", "1.8.3"),
+        ("CVE-2026-47680", Component::Source, "0.0.17", "1.8.5"),
+        ("CVE-2026-45022", Component::Source, "0.0.0", "1.8.4"),
+        ("CVE-2026-45022", Component::ImageAutomation, "0.0.0", "1.1.3"),
+        ("CVE-2026-45571", Component::Source, "0.0.0", "1.8.5"),
+        ("CVE-2026-45571", Component::ImageAutomation, "0.0.0", "1.1.4"),
+        ("CVE-2026-71556", Component::Source, "0.0.0", "1.10.0"),
+        ("CVE-2026-71556", Component::ImageAutomation, "0.0.0", "1.2.5"),
+        ("CVE-2026-22703", Component::Source, "0.0.0", "1.8.0"),
+        ("CVE-2025-58183", Component::Source, "0.0.0", "1.7.2"),
+        ("CVE-2025-58183", Component::Kustomize, "0.0.0", "1.7.1"),
+        ("CVE-2025-58183", Component::Helm, "0.0.0", "1.4.2"),
+        ("CVE-2025-58183", Component::Notification, "0.0.0", "1.7.3"),
+        ("CVE-2025-58183", Component::ImageReflector, "0.0.0", "1.0.2"),
+        ("CVE-2025-58183", Component::ImageAutomation, "0.0.0", "1.0.2"),
+        ("CVE-2025-58183", Component::SourceWatcher, "0.0.0", "2.0.2"),
+    ];
+
     #[test]
-    fn the_fixed_version_is_outside_of_its_range() {
-        for (component, last, fixed, id) in [
-            (Component::Kustomize, "0.14.9", "0.15.0", "CVE-2021-41254"),
-            (Component::Helm, "0.18.2", "0.19.0", "CVE-2022-24817"),
-            (Component::Source, "1.2.4", "1.2.5", "CVE-2024-31216"),
-            (Component::Notification, "1.8.2", "1.8.3", "CVE-2026-40109"),
-            (Component::Source, "1.9.6", "1.10.0", "CVE-2026-71556"),
-            (Component::Source, "1.7.4", "1.8.0", "CVE-2026-22703"),
-            (Component::SourceWatcher, "2.0.1", "2.0.2", "CVE-2025-58183"),
-        ] {
-            assert!(affected(component, last).contains(&id), "{id} {last}");
-            assert!(!affected(component, fixed).contains(&id), "{id} {fixed}");
+    fn a_range_begins_and_ends_where_the_advisory_says() {
+        for (id, component, first, fixed) in BOUNDS {
+            let [first, fixed] = [first, fixed].map(|text| Version::parse(text).unwrap());
+            let is_affected = |version: &Version| affected(component, &version.to_string()).contains(&id);
+            assert!(is_affected(&first), "{id} {component} {first}");
+            assert!(!is_affected(&fixed), "{id} {component} {fixed}");
+            assert!(is_affected(&before(&fixed)), "{id} {component} before {fixed}");
+            if first > Version::new(0, 0, 0) {
+                assert!(!is_affected(&before(&first)), "{id} {component} before {first}");
+            }
         }
     }
 
     #[test]
-    fn the_first_version_is_inside_of_its_range() {
-        assert!(!affected(Component::Kustomize, "0.15.1").contains(&"CVE-2022-24878"));
-        assert!(affected(Component::Kustomize, "0.16.0").contains(&"CVE-2022-24878"));
+    fn every_range_is_among_the_bounds() {
+        for advisory in &advisories().advisories {
+            for component in advisory.affected.keys() {
+                let known = BOUNDS
+                    .iter()
+                    .any(|(id, of, ..)| *id == advisory.id && of == component);
+                assert!(known, "{} of {component}", advisory.id);
+            }
+        }
+    }
+
+    /// A version that is less, and as near as a patch of a real release can be.
+    fn before(version: &Version) -> Version {
+        match (version.minor, version.patch) {
+            (0, 0) => Version::new(version.major - 1, 99, 99),
+            (minor, 0) => Version::new(version.major, minor - 1, 99),
+            (minor, patch) => Version::new(version.major, minor, patch - 1),
+        }
+    }
+
+    #[test]
+    fn the_list_grows_old_by_the_day() {
+        let age = |now: &str| advisories().age_in_days(now.parse().unwrap());
+        let end = &advisories().date;
+        assert_eq!(age(&format!("{end}T00:00:00Z")), Some(0));
+        assert_eq!(age(&format!("{end}T23:59:59Z")), Some(0));
+        assert_eq!(age("1970-01-01T00:00:00Z").map(i64::signum), Some(-1));
+        let tomorrow = advisories().age_in_days(
+            format!("{end}T00:00:00Z").parse::<Timestamp>().unwrap() + SignedDuration::from_hours(24),
+        );
+        assert_eq!(tomorrow, Some(1));
     }
 
     #[test]

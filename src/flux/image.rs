@@ -67,6 +67,19 @@ impl<'a> ImageRef<'a> {
         self.registry_and_path.contains("fluxcd") || is_prefixed_controller(self.last_segment)
     }
 
+    /// Whether somebody built the controller again and says so: by another name of the image, or in the tag.
+    #[must_use]
+    pub fn is_rebuilt(&self) -> bool {
+        let is_renamed = self
+            .component()
+            .is_some_and(|component| component.name() != self.last_segment);
+        let is_marked = |tag: &str| {
+            let version = Version::parse(tag.strip_prefix('v').unwrap_or(tag));
+            version.is_ok_and(|version| says_how_it_was_built(&version))
+        };
+        is_renamed || self.tag.is_some_and(is_marked)
+    }
+
     /// The version that the tag says.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
@@ -125,8 +138,12 @@ fn split_suffix(text: &str, separator: char) -> (&str, Option<&str>) {
 }
 
 fn without_build_suffix(mut version: Version) -> Version {
-    if BUILD_SUFFIXES.iter().any(|word| version.pre.starts_with(word)) {
+    if says_how_it_was_built(&version) {
         version.pre = Prerelease::EMPTY;
     }
     version
+}
+
+fn says_how_it_was_built(version: &Version) -> bool {
+    BUILD_SUFFIXES.iter().any(|word| version.pre.starts_with(word))
 }

@@ -227,22 +227,32 @@ fn list(tokens: &mut Tokens<'_>) -> Result<BTreeSet<String>, String> {
     if tokens.next() != Some("(") {
         return Err("a list of values begins with (".to_owned());
     }
+    let nothing = String::new;
+    if tokens.next_if(")") {
+        return Ok([nothing()].into());
+    }
     let mut values = BTreeSet::new();
     loop {
         match tokens.next() {
-            Some(")") => {
-                values.insert(String::new());
-                return Ok(values);
-            }
+            // What is before, between and after commas may be nothing; two commas belong together.
             Some(",") => {
-                values.insert(String::new());
+                if values.is_empty() {
+                    values.insert(nothing());
+                }
+                if tokens.next_if(",") {
+                    values.insert(nothing());
+                } else if tokens.next_if(")") {
+                    values.insert(nothing());
+                    return Ok(values);
+                }
             }
             Some(text) => {
                 values.insert(value(text)?);
-                match tokens.next() {
-                    Some(",") => {}
-                    Some(")") => return Ok(values),
-                    _ => return Err("a list of values ends with )".to_owned()),
+                if tokens.next_if(")") {
+                    return Ok(values);
+                }
+                if tokens.peek() != Some(",") {
+                    return Err("a list of values ends with )".to_owned());
                 }
             }
             None => return Err("a list of values ends with )".to_owned()),
@@ -250,25 +260,47 @@ fn list(tokens: &mut Tokens<'_>) -> Result<BTreeSet<String>, String> {
     }
 }
 
+/// A label's name, behind a DNS name or alone.
 fn label(text: &str) -> Result<String, String> {
-    let name = text.rsplit('/').next().unwrap_or_default();
-    if name.is_empty() {
-        return Err(format!("{text:?} is no label"));
-    }
-    value(name)?;
-    Ok(text.to_owned())
-}
-
-/// Up to 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends.
-fn value(text: &str) -> Result<String, String> {
-    let inner = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
-    let ends = text.chars().next().into_iter().chain(text.chars().last());
-    let fits =
-        text.len() <= 63 && text.chars().all(inner) && ends.into_iter().all(|it| it.is_ascii_alphanumeric());
-    if fits {
+    if is_label(text) {
         return Ok(text.to_owned());
     }
-    Err(format!("{text:?} cannot be a label"))
+    Err(format!("{text:?} is no label"))
+}
+
+fn value(text: &str) -> Result<String, String> {
+    if is_value(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} cannot be the value of a label"))
+}
+
+/// Whether Kubernetes allows a label of this name.
+#[must_use]
+pub fn is_label(text: &str) -> bool {
+    match text.split_once('/') {
+        None => !text.is_empty() && is_value(text),
+        Some((domain, name)) => is_domain(domain) && !name.is_empty() && is_value(name),
+    }
+}
+
+/// Whether Kubernetes allows this value of a label: up to 63 letters, digits, dashes, underscores and dots, with a letter or
+/// digit at both ends, or nothing.
+#[must_use]
+pub fn is_value(text: &str) -> bool {
+    let inner = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+    let ends = text.chars().next().into_iter().chain(text.chars().last());
+    text.len() <= 63 && text.chars().all(inner) && ends.into_iter().all(|it| it.is_ascii_alphanumeric())
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_outer = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let is_part = |part: &str| {
+        part.starts_with(is_outer)
+            && part.ends_with(is_outer)
+            && part.chars().all(|it| is_outer(it) || it == '-')
+    };
+    text.len() <= 253 && text.split('.').all(is_part)
 }
 
 /// Words and operators, without the blanks between them.
@@ -281,15 +313,25 @@ impl<'a> Tokens<'a> {
         Tokens { rest: self.rest }.next()
     }
 
+    /// Takes the next token when it is this one.
+    fn next_if(&mut self, token: &str) -> bool {
+        let is_next = self.peek() == Some(token);
+        if is_next {
+            self.next();
+        }
+        is_next
+    }
+
     fn next(&mut self) -> Option<&'a str> {
         let is_symbol = |it: char| matches!(it, '(' | ')' | ',' | '!' | '=' | '<' | '>');
-        let rest = self.rest.trim_start_matches(|it: char| it.is_ascii_whitespace());
+        let is_blank = |it: char| matches!(it, ' ' | '\t' | '\r' | '\n');
+        let rest = self.rest.trim_start_matches(is_blank);
         let operators = ["==", "!="].into_iter().find(|it| rest.starts_with(it));
         let length = match (operators, rest.chars().next()?) {
             (Some(operator), _) => operator.len(),
             (None, first) if is_symbol(first) => first.len_utf8(),
             _ => rest
-                .find(|it: char| is_symbol(it) || it.is_ascii_whitespace())
+                .find(|it: char| is_symbol(it) || is_blank(it))
                 .unwrap_or(rest.len()),
         };
         let (token, rest) = rest.split_at(length);

@@ -126,7 +126,9 @@ mod tests {
                 .clone()
                 .prop_map(|value| json!({"matchLabels": {"a": value}})),
             (operator, value).prop_map(|(operator, value)| {
-                json!({"matchExpressions": [{"key": "a", "operator": operator, "values": [value]}]})
+                let compares = matches!(operator, "In" | "NotIn");
+                let values = if compares { json!([value]) } else { json!([]) };
+                json!({"matchExpressions": [{"key": "a", "operator": operator, "values": values}]})
             }),
         ]
     }

@@ -16,7 +16,8 @@ use crate::kinds::rbac::Principal;
 /// How a policy tells platform from tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TenancyRules {
-    /// Names of platform namespaces; `*` stands for any text. Flux's own namespaces belong to the platform always.
+    /// Names of platform namespaces; `*` stands for any text. Flux's own namespaces belong to the platform,
+    /// unless a label says that they are a tenant's.
     platform: Vec<String>,
     /// Who runs the cluster.
     subjects: Vec<PlatformSubject>,
@@ -57,23 +58,32 @@ impl TenancyRules {
         self.is_shared
     }
 
-    /// Whom a namespace belongs to.
+    /// Whom a namespace belongs to. What the cluster's people say of it, by the policy or by a label, counts more than that
+    /// a controller of Flux runs there: tenants run what they like.
     ///
     /// # Errors
     /// Controllers or namespaces cannot all be seen: the namespace might be Flux's own, or carry a label.
     pub(super) fn owner(&self, inventory: &Inventory, namespace: &str) -> Result<Owner, Missing> {
-        if self.platform.iter().any(|pattern| matches(pattern, namespace)) || has_flux(inventory, namespace) {
+        if self.platform.iter().any(|pattern| matches(pattern, namespace)) {
             return Ok(Owner::Platform);
         }
-        controllers_are_complete(inventory)?;
         let row = namespace_row(inventory, &ObjectKey::new("", namespace))?;
         let label = |name: &str| row.and_then(|row| row.labels.get(name));
         let mut wanted = self.tenant_labels.iter();
-        if wanted.any(|(name, value)| label(name) != Some(value)) {
+        let is_selected = wanted.all(|(name, value)| label(name) == Some(value));
+        let tenant = label(&self.tenant_label);
+        let is_said = is_selected && (tenant.is_some() || !self.tenant_labels.is_empty());
+        if !is_said {
+            if has_flux(inventory, namespace) {
+                return Ok(Owner::Platform);
+            }
+            controllers_are_complete(inventory)?;
+        }
+        if !is_selected {
             return Ok(Owner::Nobody);
         }
-        let tenant = label(&self.tenant_label).map_or(namespace, String::as_str);
-        Ok(Owner::Tenant(tenant.to_owned()))
+        let named = tenant.filter(|name| !name.is_empty());
+        Ok(Owner::Tenant(named.map_or(namespace, String::as_str).to_owned()))
     }
 }
 

@@ -5,14 +5,24 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::meta::null_as_default;
+use crate::flux::selector::{is_label, is_value};
 
 /// `metav1.LabelSelector`: every label and every expression has to fit. Without any it fits everything.
+///
+/// One that Kubernetes refuses to evaluate cannot be read: whoever enforces it does something, and nobody knows what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(try_from = "Wire")]
 pub struct LabelSelector {
-    #[serde(deserialize_with = "null_as_default")]
     match_labels: BTreeMap<String, String>,
-    #[serde(deserialize_with = "null_as_default")]
+    match_expressions: Box<[Expression]>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    #[serde(default, deserialize_with = "null_as_default")]
+    match_labels: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "null_as_default")]
     match_expressions: Box<[Expression]>,
 }
 
@@ -30,6 +40,33 @@ enum Operator {
     NotIn,
     Exists,
     DoesNotExist,
+}
+
+impl TryFrom<Wire> for LabelSelector {
+    type Error = String;
+
+    fn try_from(wire: Wire) -> Result<Self, String> {
+        let of_labels = wire.match_labels.iter();
+        let of_labels = of_labels.map(|(key, value)| (key, std::slice::from_ref(value)));
+        let of_expressions = wire.match_expressions.iter();
+        let of_expressions = of_expressions.map(|expression| (&expression.key, &*expression.values));
+        for (key, values) in of_labels.chain(of_expressions) {
+            if !is_label(key) {
+                return Err(format!("{key:?} is no label"));
+            }
+            if let Some(value) = values.iter().find(|value| !is_value(value)) {
+                return Err(format!("{value:?} cannot be the value of a label"));
+            }
+        }
+        let mut expressions = wire.match_expressions.iter();
+        if let Some(Expression { key, operator, .. }) = expressions.find(|it| !it.is_complete()) {
+            return Err(format!("the number of values does not fit {operator:?} of {key}"));
+        }
+        Ok(Self {
+            match_labels: wire.match_labels,
+            match_expressions: wire.match_expressions,
+        })
+    }
 }
 
 impl LabelSelector {
@@ -50,6 +87,12 @@ impl LabelSelector {
 }
 
 impl Expression {
+    /// Whether it has values exactly where its operator compares with some.
+    fn is_complete(&self) -> bool {
+        let compares = matches!(self.operator, Operator::In | Operator::NotIn);
+        compares != self.values.is_empty()
+    }
+
     fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         let value = labels.get(&self.key);
         let is_listed = value.is_some_and(|value| self.values.contains(value));
@@ -103,7 +146,26 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_of_tomorrow_is_not_read_as_another() {
-        assert!(serde_json::from_str::<LabelSelector>(&expression("Like", "[]")).is_err());
+    fn what_kubernetes_refuses_cannot_be_read() {
+        for (operator, values) in [
+            ("Like", "[]"),
+            ("In", "[]"),
+            ("NotIn", "null"),
+            ("Exists", r#"["1"]"#),
+            ("In", r#"["a b"]"#),
+        ] {
+            let selector = expression(operator, values);
+            assert!(
+                serde_json::from_str::<LabelSelector>(&selector).is_err(),
+                "{selector}"
+            );
+        }
+        for labels in [r#"{"a/b/c": "1"}"#, r#"{"": "1"}"#, r#"{"a": "-"}"#] {
+            let selector = format!(r#"{{"matchLabels": {labels}}}"#);
+            assert!(
+                serde_json::from_str::<LabelSelector>(&selector).is_err(),
+                "{selector}"
+            );
+        }
     }
 }

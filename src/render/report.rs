@@ -15,6 +15,7 @@ use crate::api::{
 use crate::controls::{DOCUMENT_REVISION, VERSION};
 use crate::engine::posture::first_failing;
 use crate::engine::{ControlPosture, FindingPosture, PolicyPosture};
+use crate::flux::advisories::advisories;
 
 /// Condition: audited and published.
 pub const READY: &str = "Ready";
@@ -37,6 +38,9 @@ const INSTALLATION_BYTES: usize = 64 * 1024;
 const MAX_NAMESPACES: usize = 100;
 /// Reasons that the condition `Complete` names.
 const MAX_GAPS: usize = 3;
+/// For so many days the list of advisories tells what is known. Flux has a new minor after as many.
+const CURRENT_DAYS: i64 = 90;
+const PUBLISHED: &str = "the posture is audited and published";
 /// Longest message of a condition in bytes; the API server takes 32768.
 const MAX_MESSAGE: usize = 1024;
 
@@ -202,7 +206,7 @@ fn report_conditions(posture: &PolicyPosture, previous: Option<&ReportStatus>, n
     let compliance = compliance(posture);
     let (complete, reason, message) = completeness(posture);
     vec![
-        conditions.make(READY, "True", "Published", "the posture is audited and published"),
+        conditions.make(READY, "True", "Published", &published(now.0)),
         conditions.make(
             COMPLIANT,
             compliance.status,
@@ -211,6 +215,24 @@ fn report_conditions(posture: &PolicyPosture, previous: Option<&ReportStatus>, n
         ),
         conditions.make(COMPLETE, complete, reason, &message),
     ]
+}
+
+/// That it is published, and what a reader has to know about it. The days are not counted: the text changes once.
+fn published(now: Timestamp) -> String {
+    let list = advisories();
+    match list.age_in_days(now) {
+        Some(days) if days <= CURRENT_DAYS => PUBLISHED.to_owned(),
+        _ => format!(
+            "{PUBLISHED}; versions are judged by what was known on {}, more than {CURRENT_DAYS} days ago: upgrade flux-security-operator",
+            list.date
+        ),
+    }
+}
+
+/// What a reader has to know about a report before it is relied on.
+pub(super) fn reservation(report: &ReportStatus) -> Option<&str> {
+    let ready = find(&report.conditions, READY)?;
+    ready.message.strip_prefix(PUBLISHED)?.strip_prefix("; ")
 }
 
 /// Names what could not be judged: the distinct reasons of the first unknown controls.
@@ -494,7 +516,7 @@ pub fn policy_status(
             conditions.make(STALLED, "False", "PolicyValid", "the spec is valid"),
         ),
         None => (
-            conditions.make(READY, "True", "Published", "the posture is audited and published"),
+            conditions.make(READY, "True", "Published", PUBLISHED),
             conditions.make(STALLED, "False", "PolicyValid", "the spec is valid"),
         ),
     };
@@ -589,6 +611,7 @@ mod tests {
     use super::*;
     use crate::api::Severity;
     use crate::render::fixture::{at, control, failing, posture};
+    use crate::render::table::{Options, table};
 
     #[test]
     fn the_score_weighs_passing_and_failing_controls_only() {
@@ -624,6 +647,35 @@ mod tests {
         assert_eq!(namespaces, namespace_reports(&posture, &namespaces, at(5000)));
         let status = policy_status(&posture, None, at(100));
         assert_eq!(status, policy_status(&posture, Some(&status), at(5000)));
+    }
+
+    #[test]
+    fn old_data_is_told_once() {
+        let posture = failing(&["a"]);
+        let end: Timestamp = format!("{}T00:00:00Z", advisories().date).parse().unwrap();
+        let day = |day: i64| at(end.as_second() + day * 24 * 60 * 60);
+        let current = report(&posture, None, day(CURRENT_DAYS));
+        assert_eq!(reservation(&current), None);
+        let old = report(&posture, Some(&current), day(CURRENT_DAYS + 1));
+        let note = reservation(&old).unwrap();
+        assert!(
+            note.contains(&advisories().date) && note.contains("upgrade"),
+            "{note}"
+        );
+        let options = Options {
+            wide: false,
+            colour: false,
+            show_passing: false,
+        };
+        assert!(!table(&current, options).contains("Note: "));
+        assert!(table(&old, options).contains("Note: versions are judged by what was known on "));
+        let ready = |report: &ReportStatus| find(&report.conditions, READY).unwrap().clone();
+        assert_eq!(ready(&old).status, "True");
+        assert_eq!(
+            ready(&old).last_transition_time,
+            ready(&current).last_transition_time
+        );
+        assert_eq!(report(&posture, Some(&old), day(CURRENT_DAYS + 500)), old);
     }
 
     #[test]

@@ -153,6 +153,9 @@ fn summary(out: &mut String, report: &ReportStatus) {
             totals.findings
         ),
     );
+    if let Some(reservation) = super::report::reservation(report) {
+        line(out, &cut(&format!("Note: {reservation}."), WIDTH));
+    }
     if totals.fail > 0 {
         line(
             out,

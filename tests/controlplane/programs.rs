@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
+use serde_json::Value;
 
 /// Programs of one Go module in `tests/`.
 pub(crate) struct Programs {
@@ -92,10 +93,10 @@ pub(crate) const FLUX: [Programs; 4] = [
     },
 ];
 
-/// Go's flag parsers, as Flux's controllers use them.
+/// Go's flag parsers, as Flux's controllers use them, and Kubernetes' label selectors.
 pub(crate) const ORACLE: Programs = Programs {
     module: "oracle",
-    what: "the original flag parsers",
+    what: "the original parsers of flags and selectors",
     patience: "1 minute",
     packages: &["."],
     files: &[],
@@ -170,6 +171,18 @@ impl Programs {
         say(&format!("built {} in {:.0?}", self.what, started.elapsed()));
         Ok(())
     }
+}
+
+/// What the oracle says to requests, one a line; requests that ask for nothing have no answer.
+pub(crate) fn ask_oracle(requests: &str) -> anyhow::Result<Vec<Value>> {
+    let folder = tempfile::tempdir()?;
+    let input = folder.path().join("requests");
+    fs::write(&input, requests)?;
+    let answers = Command::new(ORACLE.folder()?.join("oracle"))
+        .stdin(File::open(&input)?)
+        .finish("the oracle fell silent")?;
+    let answers = answers.lines().map(serde_json::from_str);
+    Ok(answers.collect::<Result<_, _>>()?)
 }
 
 /// `etcd`, `kube-apiserver` and `kubectl`, from `KUBEBUILDER_ASSETS` when that is set.

@@ -110,6 +110,7 @@ fn isolated() -> Vec<Case> {
         ("FSP-NET-001", "what is open is open", [open(json!([{}])), vec![cilium()]].concat(), Fail),
         ("FSP-NET-001", "another CustomResourceDefinition", all(&[crd("certificates.cert-manager.io")]), Pass),
         ("FSP-NET-001", "a policy that cannot be read", all(&[unreadable("flux-system")]), Unknown),
+        ("FSP-NET-001", "a selector that Kubernetes refuses", all(&[flux_policy(json!({"matchExpressions": [{"key": "app", "operator": "In", "values": []}]}), json!([]))]), Unknown),
         ("FSP-NET-001", "one of another namespace that cannot be read", all(&[unreadable("other")]), Pass),
     ]
 }

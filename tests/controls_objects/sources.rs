@@ -12,6 +12,7 @@ pub(crate) fn cases() -> Vec<Case> {
 #[rustfmt::skip]
 fn sources() -> Vec<Case> {
     let git = |verify: Value, conditions: &[_]| with_status("GitRepository", json!({"url": "https://x.example/a", "verify": verify}), conditions);
+    let signed = |spec: Value| { let mut it = json!({"url": "https://x.example/a", "verify": {"mode": "HEAD", "secretRef": {"name": "keys"}}}); it.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone()); with_status("GitRepository", it, &[READY, VERIFIED]) };
     let mode = json!({"mode": "HEAD", "secretRef": {"name": "keys"}});
     let stale = ("SourceVerified", "True", "Succeeded", "", 1);
     let oci = |spec: Value| { let mut it = json!({"url": "oci://ghcr.io/a/b"}); it.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone()); with_status("OCIRepository", it, &[READY]) };
@@ -24,6 +25,9 @@ fn sources() -> Vec<Case> {
         ("FSX-SRC-001", "refused", vec![git(mode.clone(), &[REFUSED])], Fail),
         ("FSX-SRC-001", "ready without verification", vec![git(mode.clone(), &[READY])], Fail),
         ("FSX-SRC-001", "FSX-SRC-001 a stale condition proves nothing", vec![git(mode.clone(), &[stale])], Unknown),
+        ("FSX-SRC-001", "FSX-SRC-001 submodules are not verified", vec![signed(json!({"recurseSubmodules": true}))], Fail),
+        ("FSX-SRC-001", "FSX-SRC-001 what is included is verified on its own", vec![signed(json!({"include": [{"repository": {"name": "other"}}]}))], Pass),
+        ("FSX-SRC-001", "FSX-SRC-001 a repository that is included is judged, too", vec![signed(json!({"include": [{"repository": {"name": "other"}}]})), { let mut it = git(json!(null), &[READY]); it["metadata"]["name"] = json!("other"); it }], Fail),
         ("FSX-SRC-001", "not fetched yet", vec![git(mode, &[])], Unknown),
         ("FSX-SRC-002", "a tag without verification", vec![oci(json!({"ref": {"tag": "1"}}))], Fail),
         ("FSX-SRC-002", "a digest", vec![oci(json!({"ref": {"digest": "sha256:1"}}))], NotApplicable),

@@ -1,8 +1,10 @@
-// The oracle answers what a Flux controller's flag parser makes of an argument list.
+// The oracle answers what a Flux controller's flag parser makes of an argument list, and what Kubernetes makes of a label
+// selector.
 //
 // It reads one JSON document per line from standard input. A line with "flags" declares a controller: its flags,
 // the gates it supports and those it merely tolerates. A line with "args" is an argument list of the controller
-// declared last; each is answered by one line: the status the process would exit with, or the resulting values.
+// declared last; each is answered by one line: the status the process would exit with, or the resulting values. A line
+// with "labels" is a question about a selector, and is answered by one line, too.
 package main
 
 import (
@@ -33,6 +35,7 @@ type request struct {
 	// Accounts are the flags that need the gate ObjectLevelWorkloadIdentity where the controller has it.
 	Accounts []string `json:"accounts"`
 	Args     []string `json:"args"`
+	question
 }
 
 type answer struct {
@@ -58,6 +61,10 @@ func main() {
 		fail(err)
 		if next.Flags != nil {
 			controller = next
+			continue
+		}
+		if next.Labels != nil {
+			fail(encoder.Encode(selectFrom(next.question)))
 			continue
 		}
 		fail(encoder.Encode(run(controller, next.Args)))

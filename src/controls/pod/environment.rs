@@ -15,7 +15,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Pods",
     severity: Severities::always(Severity::Medium),
     rationale: "KUBECONFIG makes the controller work on another cluster, SOURCE_CONTROLLER_LOCALHOST and its like take artifacts from another server, SSL_CERT_FILE decides whom it trusts, and a proxy without NO_PROXY reads the traffic within the cluster.",
-    audit: "The env of the controller's container, in its pods and its template. Fails for each of these variables that is set, and for HTTP_PROXY and HTTPS_PROXY without NO_PROXY. Unknown when envFrom may bring in more.",
+    audit: "The env of the controller's container, in its pods and its template. Fails for each of these variables that is set, unless an artifact server of its own pod is meant, and for HTTP_PROXY and HTTPS_PROXY without NO_PROXY. Unknown when envFrom may bring in more.",
     remediation: "Remove the variable. Behind a proxy, set NO_PROXY to the addresses of the cluster; accept certificates of your own by an exception in the policy.",
     reference: "https://fluxcd.io/flux/installation/configuration/proxy-setting/",
     reads: &[],
@@ -41,10 +41,13 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
 
 fn misleading(launch: &Launch) -> Vec<Objection> {
     let container = &launch.definition;
-    let has_exceptions = is_set(container, "NO_PROXY") || is_set(container, "no_proxy");
+    let exceptions = ["NO_PROXY", "no_proxy"].map(|name| value(container, name));
+    let has_exceptions = exceptions.iter().any(Option::is_some);
     let names = container.env.iter().map(|variable| variable.name.as_str());
-    let misleads =
-        |name: &&str| is_set(container, name) && (leads(name) || PROXIES.contains(name) && !has_exceptions);
+    let misleads = |name: &&str| {
+        value(container, name)
+            .is_some_and(|value| leads(name, value) || PROXIES.contains(name) && !has_exceptions)
+    };
     let objection = |name: &str| Objection {
         container: launch.container.clone(),
         field: "env".to_owned(),
@@ -59,13 +62,25 @@ fn misleading(launch: &Launch) -> Vec<Objection> {
 }
 
 /// Whether a variable alone leads elsewhere.
-fn leads(name: &str) -> bool {
+fn leads(name: &str, value: &EnvSource) -> bool {
     let is_source = name.starts_with("SOURCE_") && name.ends_with("_LOCALHOST");
-    name == "KUBECONFIG" || is_source || name.starts_with("SSL_CERT_")
+    name == "KUBECONFIG" || is_source && !is_own_pod(value) || name.starts_with("SSL_CERT_")
 }
 
-/// Whether a variable has a value; of two entries the last one counts.
-fn is_set(container: &Container, name: &str) -> bool {
+/// Controllers that share a pod find each other there.
+fn is_own_pod(value: &EnvSource) -> bool {
+    let EnvSource::Literal(address) = value else {
+        return false;
+    };
+    let host = address
+        .rsplit_once(':')
+        .map_or(address.as_str(), |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// What a variable is set to, if to anything; of two entries the last one counts.
+fn value<'a>(container: &'a Container, name: &str) -> Option<&'a EnvSource> {
     let last = container.env.iter().rev().find(|variable| variable.name == name);
-    last.is_some_and(|variable| variable.source != EnvSource::Literal(String::new()))
+    last.map(|variable| &variable.source)
+        .filter(|source| **source != EnvSource::Literal(String::new()))
 }

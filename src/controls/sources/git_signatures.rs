@@ -1,6 +1,6 @@
 //! FSX-SRC-001: Commits and tags of Git sources are verified.
 
-use super::super::control::{Control, Outcome, Severities};
+use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
 use super::verification;
 use crate::api::Severity;
@@ -13,7 +13,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::Medium),
     rationale: "Without verification whoever can push to the repository, or stands in for its host, decides what runs in the cluster.",
-    audit: "spec.verify of each GitRepository and its condition SourceVerified of the current generation. Fails when verify is absent, when the signature is refused, or when the source is Ready without having been verified. Before source-controller 1.10 the condition stays True when the keys are changed. Included repositories and submodules are not covered by Flux's verification.",
+    audit: "spec.verify of each GitRepository and its condition SourceVerified of the current generation. Fails when verify is absent, when the signature is refused, or when the source is Ready without having been verified; with less weight when recurseSubmodules fetches what nobody verifies. Before source-controller 1.10 the condition stays True when the keys are changed. An included repository is a GitRepository of its own, and judged as such.",
     remediation: "Set spec.verify with the mode TagAndHEAD or HEAD and a Secret with the public keys of those who may sign.",
     reference: "https://fluxcd.io/flux/components/source/gitrepositories/#verification",
     reads: &[],
@@ -29,5 +29,17 @@ fn judge(subject: &ObjectSubject<'_, GitRepository>) -> Result<Outcome, Missing>
             "spec.verify with public keys",
         ));
     }
-    verification::judge(&subject.row.status)
+    let judged = verification::judge(&subject.row.status)?;
+    if judged != Outcome::Pass || !subject.row.spec.recurse_submodules {
+        return Ok(judged);
+    }
+    let observed = "its submodules are fetched, and nobody verifies them";
+    Ok(Outcome::fail(Defect {
+        field: "spec.recurseSubmodules".to_owned(),
+        observed: observed.to_owned(),
+        expected: "no submodules, or sources of their own for them".to_owned(),
+        message: observed.to_owned(),
+        severity: Some(Severity::Low),
+        ..Defect::default()
+    }))
 }

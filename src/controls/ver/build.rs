@@ -12,10 +12,19 @@ use crate::inventory::Missing;
 /// Where the Flux project publishes its images. A path without a registry is one of Docker Hub.
 const UPSTREAM: [&str; 3] = ["ghcr.io/fluxcd", "docker.io/fluxcd", "fluxcd"];
 /// Vendors that rebuild Flux, some with fixes under an unchanged tag.
-const VENDORS: [&str; 3] = [
+const VENDORS: [&str; 4] = [
     "ghcr.io/controlplaneio-fluxcd",
+    "709825985650.dkr.ecr.us-east-1.amazonaws.com/controlplane/fluxcd",
     "mcr.microsoft.com/oss/fluxcd",
     "mcr.microsoft.com/oss/v2/fluxcd",
+];
+
+/// Their folders, which a mirror keeps.
+const VENDOR_FOLDERS: [&str; 4] = [
+    "controlplaneio-fluxcd",
+    "controlplane/fluxcd",
+    "oss/fluxcd",
+    "oss/v2/fluxcd",
 ];
 
 /// Whose build it is.
@@ -48,7 +57,7 @@ impl Builder {
 /// The image's tag tells no version, or a vendor's build has fixes that its tag does not tell of.
 pub(super) fn upstream_version<'a>(subject: &Subject<'a>) -> Result<&'a Version, Missing> {
     let image = &subject.instance.image;
-    if Builder::of(image) == Builder::Vendor {
+    if is_rebuilt(image) {
         let message = format!("{}: {image} is a vendor's build, ask the vendor", subject.key);
         return Err(Missing::new("VendorBuild", message));
     }
@@ -56,6 +65,14 @@ pub(super) fn upstream_version<'a>(subject: &Subject<'a>) -> Result<&'a Version,
         let message = format!("{}: the image {image} does not tell its version", subject.key);
         Missing::new("VersionUnknown", message)
     })
+}
+
+/// Whether somebody else than the Flux project built an image, as far as its name tells.
+fn is_rebuilt(image: &str) -> bool {
+    let image = ImageRef::parse(image);
+    let path = format!("/{}", image.registry_and_path);
+    let is_within = |folder: &&str| path.contains(&format!("/{folder}/"));
+    image.is_rebuilt() || VENDOR_FOLDERS.iter().any(is_within)
 }
 
 /// What is wrong with the image of a controller.

@@ -25,6 +25,9 @@ pub struct GitSpec {
     pub reference: Option<GitReference>,
     /// Verification of signatures; `None`: nobody checks.
     pub verify: Option<GitVerification>,
+    /// What its submodules name is fetched as well.
+    #[serde(deserialize_with = "null_as_default")]
+    pub recurse_submodules: bool,
     /// No new revisions are fetched.
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
