@@ -446,14 +446,12 @@ fn a_dump_is_judged_like_its_cluster() {
             .iter()
             .find(|it| it["resource"]["kind"] == "GitRepository")
             .unwrap();
-        let line = usize::try_from(url["location"]["line"].as_u64().unwrap()).unwrap();
+        let number = usize::try_from(url["location"]["line"].as_u64().unwrap()).unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
-        let there = text.lines().nth(line - 1).unwrap();
+        let told = text.lines().nth(number - 1).unwrap();
         assert!(
-            there.contains("http://git.example.com/fleet")
-                || there.contains("verify")
-                || there.contains("spec"),
-            "{there}: {url}"
+            told.contains("http://git.example.com/fleet") || told.contains("verify") || told.contains("spec"),
+            "{told}: {url}"
         );
     }
 }

@@ -183,28 +183,33 @@ fn verdict(control: &ControlPosture) -> String {
 type Rendering = (&'static str, fn() -> Shape, &'static [&'static str]);
 
 /// The renderings were made offline and without what `flux install` adds to upstream's manifests: images have no digest, and
-/// nothing turns the gate for ExternalArtifacts on.
+/// nothing turns the gate for ExternalArtifacts on. Nor do they have the labels of whoever applied them, and the FluxInstance
+/// that they were made from stands among the objects, where nobody has reconciled it.
 const RENDERINGS: [Rendering; 7] = [
     (
         "install-v2.9.4.yaml",
         || shapes::bootstrap("2.9.4"),
-        &["FSX-SRC-011"],
+        &["FSX-SRC-011", "FSX-CFG-005"],
     ),
-    ("install-v2.4.0.yaml", || shapes::bootstrap("2.4.0"), &[]),
+    (
+        "install-v2.4.0.yaml",
+        || shapes::bootstrap("2.4.0"),
+        &["FSX-CFG-005"],
+    ),
     (
         "install-v2.9.4-multitenant.yaml",
         shapes::locked_down,
-        &["FSX-SRC-011"],
+        &["FSX-SRC-011", "FSX-CFG-005"],
     ),
     (
         "fluxinstance-default-v2.9.4.yaml",
         shapes::flux_instance,
-        &["FSX-IMG-002"],
+        &["FSX-IMG-002", "FSX-OPR-004"],
     ),
     (
         "fluxinstance-multitenant-sharded-v2.9.4.yaml",
         shapes::flux_instance_sharded,
-        &["FSX-IMG-002"],
+        &["FSX-IMG-002", "FSX-OPR-004"],
     ),
     ("chart-default-v2.8.5.yaml", shapes::chart, &[]),
     ("chart-multitenancy-v2.8.5.yaml", shapes::chart_multitenant, &[]),

@@ -312,6 +312,9 @@ fn what_no_manifest_says_is_not_in_the_input() {
     assert!(none.message.contains("is in the input"), "{}", none.message);
 }
 
+/// Controls that fail for the lack of an object, which manifests cannot show.
+const LACKS: [&str; 1] = ["FSP-DED-003"];
+
 /// Everything that a plain install says, judged as in a cluster that has nothing else.
 #[test]
 fn manifests_and_cluster_agree() {
@@ -339,7 +342,11 @@ fn manifests_and_cluster_agree() {
             let id = live.control.id;
             if (offline.result, offline.reason.as_str()) == (UNKNOWN, "NotInInput") {
                 // Not a kind of which the manifests have any, or something that only runs.
-                assert_ne!(live.result, FAIL, "{id}: {}", offline.message);
+                assert!(
+                    live.result != FAIL || LACKS.contains(&id),
+                    "{id}: {}",
+                    offline.message
+                );
                 continue;
             }
             judged += 1;
@@ -357,7 +364,8 @@ fn manifests_and_cluster_agree() {
         assert_eq!(live.installations, audited.posture.installations);
         let without_place = |posture: &PolicyPosture| -> Vec<Finding> {
             let findings = posture.findings.iter().map(|it| it.finding.clone());
-            let bare = findings.map(|mut finding| {
+            let shown = findings.filter(|finding| !LACKS.contains(&finding.control.as_str()));
+            let bare = shown.map(|mut finding| {
                 finding.location.file.clear();
                 finding.location.line = None;
                 finding

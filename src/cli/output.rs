@@ -11,7 +11,7 @@ use crate::render::{html, junit, markdown, openreports, record, sarif, table};
 #[derive(Debug, Args)]
 pub(super) struct Output {
     /// How the result is printed.
-    #[arg(short, long = "output", value_enum, default_value = "table")]
+    #[arg(short = 'o', long = "output", value_enum, default_value = "table")]
     format: Format,
     /// List passing and not applicable controls too, in tables.
     #[arg(long)]

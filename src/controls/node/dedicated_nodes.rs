@@ -33,7 +33,7 @@ type Tenant<'a> = (&'a str, &'a [Toleration]);
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let nodes = subject.view.table::<Node>()?;
     if nodes.len() < 2 {
-        return Ok(Outcome::not_applicable("the cluster has one node"));
+        return Ok(Outcome::not_applicable("there is no second node"));
     }
     let tenants = subject.view.tolerations_of_tenants()?;
     let launches = &subject.instance.launches;
