@@ -418,7 +418,9 @@ subjects: [{kind: ServiceAccount, name: applier, namespace: team}]
 /// What kubectl prints of a cluster is judged as the cluster is. What it did not print is unknown, and nothing else.
 #[test]
 fn a_dump_is_judged_like_its_cluster() {
-    const KINDS: &str = "namespaces,deployments,statefulsets,daemonsets,pods,leases,serviceaccounts,roles,clusterroles,rolebindings,clusterrolebindings,networkpolicies,customresourcedefinitions,gitrepositories,ocirepositories,helmrepositories,helmcharts,buckets,kustomizations,helmreleases,imagerepositories,imagepolicies,imageupdateautomations,alerts,providers,receivers";
+    /// They fail for the lack of an object, which no dump shows.
+    const LACKS: [&str; 2] = ["FSP-DED-003", "FSP-NODE-002"];
+    const KINDS: &str = "nodes,runtimeclasses,services,ingresses,namespaces,deployments,statefulsets,daemonsets,pods,leases,serviceaccounts,roles,clusterroles,rolebindings,clusterrolebindings,networkpolicies,customresourcedefinitions,gitrepositories,ocirepositories,helmrepositories,helmcharts,buckets,kustomizations,helmreleases,imagerepositories,imagepolicies,imageupdateautomations,alerts,providers,receivers";
     let control_plane = installed();
     control_plane.apply(TENANT).unwrap();
     let live = audited(&control_plane, &[]);
@@ -434,7 +436,8 @@ fn a_dump_is_judged_like_its_cluster() {
         for (live, dumped) in rows.iter().zip(dumped["status"]["controls"].as_array().unwrap()) {
             if dumped["reason"] == "NotInInput" {
                 unknown += 1;
-                assert_ne!(live["result"], "Fail", "{dumped}");
+                let id = live["id"].as_str().unwrap();
+                assert!(live["result"] != "Fail" || LACKS.contains(&id), "{dumped}");
                 continue;
             }
             assert_eq!(live["result"], dumped["result"], "{live} {dumped}");

@@ -102,7 +102,11 @@ fn live(control_plane: &ControlPlane) {
     .unwrap();
     assert!(operator.process.stop().unwrap().success());
     let mut operator = Operator::start(control_plane).unwrap();
-    // Without Flux there is nothing left to report of its namespace.
+    // Without Flux there is nothing left to report of its namespace, if only its pods cannot be privileged.
+    let enforce = "pod-security.kubernetes.io/enforce=restricted";
+    control_plane
+        .kubectl(&["label", "--overwrite", "namespace", "flux-system", enforce])
+        .unwrap();
     control_plane
         .kubectl(&["delete", "deployments", "-n", "flux-system", "--all"])
         .unwrap();

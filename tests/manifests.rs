@@ -313,7 +313,7 @@ fn what_no_manifest_says_is_not_in_the_input() {
 }
 
 /// Controls that fail for the lack of an object, which manifests cannot show.
-const LACKS: [&str; 1] = ["FSP-DED-003"];
+const LACKS: [&str; 2] = ["FSP-DED-003", "FSP-NODE-002"];
 
 /// Everything that a plain install says, judged as in a cluster that has nothing else.
 #[test]

@@ -58,11 +58,19 @@ impl KindWatch {
     pub(super) async fn run(self) {
         let mut trouble = Trouble::none(Instant::now());
         let mut next_look = ABSENT_POLL;
+        let mut is_absent = false;
         loop {
             let mut changes = self.crd_changes.subscribe();
             let ended = match resolve(&self.client, &self.entry().descriptor).await {
-                Ok(Served::As(resource)) => self.watch(&resource, &mut trouble).await,
-                Ok(Served::Absent) => Ended::Absent,
+                Ok(Served::As(resource)) => {
+                    // What was known to be complete is no more.
+                    trouble.synced &= !std::mem::take(&mut is_absent);
+                    self.watch(&resource, &mut trouble).await
+                }
+                Ok(Served::Absent) => {
+                    trouble.over();
+                    Ended::Absent
+                }
                 Ok(Served::OnlyAs(versions)) => Ended::Blind(Coverage::NotServed { versions }),
                 Err(error) => {
                     let ended = self.judge(&error, code_of(&error), &mut trouble).await;
@@ -76,7 +84,9 @@ impl KindWatch {
                 Ended::Absent => Coverage::Absent,
                 Ended::Blind(coverage) => coverage,
             };
-            trouble.synced = false;
+            // That there are no such objects is trusted as long as a list of them.
+            is_absent = coverage == Coverage::Absent;
+            trouble.synced = is_absent;
             let is_answered = matches!(coverage, Coverage::Absent | Coverage::NotServed { .. });
             if !self.tell(Delta::Coverage(self.kind, coverage)).await {
                 return;

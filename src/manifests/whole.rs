@@ -4,15 +4,22 @@ use super::read::Keys;
 use crate::kinds::Descriptor;
 
 /// Kinds whose objects are in no namespace.
-const CLUSTER_SCOPED: [&str; 4] = [
+const CLUSTER_SCOPED: [&str; 11] = [
     "Namespace",
     "CustomResourceDefinition",
     "ClusterRole",
     "ClusterRoleBinding",
+    "Node",
+    "RuntimeClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "FluxSecurityPolicy",
+    "FluxSecurityReport",
 ];
 
 /// What the schema of a kind asks for in `spec`: one field of each group.
-const REQUIRED: [(&str, &[&[&str]]); 17] = [
+const REQUIRED: [(&str, &[&[&str]]); 21] = [
     ("Deployment", &[&["selector"], &["template"]]),
     ("StatefulSet", &[&["selector"], &["template"]]),
     ("DaemonSet", &[&["selector"], &["template"]]),
@@ -30,6 +37,10 @@ const REQUIRED: [(&str, &[&[&str]]); 17] = [
     ("Alert", &[&["eventSources"], &["providerRef"]]),
     ("Provider", &[&["type"]]),
     ("Receiver", &[&["type"], &["resources"]]),
+    ("ArtifactGenerator", &[&["sources"], &["artifacts"]]),
+    ("FluxInstance", &[&["distribution"]]),
+    ("SealedSecret", &[&["encryptedData"]]),
+    ("Gateway", &[&["gatewayClassName"], &["listeners"]]),
 ];
 
 /// What an object may lack.

@@ -174,7 +174,8 @@ fn files() -> Vec<(String, PathBuf)> {
             files.push((binary, path));
         } else if path.join("main.rs").exists() {
             let inside = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-            files.extend(inside.map(|path| (binary.clone(), path)));
+            let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+            files.extend(inside.filter(is_source).map(|path| (binary.clone(), path)));
         }
     }
     files
