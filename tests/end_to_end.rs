@@ -426,7 +426,14 @@ fn a_dump_is_judged_like_its_cluster() {
     let live = audited(&control_plane, &[]);
     for format in ["yaml", "json"] {
         let dump = control_plane
-            .kubectl(&["get", KINDS, "--all-namespaces", "-o", format])
+            .kubectl(&[
+                "get",
+                KINDS,
+                "--all-namespaces",
+                "--show-managed-fields",
+                "-o",
+                format,
+            ])
             .unwrap();
         let file = control_plane.sandbox().folder().join(format!("dump.{format}"));
         std::fs::write(&file, dump).unwrap();
