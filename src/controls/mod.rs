@@ -154,6 +154,7 @@ pub static CATALOGUE: &[&Control] = &[
     &sources::git_signatures::CONTROL,
     &sources::oci_signatures::CONTROL,
     &sources::keyless_identities::CONTROL,
+    &sources::trust_policy::CONTROL,
     &sources::encrypted_transport::CONTROL,
     &sources::oci_certificates::CONTROL,
     &sources::pinned_revisions::CONTROL,

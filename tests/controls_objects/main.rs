@@ -212,7 +212,7 @@ fn what_does_not_exist_is_not_applicable() {
 }
 
 /// Controls of which nothing in a cluster proves that they are met, or that they are not.
-const NOT_FROM_HERE: [&str; 14] = [
+const NOT_FROM_HERE: [&str; 15] = [
     "FSP-DED-004",
     "FSP-NET-005",
     "FSP-NODE-001",
@@ -227,6 +227,7 @@ const NOT_FROM_HERE: [&str; 14] = [
     "FSX-KC-002",
     "FSX-MTLS-001",
     "FSX-MTLS-002",
+    "FSX-SRC-004",
 ];
 
 /// A control that reads what it did not declare would not be evaluated again when that changes.

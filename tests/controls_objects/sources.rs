@@ -17,6 +17,7 @@ fn sources() -> Vec<Case> {
     let stale = ("SourceVerified", "True", "Succeeded", "", 1);
     let oci = |spec: Value| { let mut it = json!({"url": "oci://ghcr.io/a/b"}); it.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone()); with_status("OCIRepository", it, &[READY]) };
     let chart = |source: &str, verify: Value| { let mut it = with_status("HelmChart", json!({"chart": "c", "sourceRef": {"kind": source, "name": "charts"}, "verify": verify}), &[READY]); it["metadata"]["name"] = json!("tenant-app"); it };
+    let notation = |conditions: &[_]| with_status("OCIRepository", json!({"url": "oci://ghcr.io/a/b", "verify": {"provider": "notation", "secretRef": {"name": "trust"}}}), conditions);
     let repository = |kind: &str| { let mut it = object("HelmRepository", json!({"url": "https://x.example", "type": kind})); it["metadata"]["name"] = json!("charts"); it };
     let elsewhere = in_namespace(repository("oci"), "other");
     vec![
@@ -37,6 +38,12 @@ fn sources() -> Vec<Case> {
         ("FSX-SRC-002", "FSX-SRC-002 a chart of an HTTP repository cannot be verified", vec![chart("HelmRepository", json!(null)), repository("default")], Fail),
         ("FSX-SRC-002", "the repository is of another namespace", vec![chart("HelmRepository", json!(null)), elsewhere], Unknown),
         ("FSX-SRC-002", "a chart in Git", vec![chart("GitRepository", json!(null))], NotApplicable),
+        ("FSX-SRC-004", "FSX-SRC-004 the level skip leaves it Ready and unverified", vec![notation(&[READY])], Fail),
+        ("FSX-SRC-004", "FSX-SRC-004 audit and permissive look like strict", vec![notation(&[READY, VERIFIED])], Unknown),
+        ("FSX-SRC-004", "refused", vec![notation(&[REFUSED])], Unknown),
+        ("FSX-SRC-004", "not fetched yet", vec![notation(&[])], Unknown),
+        ("FSX-SRC-004", "cosign", vec![with_status("OCIRepository", json!({"url": "oci://ghcr.io/a/b", "verify": {"provider": "cosign"}}), &[READY])], NotApplicable),
+        ("FSX-SRC-004", "a chart", vec![chart("HelmRepository", json!({"provider": "notation", "secretRef": {"name": "trust"}}))], Fail),
         ("FSX-SRC-009", "set", vec![object("HelmRepository", json!({"passCredentials": true}))], Fail),
         ("FSX-SRC-009", "not set", vec![object("HelmRepository", json!({"passCredentials": null}))], Pass),
         ("FSX-SRC-006", "insecure", vec![object("OCIRepository", json!({"insecure": true}))], Fail),

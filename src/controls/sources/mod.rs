@@ -12,4 +12,5 @@ pub(super) mod pinned_revisions;
 mod place;
 pub(super) mod ssh;
 pub(super) mod static_credentials;
+pub(super) mod trust_policy;
 mod verification;
