@@ -32,7 +32,10 @@ fn judge(verify: Option<&OciVerification>, status: &Fetched) -> Result<Outcome, 
     if verify.is_none_or(|verify| verify.provider.as_str() != "notation") {
         return Ok(Outcome::not_applicable("no signature of notation is asked for"));
     }
-    if matches!((&status.ready, &status.verified), (Standing::True, Standing::Absent)) {
+    if matches!(
+        (&status.ready, &status.verified),
+        (Standing::True, Standing::Absent)
+    ) {
         let observed = "Ready, and nothing was verified: the level of the trust policy is skip";
         return Ok(Outcome::fail(Defect {
             field: "status.conditions[SourceVerified]".to_owned(),
