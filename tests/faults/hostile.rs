@@ -27,6 +27,7 @@ apiVersion: v1
 kind: Namespace
 metadata:
   name: tenant
+  labels: {pod-security.kubernetes.io/enforce: baseline}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
