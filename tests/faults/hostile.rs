@@ -621,6 +621,7 @@ fn reports_of_five_thousand_findings_are_cut_and_exact() {
     let scene = with_tenant();
     let control_plane = &scene.control_plane;
     control_plane.apply(AS_MANY_AS_FIT).unwrap();
+    scene.wait_until_quiet();
     let before = report(control_plane).unwrap()["status"]["summary"]["findings"]
         .as_u64()
         .unwrap();
