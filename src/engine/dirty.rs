@@ -178,3 +178,16 @@ fn whose(principal: &Principal) -> Touched<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Far;
+    use crate::controls::CATALOGUE;
+
+    #[test]
+    fn every_read_has_a_bit_of_its_own() {
+        for control in CATALOGUE {
+            assert!(control.reads.len() <= Far::BITS as usize, "{}", control.id);
+        }
+    }
+}

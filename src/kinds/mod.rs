@@ -21,6 +21,7 @@ pub mod node;
 pub mod own;
 pub mod pod;
 mod pod_security;
+mod pod_template;
 pub mod port;
 pub mod rbac;
 pub mod runtime_class;

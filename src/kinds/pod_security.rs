@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::pod_template::{PodWire, WorkloadWire};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -48,32 +49,14 @@ const LONGEST: usize = 128;
 
 /// The surroundings of a pod's containers.
 pub(super) fn of_pod(object: &str) -> Result<Surroundings, serde_json::Error> {
-    let pod: PodWire = serde_json::from_str(object)?;
+    let pod: PodWire<SpecWire> = serde_json::from_str(object)?;
     Ok(pod.spec.surroundings())
 }
 
 /// The surroundings in a workload's template.
 pub(super) fn of_template(object: &str) -> Result<Surroundings, serde_json::Error> {
-    let workload: WorkloadWire = serde_json::from_str(object)?;
+    let workload: WorkloadWire<SpecWire> = serde_json::from_str(object)?;
     Ok(workload.spec.template.spec.surroundings())
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WorkloadWire {
-    spec: TemplateWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TemplateWire {
-    template: PodWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodWire {
-    spec: SpecWire,
 }
 
 #[derive(Default, Deserialize)]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::pod_template::{PodWire, WorkloadWire};
 use serde::Deserialize;
 
 use super::meta::null_as_default;
@@ -238,32 +239,14 @@ pub(super) fn tolerations(wire: Vec<TolerationWire>) -> Box<[Toleration]> {
 
 /// Where a pod may run.
 pub(super) fn of_pod(object: &str) -> Result<Scheduling, serde_json::Error> {
-    let pod: PodWire = serde_json::from_str(object)?;
+    let pod: PodWire<SchedulingWire> = serde_json::from_str(object)?;
     Ok(pod.spec.scheduling())
 }
 
 /// Where the pods of a workload may run.
 pub(super) fn of_template(object: &str) -> Result<Scheduling, serde_json::Error> {
-    let workload: WorkloadWire = serde_json::from_str(object)?;
+    let workload: WorkloadWire<SchedulingWire> = serde_json::from_str(object)?;
     Ok(workload.spec.template.spec.scheduling())
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WorkloadWire {
-    spec: TemplateWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TemplateWire {
-    template: PodWire,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodWire {
-    spec: SchedulingWire,
 }
 
 /// The part of a PodSpec that the scheduler obeys. It is read of Flux's pods only.
