@@ -1,9 +1,29 @@
 //! Which version of a kind the cluster serves: discovered, never assumed.
+//!
+//! One request tells of all kinds. Those that ask at about the same time, as all do at the start, share its answer.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, TryFutureExt};
+use http::{Request, header};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, discovery};
+use serde::Deserialize;
+use tokio::time::Instant;
 
-use crate::kinds::Descriptor;
+use crate::kinds::{Descriptor, KindId};
+
+/// The discovery of all groups in one document, stable since Kubernetes 1.30 (KEP-3352).
+const AGGREGATED: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+/// How long an answer is shared. Shorter than the pause after which a new CustomResourceDefinition is looked for, so
+/// that no kind gets an answer from before its own cause to ask.
+const SHARED: Duration = Duration::from_millis(200);
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(10);
 
 /// What the cluster offers of a kind.
 #[derive(Debug)]
@@ -16,34 +36,251 @@ pub(super) enum Served {
     OnlyAs(String),
 }
 
-/// Finds the best version that is both known and served.
-pub(super) async fn resolve(client: &Client, descriptor: &Descriptor) -> Result<Served, kube::Error> {
-    if !descriptor.custom {
-        return Ok(Served::As(resource(descriptor, descriptor.versions[0])));
+/// Why it is not known what is served.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum DiscoveryError {
+    #[error("the API server did not tell within {REQUEST:?} what it serves")]
+    Late,
+    #[error(transparent)]
+    Request(Arc<kube::Error>),
+}
+
+impl DiscoveryError {
+    /// What the API server answered, when it answered.
+    pub(super) fn code(&self) -> Option<u16> {
+        match self {
+            Self::Request(error) => super::watch::code_of(error),
+            Self::Late => None,
+        }
     }
-    let group = match discovery::group(client, descriptor.group).await {
-        Ok(group) => group,
-        Err(kube::Error::Discovery(_)) => return Ok(Served::Absent),
-        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(Served::Absent),
-        Err(error) => return Err(error),
-    };
-    let serves = |version: &str| {
-        group
-            .versioned_resources(version)
-            .iter()
-            .any(|(resource, _)| resource.plural == descriptor.plural)
-    };
-    if let Some(version) = descriptor.versions.iter().find(|version| serves(version)) {
-        return Ok(Served::As(resource(descriptor, version)));
+}
+
+/// The versions of each kind that are served, the preferred one first; a kind that is not served is not there.
+type Versions = HashMap<KindId, Vec<String>>;
+type Answer = Result<Arc<Versions>, DiscoveryError>;
+
+/// Asks what is served, for all kinds.
+pub(super) struct Discovery {
+    client: Client,
+    newest: Mutex<Option<Asked>>,
+}
+
+/// A request that is under way, or was a moment ago.
+struct Asked {
+    at: Instant,
+    answer: Shared<BoxFuture<'static, Answer>>,
+}
+
+impl Asked {
+    fn is_shared(&self) -> bool {
+        self.answer.peek().is_none() || self.at.elapsed() < SHARED
     }
-    let others: Vec<&str> = group.versions().filter(|version| serves(version)).collect();
-    if others.is_empty() {
-        return Ok(Served::Absent);
+}
+
+impl Discovery {
+    pub(super) const fn new(client: Client) -> Self {
+        Self {
+            client,
+            newest: Mutex::new(None),
+        }
     }
-    Ok(Served::OnlyAs(others.join(", ")))
+
+    /// Finds the best version that is both known and served.
+    ///
+    /// # Errors
+    /// The API server does not tell what it serves.
+    pub(super) async fn resolve(&self, kind: KindId) -> Result<Served, DiscoveryError> {
+        let descriptor = &kind.entry().descriptor;
+        if !descriptor.custom {
+            return Ok(Served::As(resource(descriptor, descriptor.versions[0])));
+        }
+        let served = self.ask().await?;
+        Ok(best(descriptor, served.get(&kind).map_or(&[], Vec::as_slice)))
+    }
+
+    fn ask(&self) -> Shared<BoxFuture<'static, Answer>> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asked) = newest.as_ref().filter(|asked| asked.is_shared()) {
+            return asked.answer.clone();
+        }
+        let answer = discover(self.client.clone()).boxed().shared();
+        *newest = Some(Asked {
+            at: Instant::now(),
+            answer: answer.clone(),
+        });
+        answer
+    }
+}
+
+fn best(descriptor: &Descriptor, served: &[String]) -> Served {
+    let is_served = |version: &&&str| served.iter().any(|served| served == **version);
+    if let Some(version) = descriptor.versions.iter().find(is_served) {
+        return Served::As(resource(descriptor, version));
+    }
+    if served.is_empty() {
+        return Served::Absent;
+    }
+    Served::OnlyAs(served.join(", "))
 }
 
 fn resource(descriptor: &Descriptor, version: &str) -> ApiResource {
     let kind = GroupVersionKind::gvk(descriptor.group, version, descriptor.kind);
     ApiResource::from_gvk_with_plural(&kind, descriptor.plural)
+}
+
+async fn discover(client: Client) -> Answer {
+    let versions = versions(&client).map_err(|error| DiscoveryError::Request(Arc::new(error)));
+    let answer = tokio::time::timeout(REQUEST, versions).await;
+    answer.map_err(|_| DiscoveryError::Late)?.map(Arc::new)
+}
+
+async fn versions(client: &Client) -> Result<Versions, kube::Error> {
+    let request = Request::get("/apis").header(header::ACCEPT, AGGREGATED);
+    let request = request.body(Vec::new()).map_err(kube::Error::HttpError)?;
+    let groups = client.request::<Groups>(request).await?;
+    // An older server answers with a list of another kind. None is without any group: that would be no answer.
+    if groups.items.is_empty() {
+        return group_by_group(client).await;
+    }
+    let mut versions = Versions::new();
+    for kind in custom_kinds() {
+        let descriptor = &kind.entry().descriptor;
+        let group = groups
+            .items
+            .iter()
+            .find(|group| group.metadata.name == descriptor.group);
+        let served: Vec<String> = group.map_or_else(Vec::new, |group| group.serves(descriptor.plural));
+        versions.insert(kind, served);
+    }
+    Ok(versions)
+}
+
+/// As servers before Kubernetes 1.30 want to be asked.
+async fn group_by_group(client: &Client) -> Result<Versions, kube::Error> {
+    let mut groups: HashMap<&str, Option<discovery::ApiGroup>> = HashMap::new();
+    let mut versions = Versions::new();
+    for kind in custom_kinds() {
+        let descriptor = &kind.entry().descriptor;
+        if !groups.contains_key(descriptor.group) {
+            groups.insert(descriptor.group, group(client, descriptor.group).await?);
+        }
+        let Some(Some(group)) = groups.get(descriptor.group) else {
+            continue;
+        };
+        let serves = |version: &&str| {
+            let resources = group.versioned_resources(version);
+            resources
+                .iter()
+                .any(|(resource, _)| resource.plural == descriptor.plural)
+        };
+        versions.insert(kind, group.versions().filter(serves).map(str::to_owned).collect());
+    }
+    Ok(versions)
+}
+
+async fn group(client: &Client, name: &str) -> Result<Option<discovery::ApiGroup>, kube::Error> {
+    match discovery::group(client, name).await {
+        Ok(group) => Ok(Some(group)),
+        Err(kube::Error::Discovery(_)) => Ok(None),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn custom_kinds() -> impl Iterator<Item = KindId> {
+    KindId::all().filter(|kind| kind.entry().descriptor.custom)
+}
+
+/// `APIGroupDiscoveryList` of `apidiscovery.k8s.io/v2`, as far as it is read.
+#[derive(Deserialize)]
+struct Groups {
+    #[serde(default)]
+    items: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    metadata: GroupMeta,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Default, Deserialize)]
+struct GroupMeta {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+    #[serde(default)]
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    #[serde(rename = "resource")]
+    plural: String,
+}
+
+impl Group {
+    /// The versions of a resource.
+    fn serves(&self, plural: &str) -> Vec<String> {
+        let serves = |version: &&Version| version.resources.iter().any(|resource| resource.plural == plural);
+        let versions = self.versions.iter().filter(serves);
+        versions.map(|version| version.version.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_version_that_is_known_and_served() {
+        let kind = custom_kinds()
+            .find(|kind| kind.entry().descriptor.versions.len() > 1)
+            .unwrap();
+        let descriptor = &kind.entry().descriptor;
+        let all: Vec<String> = descriptor
+            .versions
+            .iter()
+            .rev()
+            .map(|&it| it.to_owned())
+            .collect();
+        let Served::As(resource) = best(descriptor, &all) else {
+            panic!("a known version is served")
+        };
+        assert_eq!(
+            resource.version, descriptor.versions[0],
+            "whatever the server prefers"
+        );
+        assert!(matches!(best(descriptor, &[]), Served::Absent));
+        let unknown = ["v9".to_owned(), "v10alpha1".to_owned()];
+        let Served::OnlyAs(versions) = best(descriptor, &unknown) else {
+            panic!("no known version is served")
+        };
+        assert_eq!(versions, "v9, v10alpha1");
+    }
+
+    #[test]
+    fn another_list_is_no_answer_that_nothing_is_served() {
+        let older = r#"{"kind":"APIGroupList","apiVersion":"v1","groups":[{"name":"apps","versions":[]}]}"#;
+        let groups: Groups = serde_json::from_str(older).unwrap();
+        assert!(groups.items.is_empty());
+    }
+
+    #[test]
+    fn a_resource_may_be_missing_in_some_versions_of_its_group() {
+        let list = r#"{"kind":"APIGroupDiscoveryList","items":[{"metadata":{"name":"g"},"versions":[
+            {"version":"v1","resources":[{"resource":"as","verbs":["get"]}],"freshness":"Current"},
+            {"version":"v1beta1","resources":[{"resource":"as"},{"resource":"bs"}]}]}]}"#;
+        let groups: Groups = serde_json::from_str(list).unwrap();
+        assert_eq!(groups.items[0].serves("as"), ["v1", "v1beta1"]);
+        assert_eq!(groups.items[0].serves("bs"), ["v1beta1"]);
+        assert!(groups.items[0].serves("cs").is_empty());
+    }
 }

@@ -57,12 +57,14 @@ pub fn observe(
     let (send, receive) = mpsc::channel(QUEUE);
     let (crd_changes, _) = signal::channel(0_u64);
     let crd_changes = Arc::new(crd_changes);
+    let discovery = Arc::new(discovery::Discovery::new(client.clone()));
     let lists = Arc::new(Semaphore::new(PARALLEL_LISTS));
     let mut tasks = JoinSet::new();
     for kind in KindId::all() {
         let watch = watch::KindWatch {
             kind,
             client: client.clone(),
+            discovery: discovery.clone(),
             send: send.clone(),
             crd_changes: crd_changes.clone(),
             lists: lists.clone(),

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
 use tokio::time::Instant;
 
 use super::contact::Contact;
-use super::discovery::{Served, resolve};
+use super::discovery::{Discovery, Served};
 use super::slim::Slim;
 use super::trouble::{Trouble, is_refusal};
 use super::{Observation, sentence};
@@ -33,6 +33,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(250);
 pub(super) struct KindWatch {
     pub(super) kind: KindId,
     pub(super) client: Client,
+    pub(super) discovery: Arc<Discovery>,
     pub(super) send: mpsc::Sender<Observation>,
     /// Grows with every change of a CustomResourceDefinition.
     pub(super) crd_changes: Arc<signal::Sender<u64>>,
@@ -61,7 +62,7 @@ impl KindWatch {
         let mut is_absent = false;
         loop {
             let mut changes = self.crd_changes.subscribe();
-            let ended = match resolve(&self.client, &self.entry().descriptor).await {
+            let ended = match self.discovery.resolve(self.kind).await {
                 Ok(Served::As(resource)) => {
                     // What was known to be complete is no more.
                     trouble.synced &= !std::mem::take(&mut is_absent);
@@ -73,7 +74,7 @@ impl KindWatch {
                 }
                 Ok(Served::OnlyAs(versions)) => Ended::Blind(Coverage::NotServed { versions }),
                 Err(error) => {
-                    let ended = self.judge(&error, code_of(&error), &mut trouble).await;
+                    let ended = self.judge(&error, error.code(), &mut trouble).await;
                     ended.unwrap_or(Ended::Again)
                 }
             };
@@ -299,7 +300,7 @@ fn status_code(error: &watcher::Error) -> Option<u16> {
     }
 }
 
-fn code_of(error: &kube::Error) -> Option<u16> {
+pub(super) fn code_of(error: &kube::Error) -> Option<u16> {
     match error {
         kube::Error::Api(status) => Some(status.code),
         _ => None,

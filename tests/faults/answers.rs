@@ -216,7 +216,7 @@ fn throttled_for_a_minute() {
     }
     let refused = proxy.since(start);
     let refused = refused.iter().filter(|entry| entry.code == 429);
-    // Every kind asks what is served, at its own pace; what else there is, one kind asks for.
+    // Kinds ask what is served at their own pace, sharing answers; what else there is, one kind asks for.
     let (discovery, own): (Vec<_>, Vec<_>) = refused.partition(|entry| entry.asked.resource.starts_with('/'));
     let mut last = BTreeMap::new();
     // Those of one transition are sent together.
