@@ -12,7 +12,7 @@ use super::res::served;
 use crate::flux::Component;
 use crate::flux::command_line::amend::Wanted;
 use crate::inventory::{
-    Instance, InstanceKey, Inventory, Missing, ObjectKey, SubjectKey, TenancyRules, View,
+    Instance, InstanceKey, Inventory, Missing, ObjectKey, Owner, SubjectKey, TenancyRules, View,
 };
 use crate::kinds::Kind;
 use crate::kinds::flux_objects::{
@@ -42,6 +42,8 @@ pub struct Impact {
     pub breaks: BTreeSet<Broken>,
     /// Objects that may stop working: what decides is not seen.
     pub may_break: BTreeSet<Broken>,
+    /// Rights that somebody gets by it.
+    pub opens: BTreeSet<String>,
     /// What else may break, and nobody can see here.
     pub unseen: BTreeSet<String>,
 }
@@ -194,39 +196,61 @@ impl Look<'_, '_> {
     /// Appliers without an account get the default one.
     fn appliers<K: Kind<Row: Applier + Labelled>>(&mut self) -> Result<(), Missing> {
         let account = self.change.account;
+        let mut namespaces = BTreeSet::new();
         self.each::<K>(|look, key, row| {
-            if !row.account().is_empty() {
-                return Ok(());
-            }
-            if row.is_remote() {
+            namespaces.insert(key.namespace.clone());
+            if row.account().is_empty() && row.is_remote() {
                 let why = format!(
                     "it names no account: {account} of namespace {} is impersonated in the remote cluster, \
                      whose rights are not seen",
                     key.namespace
                 );
                 look.may_break::<K>(key, why);
-                return Ok(());
-            }
-            let grants = look.view.access()?.of_account(&key.namespace, account);
-            match grants.filter_map(|grant| Power::of(&grant)).min() {
-                None => {
-                    let why = format!(
-                        "it names no account: as {account} of namespace {} it may do nothing",
-                        key.namespace
-                    );
-                    look.breaks::<K>(key, why);
-                }
-                Some(Power::Everything) => {}
-                Some(power) => {
-                    let why = format!(
-                        "it names no account: {account} of namespace {} {power}, which may not suffice",
-                        key.namespace
-                    );
-                    look.may_break::<K>(key, why);
-                }
+            } else if row.account().is_empty() {
+                look.default_account_of::<K>(key)?;
             }
             Ok(())
-        })
+        })?;
+        namespaces
+            .iter()
+            .try_for_each(|namespace| self.rights_in(namespace))
+    }
+
+    fn default_account_of<K: Kind>(&mut self, key: &ObjectKey) -> Result<(), Missing> {
+        let (account, namespace) = (self.change.account, &key.namespace);
+        let grants = self.view.access()?.of_account(namespace, account);
+        match grants.filter_map(|grant| Power::of(&grant)).min() {
+            None => {
+                let why =
+                    format!("it names no account: as {account} of namespace {namespace} it may do nothing");
+                self.breaks::<K>(key, why);
+            }
+            Some(Power::Everything) => {}
+            Some(power) => {
+                let why = format!(
+                    "it names no account: {account} of namespace {namespace} {power}, which may not suffice"
+                );
+                self.may_break::<K>(key, why);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the default account may do in a tenant's namespace, so may whoever names none (FSP-MT-009).
+    fn rights_in(&mut self, namespace: &str) -> Result<(), Missing> {
+        let account = self.change.account;
+        if !matches!(self.view.owner(namespace)?, Owner::Tenant(_)) {
+            return Ok(());
+        }
+        for grant in self.view.access()?.of_account(namespace, account) {
+            if let Some(power) = Power::of(&grant) {
+                let opens = format!(
+                    "whoever names no account in namespace {namespace} {power} there, as {account}, by {grant}"
+                );
+                self.impact.opens.insert(opens);
+            }
+        }
+        Ok(())
     }
 
     /// Objects that use an identity of a cloud and name no account get the default one's.

@@ -11,12 +11,12 @@ use crate::kinds::workload::{Deployment, KeeperKind};
 use super::kustomize::Patch;
 use super::yaml;
 
-/// The default account of another controller of the type, as far as one has it.
-pub(super) fn in_force<'a>(inventory: &'a Inventory, key: &InstanceKey) -> Option<&'a str> {
+/// The account that a flag names on another controller of the type, as far as one does.
+pub(super) fn in_force<'a>(inventory: &'a Inventory, key: &InstanceKey, flag: &str) -> Option<&'a str> {
     let others = inventory.instances().iter();
     let others = others.filter(|(other, _)| other.component == key.component && *other != key);
     let mut launches = others.flat_map(|(_, instance)| &instance.launches);
-    launches.find_map(|launch| match launch.evaluation.text("default-service-account") {
+    launches.find_map(|launch| match launch.evaluation.text(flag) {
         Setting::Known { value, .. } if !value.is_empty() && !value.starts_with('-') => Some(value),
         _ => None,
     })
@@ -40,14 +40,16 @@ pub(super) fn is_root(inventory: &Inventory, kustomization: &ObjectKey) -> bool 
     })
 }
 
-/// The root Kustomizations of a namespace that name no account, and change this cluster.
-pub(super) fn roots_without(inventory: &Inventory, namespace: &str) -> Vec<ObjectKey> {
+/// The root Kustomizations of a namespace that name no account, and change this cluster; `None`: no root is seen.
+pub(super) fn roots_without(inventory: &Inventory, namespace: &str) -> Option<Vec<ObjectKey>> {
     let all = inventory.table::<Kustomization>().in_namespace(namespace);
-    let without = all.filter(|(key, row)| {
+    let mut roots = all.filter(|(key, _)| is_root(inventory, key)).peekable();
+    roots.peek()?;
+    let without = roots.filter(|(_, row)| {
         let spec = &row.spec;
-        spec.service_account_name.is_empty() && spec.kube_config.is_none() && is_root(inventory, key)
+        spec.service_account_name.is_empty() && spec.kube_config.is_none()
     });
-    without.map(|(key, _)| key.clone()).collect()
+    Some(without.map(|(key, _)| key.clone()).collect())
 }
 
 /// The account that a Kustomization of Flux's own namespace is applied as when it names none: the controller's.

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::flux::command_line::WORKLOAD_IDENTITY_GATE;
-use crate::flux::command_line::amend::Wanted;
 use crate::flux::installer::Installer;
 use crate::inventory::{Inventory, ObjectKey};
 use crate::kinds::Kind;
@@ -63,11 +61,7 @@ pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Op
                 });
             }
             settings.extend(identity.settings);
-            let is_gate = |wanted| wanted == Wanted::GateOn(WORKLOAD_IDENTITY_GATE);
-            let others = identity.rest.into_iter();
-            rest = others
-                .filter_map(|target| target.without(plan.inventory, is_gate))
-                .collect();
+            rest = identity.rest;
         }
         Err(back) => rest = back,
     }
@@ -85,7 +79,7 @@ pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Op
         return None;
     }
     let mut impact = plan.impact(&settings);
-    kustomize::spare_roots(&mut impact, plan.inventory, namespace);
+    kustomize::settle_roots(&mut impact, plan.inventory, namespace, &settings);
     if !asked.policies.is_empty() {
         impact.unseen.insert(super::POLICIES_UNSEEN.to_owned());
     }

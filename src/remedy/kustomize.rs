@@ -157,7 +157,7 @@ pub(super) fn patches<'a>(
     controls.extend(accounts.flat_map(|step| &step.controls));
     if !controls.is_empty() {
         let own = account::of_controller(plan.inventory, namespace);
-        let roots = account::roots_without(plan.inventory, namespace);
+        let roots = account::roots_without(plan.inventory, namespace).unwrap_or_default();
         patches.extend(roots.iter().map(|root| account::patch(root, &own, &controls)));
     }
     (patches, settings)
@@ -197,13 +197,31 @@ pub(super) fn document(
     yaml.push_str("patches:\n");
     patches.iter().for_each(|patch| patch.write(&mut yaml, 2));
     let mut impact = plan.impact(&settings);
-    spare_roots(&mut impact, plan.inventory, namespace);
+    settle_roots(&mut impact, plan.inventory, namespace, &settings);
     Some(Document { impact, about, yaml })
 }
 
-/// What gets an account by the same change does not break.
-pub(super) fn spare_roots(impact: &mut Impact, inventory: &Inventory, namespace: &str) {
-    let roots = account::roots_without(inventory, namespace);
+/// What gets an account by the same change does not break; where that is, and whether it needs one, may not be seen.
+pub(super) fn settle_roots(
+    impact: &mut Impact,
+    inventory: &Inventory,
+    namespace: &str,
+    settings: &[Setting<'_>],
+) {
+    let Some(roots) = account::roots_without(inventory, namespace) else {
+        let gets_account = settings.iter().any(|setting| {
+            setting.key.component == Component::Kustomize
+                && setting.wanted == Wanted::Named("default-service-account")
+        });
+        if gets_account {
+            let unseen = format!(
+                "the Kustomization that Flux itself comes from: without spec.serviceAccountName, for instance {}, it loses its rights",
+                account::of_controller(inventory, namespace)
+            );
+            impact.unseen.insert(unseen);
+        }
+        return;
+    };
     let is_root = |it: &Broken| {
         it.kind == "Kustomization" && it.why.starts_with("it names no account") && roots.contains(&it.key)
     };

@@ -324,7 +324,7 @@ impl<'a> Plan<'a> {
             let (last, first): (Vec<_>, Vec<_>) =
                 settings.iter().partition(|(wanted, _)| **wanted == Wanted::Once);
             for (wanted, controls) in first.into_iter().chain(last) {
-                let account = self.account_for(key, instance);
+                let account = self.account_for(key, instance, *wanted);
                 match target.make(*wanted, &account, controls) {
                     Ok(true) => {}
                     Ok(false) => {
@@ -342,13 +342,14 @@ impl<'a> Plan<'a> {
     }
 
     /// What a default account is called: as on a controller that has one, or as its installer calls it.
-    fn account_for(&self, key: &InstanceKey, instance: &Instance) -> String {
+    fn account_for(&self, key: &InstanceKey, instance: &Instance, wanted: Wanted) -> String {
         match instance.installer {
             Installer::Aks => return extension::ACCOUNT.to_owned(),
             Installer::AllInOne => return key.name.to_string(),
             _ => {}
         }
-        let known = account::in_force(self.inventory, key);
+        let flag = wanted.flag().unwrap_or_default();
+        let known = account::in_force(self.inventory, key, flag);
         known.unwrap_or(self.account).to_owned()
     }
 
@@ -432,10 +433,13 @@ impl Remedy {
             }
             comment(&mut text, "No patch for these:");
         }
-        for left in &self.left {
-            comment(&mut text, &format!("  {}: {}", left.id, left.why));
-            if !left.remediation.is_empty() {
-                comment(&mut text, &format!("    {}", left.remediation));
+        for left in self.left.chunk_by(|one, two| one.id == two.id) {
+            for Left { id, why, .. } in left {
+                comment(&mut text, &format!("  {id}: {why}"));
+            }
+            let remediation = left.iter().map(|it| it.remediation);
+            for remediation in remediation.filter(|it| !it.is_empty()).take(1) {
+                comment(&mut text, &format!("    {remediation}"));
             }
         }
         text
@@ -473,6 +477,7 @@ impl Document {
             "May break by this change:",
             impact.may_break.iter().map(ToString::to_string),
         );
+        section(text, "Gives rights by this change:", impact.opens.iter().cloned());
         section(text, "Cannot be seen here:", impact.unseen.iter().cloned());
         text.push_str("#\n");
         for sentence in &self.about {

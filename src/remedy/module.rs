@@ -27,33 +27,32 @@ pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Op
     };
     let mut level: BTreeSet<&'static str> = BTreeSet::new();
     let mut gates = String::new();
-    for target in &rest {
-        let mut because: BTreeSet<&'static str> = BTreeSet::new();
-        for step in &target.steps {
-            match step.wanted {
-                Wanted::Is("log-level", _) => level.extend(&step.controls),
-                Wanted::GateOn(_) | Wanted::GateOff(_) if value_of(target.key.component).is_some() => {
-                    because.extend(&step.controls);
-                }
-                wanted => {
-                    let why = format!("the module has no value for {wanted} of {}", target.key);
-                    plan.leave_all(&step.controls, &why);
-                    continue;
-                }
-            }
-            settings.push(Setting {
-                key: target.key,
-                instance: target.instance,
-                wanted: step.wanted,
-                account: step.account.clone(),
-            });
+    for target in rest {
+        let component = target.key.component;
+        for step in target
+            .steps
+            .iter()
+            .filter(|step| !is_value(component, step.wanted))
+        {
+            let why = format!("the module has no value for {} of {}", step.wanted, target.key);
+            plan.leave_all(&step.controls, &why);
         }
-        if let Some(controller) = value_of(target.key.component).filter(|_| !because.is_empty()) {
+        let Some(target) = target.without(plan.inventory, |wanted| !is_value(component, wanted)) else {
+            continue;
+        };
+        settings.extend(target.settings());
+        let (levels, rest): (Vec<_>, Vec<_>) = target
+            .steps
+            .iter()
+            .partition(|step| matches!(step.wanted, Wanted::Is("log-level", _)));
+        level.extend(levels.iter().flat_map(|step| &step.controls));
+        let because: BTreeSet<&'static str> = rest.iter().flat_map(|step| &step.controls).copied().collect();
+        if let Some(controller) = value_of(component).filter(|_| !because.is_empty()) {
             let _ = write!(
                 gates,
                 "    {controller}:\n      # {}\n      featureGates: {}\n",
                 yaml::because(&because),
-                yaml::scalar(&pairs(target))
+                yaml::scalar(&pairs(&target))
             );
         }
     }
@@ -82,6 +81,15 @@ pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Op
         )],
         yaml: format!("values:\n{yaml}"),
     })
+}
+
+/// Whether the module has a value for a setting.
+fn is_value(component: Component, wanted: Wanted) -> bool {
+    match wanted {
+        Wanted::Is("log-level", _) => true,
+        Wanted::GateOn(_) | Wanted::GateOff(_) => value_of(component).is_some(),
+        _ => false,
+    }
 }
 
 /// Every gate that the controller has then.

@@ -108,7 +108,7 @@ impl Profile {
                     key,
                     instance,
                     wanted: *wanted,
-                    account: plan.account_for(key, instance),
+                    account: plan.account_for(key, instance, *wanted),
                 });
             }
         }

@@ -91,28 +91,17 @@ impl<'a> Target<'a> {
         account: &str,
         controls: &BTreeSet<&'static str>,
     ) -> Result<bool, Obstacle> {
-        let before = (self.amended.clone(), self.steps.len());
-        if let Some(gate) = self.amended.gate_for(wanted, account) {
-            self.step(gate, account, controls)?;
+        let mut amended = self.amended.clone();
+        let mut edits = Vec::new();
+        if let Some(gate) = amended.gate_for(wanted, account) {
+            edits.extend(amended.make(gate, account)?);
         }
-        let made = self.step(wanted, account, controls);
-        if made.is_err() {
-            self.amended = before.0;
-            self.steps.truncate(before.1);
-        }
-        made
-    }
-
-    fn step(
-        &mut self,
-        wanted: Wanted,
-        account: &str,
-        controls: &BTreeSet<&'static str>,
-    ) -> Result<bool, Obstacle> {
-        let edits = self.amended.make(wanted, account)?;
-        if edits.is_empty() {
+        let more = amended.make(wanted, account)?;
+        if more.is_empty() {
             return Ok(false);
         }
+        edits.extend(more);
+        self.amended = amended;
         self.steps.push(Step {
             wanted,
             account: account.to_owned(),
@@ -127,7 +116,7 @@ impl<'a> Target<'a> {
         let mut rest = Self::new(inventory, self.key, self.instance)?;
         for step in self.steps.into_iter().filter(|step| !done(step.wanted)) {
             // What could be done beside another setting can be done without it, or has become needless.
-            let _ = rest.step(step.wanted, &step.account, &step.controls);
+            let _ = rest.make(step.wanted, &step.account, &step.controls);
         }
         (!rest.steps.is_empty()).then_some(rest)
     }
