@@ -60,15 +60,15 @@ impl Loop {
         ))
     }
 
-    /// Runs until nobody observes any more.
-    pub async fn run(mut self) {
+    /// Runs until nobody observes any more, and returns what it knows then.
+    pub async fn run(mut self) -> Engine {
         let mut batch = Vec::with_capacity(BATCH);
         let mut safety_net = Instant::now() + self.interval();
         loop {
             let received =
                 tokio::time::timeout_at(safety_net, self.observations.recv_many(&mut batch, BATCH)).await;
             match received {
-                Ok(0) => return,
+                Ok(0) => return self.engine,
                 Ok(_) => self.ingest(&mut batch),
                 Err(_) => {
                     self.engine.evaluate_all();

@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod kinds;
 pub mod manifests;
 pub mod publish;
+pub mod remedy;
 pub mod render;
 pub mod serve;
 pub mod telemetry;

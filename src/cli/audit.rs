@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use k8s_openapi::jiff::Timestamp;
 use prometheus::Registry;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::UNUSABLE;
@@ -34,22 +35,29 @@ const PACE: Duration = Duration::from_secs(2);
 /// One audit of the cluster in the kubeconfig, printed.
 #[derive(Debug, Args)]
 pub(super) struct Audit {
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    gate: Gate,
+}
+
+/// What is audited, and by which policy.
+#[derive(Debug, Args)]
+pub(super) struct Input {
     /// Who shares the cluster.
     #[arg(long, value_enum)]
     tenancy: Option<TenancyArgument>,
     /// A FluxSecurityPolicy to audit with; an empty one when absent.
     #[arg(long)]
     policy: Option<PathBuf>,
-    #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    gate: Gate,
     /// Context of the kubeconfig; the current one when absent.
     #[arg(long, conflicts_with = "files")]
     context: Option<String>,
     /// Manifests to audit instead of a cluster: a file, a folder, or `-` for standard input.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -61,7 +69,7 @@ enum TenancyArgument {
 
 impl Audit {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
-        let policy = self.policy()?;
+        let policy = self.input.policy()?;
         let baseline = self.gate.baseline()?;
         let (audited, is_whole) = self.posture(&policy).await?;
         if let Some(reason) = &audited.invalid {
@@ -74,14 +82,12 @@ impl Audit {
 
     /// The posture of the cluster, or of manifests; and whether all that was named could be read.
     async fn posture(&self, policy: &(String, PolicyRow)) -> anyhow::Result<(Arc<PolicyPosture>, bool)> {
-        if !self.files.is_empty() {
-            let audited = input::audit(&self.files, &policy.0, &policy.1)?;
+        if !self.input.files.is_empty() {
+            let audited = input::audit(&self.input.files, &policy.0, &policy.1)?;
             tell(&audited);
             return Ok((Arc::new(audited.posture), audited.troubles.is_empty()));
         }
-        let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
-        client::probe(&client, &url).await?;
-        let posture = observe_once(&client, policy).await?;
+        let (posture, _) = observe_once(&self.input.client().await?, policy).await?;
         let audited = posture.policies.get(&policy.0).cloned();
         Ok((audited.context("the audit came to no result")?, true))
     }
@@ -102,8 +108,10 @@ impl Audit {
         }
         Ok(self.gate.verdict(&counted))
     }
+}
 
-    fn policy(&self) -> anyhow::Result<(String, PolicyRow)> {
+impl Input {
+    pub(super) fn policy(&self) -> anyhow::Result<(String, PolicyRow)> {
         let mut policy = match &self.policy {
             None => FluxSecurityPolicy::new("audit", crate::api::FluxSecurityPolicySpec::default()),
             Some(path) => {
@@ -125,10 +133,17 @@ impl Audit {
         };
         Ok((name, row))
     }
+
+    /// A client of the cluster, which answers.
+    pub(super) async fn client(&self) -> anyhow::Result<kube::Client> {
+        let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
+        client::probe(&client, &url).await?;
+        Ok(client)
+    }
 }
 
 /// Whoever stops reading, such as `head`, has no say in the exit code.
-fn print(text: &str) -> std::io::Result<()> {
+pub(super) fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -137,7 +152,7 @@ fn print(text: &str) -> std::io::Result<()> {
 }
 
 /// Says what was read and what was not, beside the result.
-fn tell(audited: &Audited) {
+pub(super) fn tell(audited: &Audited) {
     // Nobody may listen.
     let say = |text: &str| drop(writeln!(std::io::stderr(), "fluxsec: {text}"));
     for trouble in &audited.troubles {
@@ -153,18 +168,22 @@ fn tell(audited: &Audited) {
     ));
 }
 
-/// Starts the operator's own watches, waits until every kind is listed, and stops.
-async fn observe_once(client: &kube::Client, policy: &(String, PolicyRow)) -> anyhow::Result<Arc<Posture>> {
+/// Starts the operator's own watches, waits until every kind is listed, and stops. The engine comes when the last watch has
+/// ended.
+pub(super) async fn observe_once(
+    client: &kube::Client,
+    policy: &(String, PolicyRow),
+) -> anyhow::Result<(Arc<Posture>, JoinHandle<Engine>)> {
     let registry = Registry::new();
     let stop = CancellationToken::new();
     let (_watches, observations) = cluster::observe(client, &registry, &Contact::default(), &stop)?;
     let mut engine = Engine::default();
     engine.pin(&policy.0, policy.1.clone());
     let (engine, postures) = Loop::new(engine, observations, Freshness::default(), &registry)?;
-    tokio::spawn(engine.run());
+    let engine = tokio::spawn(engine.run());
     let posture = settled(postures).await;
     stop.cancel();
-    Ok(posture)
+    Ok((posture, engine))
 }
 
 async fn settled(mut postures: watch::Receiver<Arc<Posture>>) -> Arc<Posture> {

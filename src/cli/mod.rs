@@ -6,6 +6,7 @@ mod gate;
 mod generate;
 mod manual;
 mod output;
+mod remediate;
 mod run;
 
 use std::ffi::OsStr;
@@ -47,6 +48,8 @@ enum Command {
     Audit(audit::Audit),
     /// The catalogue of controls, or one of them explained.
     Controls(controls::Controls),
+    /// The patch that makes failing controls pass, and before it what that breaks.
+    Remediate(remediate::Remediate),
     /// The CustomResourceDefinitions, as YAML.
     Crds,
     /// A script that completes this command line, for the shell to read.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => block_on(run.run()),
         Command::Audit(audit) => block_on(audit.run()),
         Command::Controls(controls) => controls.run(),
+        Command::Remediate(remediate) => block_on(remediate.run()),
         Command::Crds => generate::print_crds(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

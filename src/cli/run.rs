@@ -72,7 +72,7 @@ impl Run {
         let publisher = Publisher::new(client, counters, freshness, contact, leadership);
 
         let mut shells = JoinSet::new();
-        shells.spawn(engine.run());
+        shells.spawn(async move { drop(engine.run().await) });
         shells.spawn(serve::serve(listener, state, stop.clone()));
         // The lead is given away after the last write, never before.
         let silent = CancellationToken::new();

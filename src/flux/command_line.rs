@@ -4,6 +4,7 @@
 //! normalisation) and read `--feature-gates` with k8s.io/component-base. This module repeats that without running
 //! anything, including the faults that stop a controller. `tests/command_line.rs` compares it with the originals.
 
+pub mod amend;
 mod expand;
 mod parse;
 mod program;

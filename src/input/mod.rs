@@ -16,7 +16,7 @@ use crate::api::report::Location;
 use crate::kinds::own::PolicyRow;
 use crate::manifests::read::Harvest;
 use crate::manifests::split::{Cut, Format, Piece, Splitter};
-use crate::manifests::{self, Audited, Manifests, Place, is_kustomization};
+use crate::manifests::{self, Audited, Manifests, Place, World, is_kustomization};
 
 /// How much text goes to a reader at once.
 const BATCH: usize = 128 * 1024;
@@ -32,10 +32,22 @@ const STDIN: &str = "-";
 /// # Errors
 /// A thread cannot be started.
 pub fn audit(paths: &[PathBuf], name: &str, policy: &PolicyRow) -> io::Result<Audited> {
-    let manifests = read(paths)?;
-    let mut audited = manifests.audit(name, policy);
+    let mut audited = read(paths)?.audit(name, policy);
     find_lines(&mut audited);
     Ok(audited)
+}
+
+/// The same, with a look at what is known of each cluster among the manifests.
+///
+/// # Errors
+/// A thread cannot be started.
+pub fn audit_with(
+    paths: &[PathBuf],
+    name: &str,
+    policy: &PolicyRow,
+    look: impl FnMut(&World<'_>),
+) -> io::Result<Audited> {
+    Ok(read(paths)?.audit_with(name, policy, look))
 }
 
 /// Text on its way to a reader: pieces of one file.

@@ -94,6 +94,28 @@ impl Skipped {
     }
 }
 
+/// One cluster among the manifests, audited.
+pub struct World<'a> {
+    /// What is known of it.
+    pub engine: &'a Engine,
+    /// The verdicts.
+    pub posture: &'a PolicyPosture,
+    files: &'a [String],
+    definitions: &'a [Definition],
+    members: &'a [usize],
+}
+
+impl World<'_> {
+    /// The file that an object was read from.
+    #[must_use]
+    pub fn file(&self, kind: &str, namespace: &str, name: &str) -> Option<&str> {
+        let mut definitions = self.members.iter().map(|at| &self.definitions[*at]);
+        let found = definitions
+            .find(|it| it.kind.name() == kind && *it.key.name == *name && *it.key.namespace == *namespace)?;
+        self.files.get(found.place.file as usize).map(String::as_str)
+    }
+}
+
 /// Something that could not be read.
 #[derive(Debug)]
 pub(crate) struct Trouble {
@@ -160,7 +182,13 @@ impl Manifests {
 
     /// Audits what was read with a policy.
     #[must_use]
-    pub fn audit(mut self, name: &str, policy: &PolicyRow) -> Audited {
+    pub fn audit(self, name: &str, policy: &PolicyRow) -> Audited {
+        self.audit_with(name, policy, |_| {})
+    }
+
+    /// The same, with a look at what is known of each cluster among the manifests.
+    #[must_use]
+    pub fn audit_with(mut self, name: &str, policy: &PolicyRow, mut look: impl FnMut(&World<'_>)) -> Audited {
         self.leave_out_patches();
         self.harvest
             .definitions
@@ -177,6 +205,13 @@ impl Manifests {
             let Some(posture) = engine.posture().policies.get(name).cloned() else {
                 continue;
             };
+            look(&World {
+                engine: &engine,
+                posture: &posture,
+                files: &self.files,
+                definitions: &self.harvest.definitions,
+                members: &members,
+            });
             drop(engine);
             let mut posture = std::sync::Arc::unwrap_or_clone(posture);
             places::locate(

@@ -34,7 +34,7 @@ const CHART: [Component; 6] = [
     ImageAutomation,
 ];
 /// Those that the documentation locks down: source-watcher is not among them.
-const REFERRING: [Component; 5] = [Kustomize, Helm, Notification, ImageReflector, ImageAutomation];
+pub(crate) const REFERRING: [Component; 5] = [Kustomize, Helm, Notification, ImageReflector, ImageAutomation];
 
 /// The newest listed release of each minor whose controllers are known, the oldest first.
 pub(crate) fn minors() -> Vec<&'static Release> {

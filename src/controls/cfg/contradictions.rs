@@ -6,7 +6,7 @@ use super::super::judges::{Judges, Subject};
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::Evaluation;
-use crate::flux::flags::{self, Flag, FlagType};
+use crate::flux::command_line::amend::repeated;
 use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
@@ -27,34 +27,19 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    let flags = flags::flags(subject.key.component);
-    flag::judge(subject, |evaluation| {
-        Ok(flags.iter().find_map(|flag| repetition(evaluation, flag)))
-    })
+    flag::judge(subject, |evaluation| Ok(repetition(evaluation)))
 }
 
-fn repetition(evaluation: &Evaluation, flag: &Flag) -> Option<Objection> {
-    let accumulates = matches!(
-        flag.kind,
-        FlagType::StringSlice | FlagType::StringArray | FlagType::GateMap
-    );
-    let occurrences = evaluation.occurrences(flag.name);
-    if accumulates || occurrences.len() < 2 {
-        return None;
-    }
-    // A shard's own address is appended on purpose: its manifests are made from the main instance's.
-    if flag.name == "storage-adv-addr" {
-        return None;
-    }
+fn repetition(evaluation: &Evaluation) -> Option<Objection> {
+    let (name, occurrences) = repeated(evaluation)?;
     let last = occurrences.last()?;
     Some(Objection {
         argument: last.raw.clone(),
         observed: format!(
-            "--{} is set {} times, {} is in force",
-            flag.name,
+            "--{name} is set {} times, {} is in force",
             occurrences.len(),
             last.raw
         ),
-        expected: format!("--{} once", flag.name),
+        expected: format!("--{name} once"),
     })
 }

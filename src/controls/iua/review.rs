@@ -76,3 +76,13 @@ fn pushed_branch(git: &GitAutomation) -> Option<&str> {
     let mut named = [push, checkout].into_iter().flatten();
     named.find(|branch| !branch.is_empty())
 }
+
+/// The branch that an automation pushes to besides the one that it starts from, as far as it names both.
+pub(in crate::controls) fn branch_of_its_own(git: &GitAutomation) -> Option<&str> {
+    let push = git.push.as_ref()?.branch.as_str();
+    let checkout = git
+        .checkout
+        .as_ref()
+        .map(|checkout| checkout.reference.branch.as_str());
+    (!push.is_empty() && checkout != Some(push)).then_some(push)
+}

@@ -3,9 +3,10 @@
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::flag;
 use super::super::judges::{Judges, Subject};
+use super::super::references;
 use crate::api::Severity;
 use crate::flux::Component;
-use crate::inventory::{Missing, Read};
+use crate::inventory::{Instance, Missing, Read};
 use crate::kinds::flux_objects::Receiver;
 
 pub(crate) static CONTROL: Control = Control {
@@ -27,16 +28,13 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let judged = flag::must_be_on(subject, "no-cross-namespace-refs")?;
-    if judged != Outcome::Pass || covers_receivers(subject) {
+    if judged != Outcome::Pass || covers_receivers(subject.instance) {
         return Ok(judged);
     }
     let receivers = subject.view.table::<Receiver>()?;
     let foreign = receivers.iter().find_map(|(key, row)| {
-        let mut resources = row.spec.resources.iter();
-        Some((
-            key,
-            resources.find_map(|resource| resource.foreign(&key.namespace))?,
-        ))
+        let mut references = references::foreign::<Receiver>(&key.namespace, row);
+        Some((key, references.next()?.1))
     });
     let Some((key, namespace)) = foreign else {
         return Ok(Outcome::Pass);
@@ -55,6 +53,6 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
 }
 
 /// Receivers obey the flag since 1.5.0 (Flux 2.5). An unknown version counts as the newest.
-fn covers_receivers(subject: &Subject<'_>) -> bool {
-    flag::reaches(subject.instance.version.as_ref(), (1, 5, 0))
+pub(in crate::controls) fn covers_receivers(instance: &Instance) -> bool {
+    flag::reaches(instance.version.as_ref(), (1, 5, 0))
 }

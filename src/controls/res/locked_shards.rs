@@ -6,6 +6,7 @@ use super::super::judges::{Judges, Subject};
 use super::lane;
 use crate::api::Severity;
 use crate::flux::Component;
+use crate::flux::command_line::amend::Wanted;
 use crate::inventory::{Missing, Read};
 
 pub(crate) static CONTROL: Control = Control {
@@ -27,21 +28,27 @@ pub(crate) static CONTROL: Control = Control {
 
 type Check = fn(&Subject<'_>, &str) -> Result<Outcome, Missing>;
 
-/// The flags that keep tenants in.
-const LOCKS: [(&str, Check); 5] = [
-    ("no-cross-namespace-refs", flag::must_be_on),
-    ("default-service-account", flag::must_be_set),
-    ("no-remote-bases", flag::must_be_on),
-    ("insecure-kubeconfig-exec", flag::must_be_off),
-    ("insecure-kubeconfig-tls", flag::must_be_off),
+/// The flags that keep tenants in, with what they have to be.
+const LOCKS: [(&str, Check, fn(&'static str) -> Wanted); 5] = [
+    ("no-cross-namespace-refs", flag::must_be_on, Wanted::On),
+    ("default-service-account", flag::must_be_set, Wanted::Named),
+    ("no-remote-bases", flag::must_be_on, Wanted::On),
+    ("insecure-kubeconfig-exec", flag::must_be_off, Wanted::Off),
+    ("insecure-kubeconfig-tls", flag::must_be_off, Wanted::Off),
 ];
+
+/// What a flag that keeps tenants in has to be.
+pub(in crate::controls) fn lock(flag: &str) -> Option<Wanted> {
+    let found = LOCKS.iter().find(|(name, ..)| *name == flag);
+    found.map(|(name, _, wanted)| wanted(name))
+}
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     if subject.instance.shard.is_none() {
         return Ok(Outcome::not_applicable("it is no shard"));
     }
     let mut defects = Vec::new();
-    for (name, check) in LOCKS {
+    for (name, check, _) in LOCKS {
         if !is_set_on_main(subject, name, check)? || check(subject, name)? == Outcome::Pass {
             continue;
         }

@@ -125,7 +125,7 @@ fn has_controllers(view: &View<'_>) -> Result<bool, Missing> {
 }
 
 /// Whether a controller watches an object, by its template and by each of its pods.
-fn selects(
+pub(in crate::controls) fn selects(
     key: &InstanceKey,
     instance: &Instance,
     namespace: &str,

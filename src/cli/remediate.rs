@@ -1,0 +1,130 @@
+//! `fluxsec remediate`: the patch that makes failing controls pass, and before it what that breaks.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::audit::{self, Input};
+use super::{CLEAN, UNUSABLE};
+use crate::controls;
+use crate::input;
+use crate::inventory::InstanceKey;
+use crate::kinds::own::PolicyRow;
+use crate::manifests::World;
+use crate::remedy::{Choice, Remedy, remedy};
+
+/// How long the watches may take to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The patch that makes failing controls pass, and before it what that breaks.
+#[derive(Debug, Args)]
+pub(super) struct Remediate {
+    /// Ids of controls, for example FSP-KUST-003; every one that fails and that a patch can repair when absent.
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Name of the default service account, where no controller has one yet.
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = account)]
+    account: String,
+    #[command(flatten)]
+    input: Input,
+}
+
+impl Remediate {
+    pub(super) async fn run(self) -> anyhow::Result<u8> {
+        let choice = self.choice()?;
+        let policy = self.input.policy()?;
+        let (remedy, is_whole) = self.remedy(&policy, &choice).await?;
+        let (breaks, may_break) = remedy.broken();
+        if remedy.documents.is_empty() {
+            eprintln!("fluxsec: there is nothing that a patch could repair");
+        } else {
+            eprintln!(
+                "fluxsec: {breaks} objects break by this change, {may_break} may; the patch begins with their names"
+            );
+        }
+        audit::print(&remedy.text())?;
+        Ok(if is_whole { CLEAN } else { UNUSABLE })
+    }
+
+    fn choice(&self) -> anyhow::Result<Choice> {
+        let control = |id: &String| {
+            controls::find(&id.to_ascii_uppercase())
+                .with_context(|| format!("there is no control {id:?}; `fluxsec controls` lists them"))
+        };
+        Ok(Choice {
+            controls: self.ids.iter().map(control).collect::<anyhow::Result<_>>()?,
+            account: self.account.clone(),
+        })
+    }
+
+    /// The remedy for the cluster, or for manifests; and whether all that was named could be read.
+    async fn remedy(
+        &self,
+        (name, policy): &(String, PolicyRow),
+        choice: &Choice,
+    ) -> anyhow::Result<(Remedy, bool)> {
+        let mut found = Remedy::default();
+        if !self.input.files.is_empty() {
+            let look = |world: &World<'_>| {
+                let file = |key: &InstanceKey| {
+                    world
+                        .file(&key.kind, &key.namespace, &key.name)
+                        .map(str::to_owned)
+                };
+                found.add(remedy(world.posture, world.engine.inventory(), choice, &file));
+            };
+            let audited = input::audit_with(&self.input.files, name, policy, look)?;
+            audit::tell(&audited);
+            is_valid(audited.posture.invalid.as_deref())?;
+            return Ok((found, audited.troubles.is_empty()));
+        }
+        let (_, engine) =
+            audit::observe_once(&self.input.client().await?, &(name.clone(), policy.clone())).await?;
+        let engine = tokio::time::timeout(GRACE, engine)
+            .await
+            .context("the watches do not end")??;
+        let posture = engine.posture().policies.get(name).cloned();
+        let posture = posture.context("the audit came to no result")?;
+        is_valid(posture.invalid.as_deref())?;
+        found.add(remedy(&posture, engine.inventory(), choice, &|_| None));
+        Ok((found, true))
+    }
+}
+
+fn is_valid(invalid: Option<&str>) -> anyhow::Result<()> {
+    match invalid {
+        Some(reason) => anyhow::bail!("the policy is invalid: {reason}"),
+        None => Ok(()),
+    }
+}
+
+/// The name of a ServiceAccount.
+fn account(name: &str) -> Result<String, String> {
+    let is_alphanumeric = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let fits = name.len() <= 253
+        && name.starts_with(is_alphanumeric)
+        && name.ends_with(is_alphanumeric)
+        && name
+            .chars()
+            .all(|it| is_alphanumeric(it) || matches!(it, '-' | '.'));
+    if fits {
+        return Ok(name.to_owned());
+    }
+    Err("a ServiceAccount has a name of small letters, digits, `-` and `.`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::account;
+
+    #[test]
+    fn accounts_have_names_that_kubernetes_takes() {
+        for name in ["default", "flux-applier", "a.b", "0"] {
+            assert_eq!(account(name), Ok(name.to_owned()));
+        }
+        for name in ["", "-a", "a-", "A", "a b", "a\nb", "a\"", &"a".repeat(254)] {
+            assert!(account(name).is_err(), "{name}");
+        }
+    }
+}

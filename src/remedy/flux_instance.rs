@@ -1,0 +1,147 @@
+//! Fields of a FluxInstance, and patches where it has no field.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::flux::installer::Installer;
+use crate::inventory::{Inventory, ObjectKey};
+use crate::kinds::Kind;
+use crate::kinds::flux_objects::FluxInstance;
+
+use super::profile::{FLUX_INSTANCE, IDENTITY, Profile, Switched};
+use super::target::Target;
+use super::{Asked, Document, Plan, Setting, kustomize, yaml};
+
+type Row = <FluxInstance as Kind>::Row;
+
+/// The FluxInstance of a namespace.
+pub(super) fn of<'a>(inventory: &'a Inventory, namespace: &str) -> Option<(&'a ObjectKey, &'a Row)> {
+    let all = inventory.table::<FluxInstance>();
+    let mut all = all.iter();
+    all.find(|(key, _)| *key.namespace == *namespace)
+}
+
+/// A field with the controls that want it.
+struct Field {
+    name: &'static str,
+    value: String,
+    controls: BTreeSet<&'static str>,
+}
+
+pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Option<Document> {
+    let targets = plan.targets(&asked);
+    let mut cluster: Vec<Field> = Vec::new();
+    let mut settings: Vec<Setting<'_>> = Vec::new();
+    let known = of(plan.inventory, namespace);
+    let is_locked = known.is_some_and(|(_, row)| row.spec.cluster.multitenant);
+    let wants_field = !asked.lock_down.is_empty();
+    let (mut rest, is_switched) =
+        match turn_on(plan, &FLUX_INSTANCE, namespace, targets, !is_locked, wants_field) {
+            Ok(mut lock) => {
+                lock.controls.extend(&asked.lock_down);
+                cluster.extend(fields_of_lock(&lock));
+                settings.extend(lock.settings);
+                (lock.rest, true)
+            }
+            Err(rest) => (rest, false),
+        };
+    if !asked.lock_down.is_empty() && !is_switched {
+        let why = "spec.cluster.multitenant would set flags twice that its patches set: put it in their place by hand";
+        plan.leave_all(&asked.lock_down, why);
+    }
+    // It comes with rights that patches of arguments do not bring.
+    let wants_identity = IDENTITY.is_asked(&rest);
+    match turn_on(plan, &IDENTITY, namespace, rest, true, wants_identity) {
+        Ok(identity) => {
+            for name in ["objectLevelWorkloadIdentity", "multitenantWorkloadIdentity"] {
+                cluster.push(Field {
+                    name,
+                    value: "true".to_owned(),
+                    controls: identity.controls.clone(),
+                });
+            }
+            settings.extend(identity.settings);
+            rest = identity.rest;
+        }
+        Err(back) => rest = back,
+    }
+    if !asked.policies.is_empty() {
+        cluster.push(Field {
+            name: "networkPolicy",
+            value: "true".to_owned(),
+            controls: asked.policies.clone(),
+        });
+    }
+    rest.retain(|target| !target.steps.is_empty());
+    let (patches, more) = kustomize::patches(plan, namespace, &rest, &asked.root);
+    settings.extend(more);
+    if cluster.is_empty() && patches.is_empty() {
+        return None;
+    }
+    let mut impact = plan.impact(&settings);
+    kustomize::settle_roots(&mut impact, plan.inventory, namespace, &settings);
+    if !asked.policies.is_empty() {
+        impact.unseen.insert(super::POLICIES_UNSEEN.to_owned());
+    }
+    let key = known.map_or_else(|| ObjectKey::new(namespace, "flux"), |(key, _)| key.clone());
+    let mut about = vec![format!("FluxInstance {key}: to be merged into what declares it.")];
+    if !patches.is_empty() {
+        about.push("Where spec.kustomize.patches has others already, these go to its end: positions count what those append.".to_owned());
+    }
+    Some(Document {
+        impact,
+        about,
+        yaml: written(&key, &cluster, &patches),
+    })
+}
+
+/// Turns a switch on, if it is there to be turned.
+fn turn_on<'a>(
+    plan: &Plan<'a>,
+    profile: &Profile,
+    namespace: &str,
+    targets: Vec<Target<'a>>,
+    is_off: bool,
+    whole: bool,
+) -> Result<Switched<'a>, Vec<Target<'a>>> {
+    if !is_off {
+        return Err(targets);
+    }
+    profile.switch(plan, (namespace, Installer::FluxOperator), targets, whole)
+}
+
+fn fields_of_lock(lock: &Switched<'_>) -> Vec<Field> {
+    let mut fields = vec![Field {
+        name: "multitenant",
+        value: "true".to_owned(),
+        controls: lock.controls.clone(),
+    }];
+    let accounts = lock.settings.iter().map(|setting| setting.account.as_str());
+    if let Some(account) = accounts.into_iter().find(|account| *account != "default") {
+        fields.push(Field {
+            name: "tenantDefaultServiceAccount",
+            value: yaml::scalar(account),
+            controls: lock.controls.clone(),
+        });
+    }
+    fields
+}
+
+fn written(key: &ObjectKey, cluster: &[Field], patches: &[kustomize::Patch]) -> String {
+    let (name, namespace) = (yaml::scalar(&key.name), yaml::scalar(&key.namespace));
+    let mut text = format!(
+        "apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nmetadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n"
+    );
+    if !cluster.is_empty() {
+        text.push_str("  cluster:\n");
+    }
+    for field in cluster {
+        let because = yaml::because(&field.controls);
+        let _ = write!(text, "    # {because}\n    {}: {}\n", field.name, field.value);
+    }
+    if !patches.is_empty() {
+        text.push_str("  kustomize:\n    patches:\n");
+    }
+    patches.iter().for_each(|patch| patch.write(&mut text, 6));
+    text
+}
