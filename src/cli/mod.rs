@@ -7,6 +7,7 @@ mod generate;
 mod manual;
 mod output;
 mod run;
+mod waive;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,8 @@ enum Command {
     Audit(audit::Audit),
     /// The catalogue of controls, or one of them explained.
     Controls(controls::Controls),
+    /// A waiver on standard output, for kubectl or a repository.
+    Waive(waive::Waive),
     /// The CustomResourceDefinitions, as YAML.
     Crds,
     /// A script that completes this command line, for the shell to read.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => block_on(run.run()),
         Command::Audit(audit) => block_on(audit.run()),
         Command::Controls(controls) => controls.run(),
+        Command::Waive(waive) => waive.run(),
         Command::Crds => generate::print_crds(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

@@ -16,7 +16,7 @@ use crate::api::report::Location;
 use crate::kinds::own::PolicyRow;
 use crate::manifests::read::Harvest;
 use crate::manifests::split::{Cut, Format, Piece, Splitter};
-use crate::manifests::{self, Audited, Manifests, Place, is_kustomization};
+use crate::manifests::{self, Audited, Manifests, Place, Waived, is_kustomization};
 
 /// How much text goes to a reader at once.
 const BATCH: usize = 128 * 1024;
@@ -32,7 +32,16 @@ const STDIN: &str = "-";
 /// # Errors
 /// A thread cannot be started.
 pub fn audit(paths: &[PathBuf], name: &str, policy: &PolicyRow) -> io::Result<Audited> {
-    let manifests = read(paths)?;
+    audit_with(paths, name, policy, Waived::default())
+}
+
+/// The same with waivers.
+///
+/// # Errors
+/// A thread cannot be started.
+pub fn audit_with(paths: &[PathBuf], name: &str, policy: &PolicyRow, waived: Waived) -> io::Result<Audited> {
+    let mut manifests = read(paths)?;
+    manifests.waive(waived);
     let mut audited = manifests.audit(name, policy);
     find_lines(&mut audited);
     Ok(audited)
