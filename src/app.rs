@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use prometheus::{Histogram, HistogramOpts, Registry};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -17,6 +18,11 @@ use crate::publish::Freshness;
 
 /// Observations that are evaluated together at most.
 const BATCH: usize = 4096;
+/// How often the clock is looked at while there are waivers, in case that it is set: at least.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// Tells how late it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Drives the engine: takes in what is observed and publishes every new posture, at once.
 pub struct Loop {
@@ -25,6 +31,7 @@ pub struct Loop {
     postures: watch::Sender<Arc<Posture>>,
     freshness: Freshness,
     duration: Histogram,
+    clock: Clock,
 }
 
 impl Loop {
@@ -55,27 +62,58 @@ impl Loop {
                 postures,
                 freshness,
                 duration,
+                clock: Arc::new(Timestamp::now),
             },
             receiver,
         ))
+    }
+
+    /// The same by another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Runs until nobody observes any more, and returns what it knows then.
     pub async fn run(mut self) -> Engine {
         let mut batch = Vec::with_capacity(BATCH);
         let mut safety_net = Instant::now() + self.interval();
+        self.look_at_the_clock();
         loop {
+            let until = self.next_glance().map_or(safety_net, |at| at.min(safety_net));
             let received =
-                tokio::time::timeout_at(safety_net, self.observations.recv_many(&mut batch, BATCH)).await;
+                tokio::time::timeout_at(until, self.observations.recv_many(&mut batch, BATCH)).await;
             match received {
                 Ok(0) => return self.engine,
                 Ok(_) => self.ingest(&mut batch),
+                Err(_) if Instant::now() < safety_net => self.look_at_the_clock(),
                 Err(_) => {
+                    self.engine.advance((self.clock)());
                     self.engine.evaluate_all();
                     self.publish();
                     safety_net = Instant::now() + self.interval();
                 }
             }
+        }
+    }
+
+    /// When to look at the clock: as soon as a waiver ends, or one is warned of.
+    fn next_glance(&self) -> Option<Instant> {
+        if !self.engine.has_deadlines() {
+            return None;
+        }
+        let left = self
+            .engine
+            .next_deadline()
+            .map(|next| next.duration_since((self.clock)()));
+        let left = left.map(|left| Duration::try_from(left).unwrap_or_default());
+        Some(Instant::now() + left.map_or(GLANCE, |left| left.min(GLANCE)))
+    }
+
+    fn look_at_the_clock(&mut self) {
+        if self.engine.advance((self.clock)()) {
+            self.freshness.note(Some(Instant::now()));
+            self.publish();
         }
     }
 
@@ -87,6 +125,7 @@ impl Loop {
             .map(|kind| (kind, self.engine.inventory().coverage(kind).clone()))
             .collect();
         let timer = self.duration.start_timer();
+        let is_later = self.engine.advance((self.clock)());
         let changed = self
             .engine
             .ingest(observations.drain(..).map(|observation| observation.delta));
@@ -94,7 +133,7 @@ impl Loop {
         for (kind, before) in before {
             log_coverage(kind, &before, self.engine.inventory().coverage(kind));
         }
-        if changed {
+        if changed || is_later {
             self.freshness.note(seen);
             self.publish();
         }
@@ -174,8 +213,110 @@ pub fn parse_interval(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_interval;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
     use std::time::Duration;
+
+    use k8s_openapi::jiff::{SignedDuration, Timestamp};
+    use prometheus::Registry;
+    use serde_json::json;
+    use tokio::sync::{mpsc, watch};
+    use tokio::time::Instant;
+
+    use super::{Loop, parse_interval};
+    use crate::api::WaiverState;
+    use crate::engine::{Engine, Posture};
+    use crate::kinds::Kind;
+    use crate::kinds::own::Waiver;
+    use crate::publish::Freshness;
+
+    /// A clock that goes with tokio's, and can be set.
+    struct Wall {
+        epoch: Timestamp,
+        started: Instant,
+        set_by: Arc<AtomicI64>,
+    }
+
+    impl Wall {
+        fn now(&self) -> Timestamp {
+            let went = SignedDuration::try_from(self.started.elapsed()).unwrap();
+            self.epoch + went + SignedDuration::from_secs(self.set_by.load(Ordering::Relaxed))
+        }
+    }
+
+    /// A loop with one waiver that ends so many seconds after the start, and what sets its clock.
+    fn looping(
+        ends_after: i64,
+    ) -> (
+        watch::Receiver<Arc<Posture>>,
+        Arc<AtomicI64>,
+        mpsc::Sender<crate::cluster::Observation>,
+    ) {
+        let epoch: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let waiver = json!({
+            "metadata": {"name": "w", "creationTimestamp": epoch.to_string()},
+            "spec": {
+                "control": "FSP-KUST-001", "resources": [{"namespace": "flux-system"}],
+                "reason": "accepted for a while", "owner": "us",
+                "expires": (epoch + SignedDuration::from_secs(ends_after)).to_string(),
+            },
+        });
+        let meta = crate::kinds::Meta::parse(&waiver.to_string()).unwrap();
+        let row = Waiver::project(&meta, &waiver.to_string()).unwrap().unwrap();
+        let mut engine = Engine::default();
+        engine.waive([("w".to_owned(), row)]);
+        let (send, receive) = mpsc::channel(1);
+        let set_by = Arc::new(AtomicI64::new(0));
+        let wall = Wall {
+            epoch,
+            started: Instant::now(),
+            set_by: set_by.clone(),
+        };
+        let (engine, postures) = Loop::new(engine, receive, Freshness::default(), &Registry::new()).unwrap();
+        tokio::spawn(engine.with_clock(Arc::new(move || wall.now())).run());
+        (postures, set_by, send)
+    }
+
+    async fn becomes(postures: &mut watch::Receiver<Arc<Posture>>, state: WaiverState) {
+        let is = |posture: &Arc<Posture>| posture.waivers.get("w").is_some_and(|it| it.state == state);
+        postures.wait_for(is).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiver_ends_at_its_instant() {
+        let started = Instant::now();
+        let (mut postures, _, _observing) = looping(3600);
+        becomes(&mut postures, WaiverState::Expired).await;
+        let late = started.elapsed() - Duration::from_hours(1);
+        assert!(late <= Duration::from_millis(2), "{late:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_counts_within_a_second() {
+        let (mut postures, set_by, _observing) = looping(3600);
+        // Nothing was found that it is for.
+        becomes(&mut postures, WaiverState::Unmatched).await;
+        for (seconds, state) in [
+            (7200, WaiverState::Expired),
+            (0, WaiverState::Unmatched),
+            (86400 * 365, WaiverState::Expired),
+        ] {
+            set_by.store(seconds, Ordering::Relaxed);
+            let before = Instant::now();
+            becomes(&mut postures, state).await;
+            let late = before.elapsed();
+            assert!(late <= Duration::from_millis(1002), "{late:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_published_while_nothing_ends() {
+        let (mut postures, _, _observing) = looping(3600);
+        becomes(&mut postures, WaiverState::Unmatched).await;
+        postures.mark_unchanged();
+        tokio::time::sleep(Duration::from_mins(9)).await;
+        assert!(!postures.has_changed().unwrap());
+    }
 
     #[test]
     fn reads_the_durations_of_the_schema() {

@@ -6,8 +6,10 @@ mod support;
 use flux_security_operator::api::Tenancy;
 use flux_security_operator::inventory::{Coverage, Delta};
 use flux_security_operator::kinds::KindId;
+use k8s_openapi::jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use support::waivers::any_waiver;
 use support::{deployment, engine, flux_operator, kind, pod, policy, posture, remove, upsert};
 
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ enum Edit {
     Put(Value),
     Delete(Value),
     Cover(KindId, Coverage),
+    /// It is that late.
+    Clock(Timestamp),
 }
 
 fn arguments() -> impl Strategy<Value = Vec<&'static str>> {
@@ -293,7 +297,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("Service"),
         Just("PrometheusRule"),
         Just("FluxInstance"),
-        Just("ResourceSet")
+        Just("ResourceSet"),
+        Just("FluxSecurityWaiver")
     ];
     let coverage = prop_oneof![
         Just(Coverage::Synced),
@@ -301,19 +306,33 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just(Coverage::Forbidden),
         Just(Coverage::Failing { error: "cut".into() }),
     ];
+    let clock = (1..6_u8).prop_map(|month| format!("2026-0{month}-15T12:00:00Z").parse().unwrap());
     prop_oneof![
         6 => object().prop_map(Edit::Put),
         2 => object().prop_map(Edit::Delete),
+        2 => any_waiver().prop_map(Edit::Put),
+        1 => any_waiver().prop_map(Edit::Delete),
+        1 => clock.prop_map(Edit::Clock),
         2 => (covered, coverage).prop_map(|(name, coverage)| Edit::Cover(kind(name), coverage)),
     ]
 }
 
-fn delta(edit: &Edit) -> Delta {
+fn delta(edit: &Edit) -> Option<Delta> {
     match edit {
-        Edit::Put(object) => upsert(object),
-        Edit::Delete(object) => remove(object),
-        Edit::Cover(kind, coverage) => Delta::Coverage(*kind, coverage.clone()),
+        Edit::Put(object) => Some(upsert(object)),
+        Edit::Delete(object) => Some(remove(object)),
+        Edit::Cover(kind, coverage) => Some(Delta::Coverage(*kind, coverage.clone())),
+        Edit::Clock(_) => None,
     }
+}
+
+/// How late it is in the end.
+fn last_clock(edits: &[Edit]) -> Option<Timestamp> {
+    let clocks = edits.iter().filter_map(|edit| match edit {
+        Edit::Clock(now) => Some(*now),
+        _ => None,
+    });
+    clocks.last()
 }
 
 proptest! {
@@ -334,16 +353,25 @@ proptest! {
         };
         let mut stepwise = strict();
         for edit in &edits {
-            stepwise.ingest([delta(edit)]);
+            if let Edit::Clock(now) = edit {
+                stepwise.advance(*now);
+            }
+            stepwise.ingest(delta(edit));
         }
         let incremental = posture(&stepwise);
+        let waivers = stepwise.posture().waivers;
 
         let mut at_once = strict();
-        at_once.ingest(edits.iter().map(delta));
+        at_once.ingest(edits.iter().filter_map(delta));
+        if let Some(now) = last_clock(&edits) {
+            at_once.advance(now);
+        }
         prop_assert_eq!(&posture(&at_once), &incremental);
+        prop_assert_eq!(&at_once.posture().waivers, &waivers);
 
         stepwise.evaluate_all();
         prop_assert_eq!(&posture(&stepwise), &incremental);
+        prop_assert_eq!(&stepwise.posture().waivers, &waivers);
     }
 }
 

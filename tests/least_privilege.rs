@@ -14,6 +14,18 @@ use serde_json::{Value, json};
 
 const USER: &str = "system:serviceaccount:flux-security-system:flux-security-operator";
 
+const WAIVER: &str = "
+apiVersion: fluxsecurity.dev/v1alpha1
+kind: FluxSecurityWaiver
+metadata: {name: it}
+spec:
+  control: FSP-MT-001
+  resources: [{namespace: tenant}]
+  reason: accepted until it is repaired
+  owner: security-team
+  expires: '2020-01-01T00:00:00Z'
+";
+
 /// Verb and resource; `get leases.coordination.k8s.io`, `patch fluxsecurityreports.fluxsecurity.dev/status`.
 type Right = String;
 
@@ -63,6 +75,13 @@ fn live(control_plane: &ControlPlane) {
     until(control_plane, "the first report", |report| {
         result(report, "FSP-KUST-001") == "Pass"
     });
+    control_plane.apply(WAIVER).unwrap();
+    wait_for("the waiver's status", PATIENCE, || {
+        let waiver = control_plane.get(&["fluxsecuritywaiver", "it"])?;
+        ensure!(waiver["status"]["state"].is_string(), "none");
+        Ok(())
+    })
+    .unwrap();
     set_args(
         control_plane,
         "kustomize-controller",

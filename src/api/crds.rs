@@ -3,7 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use super::{FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityReport};
+use super::{FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityReport, FluxSecurityWaiver};
 
 /// Every kind of the product, in the order in which `crds/` lists them.
 #[must_use]
@@ -12,5 +12,6 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         FluxSecurityPolicy::crd(),
         FluxSecurityReport::crd(),
         FluxSecurityNamespaceReport::crd(),
+        FluxSecurityWaiver::crd(),
     ]
 }

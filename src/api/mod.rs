@@ -2,8 +2,10 @@
 
 pub mod common;
 pub mod crds;
+pub mod glob;
 pub mod policy;
 pub mod report;
+pub mod waiver;
 
 pub use common::{Condition, ControlResult, ResourceRef, Severity, Tenancy};
 pub use policy::{FluxSecurityPolicy, FluxSecurityPolicySpec, FluxSecurityPolicyStatus};
@@ -11,6 +13,7 @@ pub use report::{
     ControlStatus, Finding, FluxSecurityNamespaceReport, FluxSecurityReport, Installation,
     NamespaceReportStatus, ReportStatus, Summary,
 };
+pub use waiver::{FluxSecurityWaiver, FluxSecurityWaiverSpec, FluxSecurityWaiverStatus, WaiverState};
 
 /// API group of every kind of the product.
 pub const GROUP: &str = "fluxsecurity.dev";

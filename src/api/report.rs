@@ -166,7 +166,7 @@ pub struct Summary {
     pub not_applicable: i32,
     /// Controls that could not be judged.
     pub unknown: i32,
-    /// Failing objects over all controls.
+    /// Failing objects over all controls, without those that a waiver covers.
     pub findings: i32,
     /// Failing controls by severity.
     pub failing: SeverityCounts,
@@ -229,7 +229,7 @@ pub struct ControlStatus {
     pub reason: String,
     /// One sentence for a person.
     pub message: String,
-    /// Failing objects.
+    /// Failing objects that no waiver covers.
     pub findings: i32,
     /// Failing objects that a waiver covers.
     pub waived: i32,
@@ -257,6 +257,17 @@ pub struct Finding {
     pub expected: String,
     /// One sentence for a person.
     pub message: String,
+    /// Name of the waiver that covers it; empty when it counts.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub waiver: String,
+}
+
+impl Finding {
+    /// Whether a waiver covers it, so that it does not count.
+    #[must_use]
+    pub const fn is_waived(&self) -> bool {
+        !self.waiver.is_empty()
+    }
 }
 
 /// A place within an object.
@@ -392,8 +403,11 @@ pub struct NamespaceReportStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NamespaceSummary {
-    /// Failing objects.
+    /// Failing objects that no waiver covers.
     pub findings: i32,
-    /// Findings by severity.
+    /// Failing objects that a waiver covers.
+    #[serde(default)]
+    pub waived: i32,
+    /// Findings by severity, without those that a waiver covers.
     pub failing: SeverityCounts,
 }

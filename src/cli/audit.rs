@@ -1,5 +1,6 @@
 //! `fluxsec audit`: the operator without its shells. Same watches, same engine, one answer.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,16 +17,19 @@ use tokio_util::sync::CancellationToken;
 use super::UNUSABLE;
 use super::gate::Gate;
 use super::output::Output;
-use crate::api::{FluxSecurityPolicy, ReportStatus, Tenancy};
+use crate::api::{FluxSecurityPolicy, ReportStatus, Tenancy, WaiverState};
 use crate::app::Loop;
 use crate::cluster::{self, Contact, client};
-use crate::engine::{Engine, PolicyPosture, Posture};
+use crate::engine::posture::bounded;
+use crate::engine::{Engine, PolicyPosture, Posture, WaiverPosture};
 use crate::input;
-use crate::kinds::own::PolicyRow;
-use crate::manifests::Audited;
+use crate::inventory::Coverage;
+use crate::kinds::id_of;
+use crate::kinds::own::{PolicyRow, Waiver};
+use crate::manifests::{self, Audited, Waived};
 use crate::publish::Freshness;
 use crate::render::baseline::Baseline;
-use crate::render::report;
+use crate::render::{report, waivers};
 
 /// How long an audit waits for the slowest kind.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -37,6 +41,9 @@ const PACE: Duration = Duration::from_secs(2);
 pub(super) struct Audit {
     #[command(flatten)]
     input: Input,
+    /// FluxSecurityWaivers that count, beside those of the cluster or among the manifests.
+    #[arg(long, value_name = "FILE")]
+    waivers: Vec<PathBuf>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -71,7 +78,8 @@ impl Audit {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let policy = self.input.policy()?;
         let baseline = self.gate.baseline()?;
-        let (audited, is_whole) = self.posture(&policy).await?;
+        let waived = self.waived(Timestamp::now())?;
+        let (audited, is_whole) = self.posture(&policy, waived).await?;
         if let Some(reason) = &audited.invalid {
             anyhow::bail!("the policy is invalid: {reason}");
         }
@@ -81,15 +89,40 @@ impl Audit {
     }
 
     /// The posture of the cluster, or of manifests; and whether all that was named could be read.
-    async fn posture(&self, policy: &(String, PolicyRow)) -> anyhow::Result<(Arc<PolicyPosture>, bool)> {
+    async fn posture(
+        &self,
+        policy: &(String, PolicyRow),
+        waived: Waived,
+    ) -> anyhow::Result<(Arc<PolicyPosture>, bool)> {
         if !self.input.files.is_empty() {
-            let audited = input::audit(&self.input.files, &policy.0, &policy.1)?;
+            let audited = input::audit_with(&self.input.files, &policy.0, &policy.1, waived, |_| {})?;
             tell(&audited);
+            tell_of_waivers(audited.waivers.iter());
             return Ok((Arc::new(audited.posture), audited.troubles.is_empty()));
         }
-        let (posture, _) = observe_once(&self.input.client().await?, policy).await?;
+        let (posture, _) = observe_once(&self.input.client().await?, policy, waived).await?;
+        tell_of_gaps(&posture);
+        tell_of_waivers(posture.waivers.values());
         let audited = posture.policies.get(&policy.0).cloned();
         Ok((audited.context("the audit came to no result")?, true))
+    }
+
+    /// The waivers of the command line, and how late it is.
+    fn waived(&self, now: Timestamp) -> anyhow::Result<Waived> {
+        let mut waivers = Vec::new();
+        for path in &self.waivers {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+            waivers.extend(manifests::waivers::parse(&file, &text, now)?);
+        }
+        let mut names = BTreeSet::new();
+        if let Some((twice, _)) = waivers.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            anyhow::bail!("--waivers: there are two waivers called {twice}");
+        }
+        Ok(Waived {
+            now: Some(now),
+            waivers,
+        })
     }
 
     /// Prints the report and tells the exit code.
@@ -168,17 +201,49 @@ pub(super) fn tell(audited: &Audited) {
     ));
 }
 
+/// Waivers that are told of one by one; the others are counted.
+const MOST_WAIVERS: usize = 20;
+
+/// Says which waivers do nothing, or will soon do nothing any more.
+fn tell_of_waivers<'a>(waivers: impl Iterator<Item = &'a Arc<WaiverPosture>>) {
+    let waivers: Vec<_> = waivers.filter(|it| it.state != WaiverState::Active).collect();
+    let say = |text: &str| drop(writeln!(std::io::stderr(), "fluxsec: {text}"));
+    for waiver in waivers.iter().take(MOST_WAIVERS) {
+        let sentence = bounded(&waivers::sentence(waiver));
+        say(&format!("waiver {} is {}: {sentence}", waiver.name, waiver.state));
+    }
+    let more = waivers.len().saturating_sub(MOST_WAIVERS);
+    if more > 0 {
+        say(&format!("{more} more waivers do nothing or end soon"));
+    }
+}
+
+/// Says that the cluster's waivers do not count, when nobody can see them.
+fn tell_of_gaps(posture: &Posture) {
+    let waivers = id_of::<Waiver>();
+    let mut kinds = posture.kinds.iter().filter(|it| it.kind == waivers);
+    let unseen = kinds.find(|it| !it.coverage.is_complete() && it.coverage != Coverage::Absent);
+    if let Some(unseen) = unseen {
+        eprintln!(
+            "fluxsec: the waivers of the cluster do not count: {}",
+            unseen.coverage
+        );
+    }
+}
+
 /// Starts the operator's own watches, waits until every kind is listed, and stops. The engine comes when the last watch has
 /// ended.
 pub(super) async fn observe_once(
     client: &kube::Client,
     policy: &(String, PolicyRow),
+    waived: Waived,
 ) -> anyhow::Result<(Arc<Posture>, JoinHandle<Engine>)> {
     let registry = Registry::new();
     let stop = CancellationToken::new();
     let (_watches, observations) = cluster::observe(client, &registry, &Contact::default(), &stop)?;
     let mut engine = Engine::default();
     engine.pin(&policy.0, policy.1.clone());
+    engine.waive(waived.waivers);
     let (engine, postures) = Loop::new(engine, observations, Freshness::default(), &registry)?;
     let engine = tokio::spawn(engine.run());
     let posture = settled(postures).await;

@@ -8,6 +8,7 @@ mod manual;
 mod output;
 mod remediate;
 mod run;
+mod waive;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,8 @@ enum Command {
     Controls(controls::Controls),
     /// The patch that makes failing controls pass, and before it what that breaks.
     Remediate(remediate::Remediate),
+    /// A waiver on standard output, for kubectl or a repository.
+    Waive(waive::Waive),
     /// The CustomResourceDefinitions, as YAML.
     Crds,
     /// A script that completes this command line, for the shell to read.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Audit(audit) => block_on(audit.run()),
         Command::Controls(controls) => controls.run(),
         Command::Remediate(remediate) => block_on(remediate.run()),
+        Command::Waive(waive) => waive.run(),
         Command::Crds => generate::print_crds(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use k8s_openapi::jiff::Timestamp;
 
 use super::audit::{self, Input};
 use super::{CLEAN, UNUSABLE};
@@ -11,7 +12,7 @@ use crate::controls;
 use crate::input;
 use crate::inventory::InstanceKey;
 use crate::kinds::own::PolicyRow;
-use crate::manifests::World;
+use crate::manifests::{Waived, World};
 use crate::remedy::{Choice, Remedy, remedy};
 
 /// How long the watches may take to end.
@@ -65,6 +66,11 @@ impl Remediate {
         choice: &Choice,
     ) -> anyhow::Result<(Remedy, bool)> {
         let mut found = Remedy::default();
+        // What somebody accepts needs no repair.
+        let waived = Waived {
+            now: Some(Timestamp::now()),
+            waivers: Vec::new(),
+        };
         if !self.input.files.is_empty() {
             let look = |world: &World<'_>| {
                 let file = |key: &InstanceKey| {
@@ -74,13 +80,13 @@ impl Remediate {
                 };
                 found.add(remedy(world.posture, world.engine.inventory(), choice, &file));
             };
-            let audited = input::audit_with(&self.input.files, name, policy, look)?;
+            let audited = input::audit_with(&self.input.files, name, policy, waived, look)?;
             audit::tell(&audited);
             is_valid(audited.posture.invalid.as_deref())?;
             return Ok((found, audited.troubles.is_empty()));
         }
-        let (_, engine) =
-            audit::observe_once(&self.input.client().await?, &(name.clone(), policy.clone())).await?;
+        let policy = (name.clone(), policy.clone());
+        let (_, engine) = audit::observe_once(&self.input.client().await?, &policy, waived).await?;
         let engine = tokio::time::timeout(GRACE, engine)
             .await
             .context("the watches do not end")??;

@@ -4,22 +4,27 @@ mod cells;
 mod dirty;
 pub mod policy;
 pub mod posture;
+mod waivers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::controls::{CATALOGUE, Control, Defect, Outcome, Parameters, Verdict};
 use crate::inventory::{
     Changed, Delta, Inventory, Missing, ObjectKey, SubjectKey, TenancyRules, View, namespaces,
 };
-use crate::kinds::own::PolicyRow;
+use crate::kinds::own::{PolicyRow, WaiverRow};
 use crate::kinds::{self, id_of};
 
 use cells::{Cells, Far};
 use dirty::Dirty;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
+use waivers::Waivers;
+pub use waivers::{Doubt, WARNINGS, WaiverPosture, WaiverPostures};
 
 /// Defects that are told of one object.
 const MOST_DEFECTS: usize = 50;
@@ -32,7 +37,11 @@ pub struct Engine {
     plans: BTreeMap<String, Plan>,
     /// The only policy, when the cluster's policies do not count.
     pinned: Option<(String, PolicyRow)>,
+    /// Without waivers.
     postures: BTreeMap<String, Arc<PolicyPosture>>,
+    waivers: Waivers,
+    /// Waivers that count beside those of the cluster, and before those of the same name.
+    pinned_waivers: BTreeMap<String, WaiverRow>,
     evaluations: u64,
 }
 
@@ -76,6 +85,8 @@ impl Engine {
             plans: BTreeMap::new(),
             pinned: None,
             postures: BTreeMap::new(),
+            waivers: Waivers::default(),
+            pinned_waivers: BTreeMap::new(),
             evaluations: 0,
         }
     }
@@ -84,6 +95,30 @@ impl Engine {
     pub fn pin(&mut self, name: &str, policy: PolicyRow) {
         self.pinned = Some((name.to_owned(), policy));
         self.evaluate_all();
+    }
+
+    /// Counts these waivers too, beside those of the cluster and before those of the same name.
+    pub fn waive(&mut self, waivers: impl IntoIterator<Item = (String, WaiverRow)>) {
+        self.pinned_waivers = waivers.into_iter().collect();
+        self.reload_waivers();
+    }
+
+    /// It is that late now: waivers end, and may begin again when a clock was wrong. True when anything looks different.
+    /// Before anybody told how late it is, no waiver is in effect.
+    pub fn advance(&mut self, now: Timestamp) -> bool {
+        self.waivers.advance(now)
+    }
+
+    /// When the posture changes next by time alone.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.waivers.next_deadline()
+    }
+
+    /// Whether a clock that is set may change anything.
+    #[must_use]
+    pub fn has_deadlines(&self) -> bool {
+        self.waivers.has_deadlines()
     }
 
     /// Takes in facts and re-evaluates what they touch. True when a posture or the coverage changed.
@@ -101,6 +136,8 @@ impl Engine {
         }
         self.evaluate(&changed, &mut stale);
         self.render(&stale);
+        self.waivers.take(self.changed_waivers(&changed));
+        self.waivers.follow(&self.postures);
         true
     }
 
@@ -112,6 +149,7 @@ impl Engine {
             everything: true,
             ..Stale::default()
         });
+        self.reload_waivers();
     }
 
     /// How many verdicts were computed so far.
@@ -129,7 +167,7 @@ impl Engine {
     /// The posture of every policy, at this moment.
     #[must_use]
     pub fn posture(&self) -> Posture {
-        Posture::new(&self.inventory, self.postures.clone())
+        Posture::new(&self.inventory, self.waivers.policies(), self.waivers.postures())
     }
 
     /// Reads the policies and makes sure that each has the units it asks for.
@@ -158,6 +196,32 @@ impl Engine {
             }
             self.units.insert(id, unit);
         }
+    }
+
+    /// Takes in every waiver anew.
+    fn reload_waivers(&mut self) {
+        let of_cluster = self.inventory.table::<kinds::own::Waiver>().iter();
+        let of_cluster = of_cluster.map(|(key, row)| (key.name.clone(), row));
+        let pinned = self.pinned_waivers.iter();
+        let pinned = pinned.map(|(name, row)| (Arc::from(name.as_str()), row));
+        let all: BTreeMap<Arc<str>, &WaiverRow> = of_cluster.chain(pinned).collect();
+        let all = all.into_iter().map(|(name, row)| (name, Some(row.clone())));
+        self.waivers.restart(all);
+        self.waivers.follow(&self.postures);
+    }
+
+    /// The waivers of the cluster that are new, other ones, or gone.
+    fn changed_waivers(&self, changed: &BTreeSet<Changed>) -> Vec<(Arc<str>, Option<WaiverRow>)> {
+        let kind = id_of::<kinds::own::Waiver>();
+        let table = self.inventory.table::<kinds::own::Waiver>();
+        let of_cluster = changed.iter().filter_map(|change| match change {
+            Changed::Object(of, key) if *of == kind => Some(key),
+            _ => None,
+        });
+        of_cluster
+            .filter(|key| !self.pinned_waivers.contains_key(&*key.name))
+            .map(|key| (key.name.clone(), table.get(key).cloned()))
+            .collect()
     }
 
     fn policies(&self) -> Box<dyn Iterator<Item = (&str, &PolicyRow)> + '_> {

@@ -16,6 +16,7 @@ use crate::kinds::{self, KindId};
 use super::UnitId;
 use super::cells::Cells;
 use super::policy::{Item, Plan};
+use super::waivers::WaiverPostures;
 
 /// An immutable picture of everything.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Posture {
     pub settled: bool,
     /// How much of the cluster is seen.
     pub sight: Sight,
+    /// Every waiver.
+    pub waivers: Arc<WaiverPostures>,
 }
 
 /// How much of the cluster is seen, as far as that depends on the API server's answers.
@@ -105,8 +108,10 @@ pub struct ControlPosture {
     pub reason: String,
     /// One sentence.
     pub message: String,
-    /// Failing objects.
+    /// Failing objects that no waiver covers.
     pub findings: usize,
+    /// Failing objects that a waiver covers.
+    pub waived: usize,
 }
 
 impl PartialEq for ControlPosture {
@@ -117,6 +122,7 @@ impl PartialEq for ControlPosture {
             && self.reason == other.reason
             && self.message == other.message
             && self.findings == other.findings
+            && self.waived == other.waived
     }
 }
 
@@ -138,7 +144,11 @@ pub struct FindingPosture {
 }
 
 impl Posture {
-    pub(super) fn new(inventory: &Inventory, policies: BTreeMap<String, Arc<PolicyPosture>>) -> Self {
+    pub(super) fn new(
+        inventory: &Inventory,
+        policies: BTreeMap<String, Arc<PolicyPosture>>,
+        waivers: Arc<WaiverPostures>,
+    ) -> Self {
         let kinds: Vec<KindPosture> = KindId::all()
             .map(|kind| KindPosture {
                 kind,
@@ -169,6 +179,7 @@ impl Posture {
             settled,
             sight: Sight::of(&kinds),
             kinds,
+            waivers,
         }
     }
 }
@@ -372,6 +383,7 @@ impl Judgement<'_> {
             reason: reason.to_owned(),
             message,
             findings: 0,
+            waived: 0,
         }
     }
 
@@ -399,6 +411,7 @@ impl Judgement<'_> {
                 observed: bounded(&defect.observed),
                 expected: defect.expected.clone(),
                 message: bounded(&defect.message),
+                waiver: String::new(),
             },
             uid: origin.uid.into(),
             manager: bounded(&origin.manager),
@@ -538,11 +551,16 @@ fn controller(key: &InstanceKey, instance: &Instance) -> Controller {
     }
 }
 
-/// The object that a control's transition is about.
+/// The object that a control's transition is about: one that counts, if there is any.
 #[must_use]
 pub fn first_failing<'a>(findings: &'a [Arc<FindingPosture>], control: &str) -> Option<&'a FindingPosture> {
-    let mut findings = findings.iter().map(|finding| &**finding);
-    findings.find(|finding| finding.finding.control == control)
+    let findings = findings.iter().map(|finding| &**finding);
+    let mut findings = findings.filter(|it| it.finding.control == control);
+    let first = findings.next()?;
+    if !first.finding.is_waived() {
+        return Some(first);
+    }
+    Some(findings.find(|it| !it.finding.is_waived()).unwrap_or(first))
 }
 
 /// The object of a resource reference that the policy itself is.

@@ -16,7 +16,7 @@ use crate::api::report::Location;
 use crate::kinds::own::PolicyRow;
 use crate::manifests::read::Harvest;
 use crate::manifests::split::{Cut, Format, Piece, Splitter};
-use crate::manifests::{self, Audited, Manifests, Place, World, is_kustomization};
+use crate::manifests::{self, Audited, Manifests, Place, Waived, World, is_kustomization};
 
 /// How much text goes to a reader at once.
 const BATCH: usize = 128 * 1024;
@@ -32,12 +32,10 @@ const STDIN: &str = "-";
 /// # Errors
 /// A thread cannot be started.
 pub fn audit(paths: &[PathBuf], name: &str, policy: &PolicyRow) -> io::Result<Audited> {
-    let mut audited = read(paths)?.audit(name, policy);
-    find_lines(&mut audited);
-    Ok(audited)
+    audit_with(paths, name, policy, Waived::default(), |_| {})
 }
 
-/// The same, with a look at what is known of each cluster among the manifests.
+/// The same with waivers, and with a look at what is known of each cluster among the manifests.
 ///
 /// # Errors
 /// A thread cannot be started.
@@ -45,9 +43,14 @@ pub fn audit_with(
     paths: &[PathBuf],
     name: &str,
     policy: &PolicyRow,
+    waived: Waived,
     look: impl FnMut(&World<'_>),
 ) -> io::Result<Audited> {
-    Ok(read(paths)?.audit_with(name, policy, look))
+    let mut manifests = read(paths)?;
+    manifests.waive(waived);
+    let mut audited = manifests.audit_with(name, policy, look);
+    find_lines(&mut audited);
+    Ok(audited)
 }
 
 /// Text on its way to a reader: pieces of one file.

@@ -6,6 +6,7 @@ use super::access::{ACCOUNTS, AUTHENTICATED};
 use super::coverage::Missing;
 use super::view::{complete, found_in_input};
 use super::{Inventory, ObjectKey, controllers_are_complete};
+use crate::api::glob::matches;
 use crate::api::policy::{PlatformSubject, SubjectKind};
 use crate::api::{FluxSecurityPolicySpec, Tenancy};
 use crate::flux::detect::Certainty;
@@ -145,40 +146,4 @@ fn is_meant(subject: &PlatformSubject, principal: &Principal) -> bool {
 fn has_flux(inventory: &Inventory, namespace: &str) -> bool {
     let mut instances = inventory.instances_in(namespace);
     instances.any(|(_, instance)| instance.certainty == Certainty::Accepted)
-}
-
-/// Whether a name fits a pattern in which `*` stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(name) = name.strip_prefix(start) else {
-        return false;
-    };
-    // Whatever the star swallows, the rest has to fit what is left.
-    let mut tails = (0..=name.len()).filter_map(|at| name.get(at..));
-    tails.any(|tail| matches(rest, tail))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_star_stands_for_any_text() {
-        for (pattern, name, fits) in [
-            ("kube-*", "kube-system", true),
-            ("kube-*", "kube-", true),
-            ("kube-*", "kubeless", false),
-            ("*-system", "flux-system", true),
-            ("*-system", "flux-systems", false),
-            ("team-*-prod", "team-a-prod", true),
-            ("team-*-prod", "team-prod", false),
-            ("flux", "flux", true),
-            ("flux", "flux-system", false),
-            ("*", "", true),
-        ] {
-            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
-        }
-    }
 }

@@ -210,6 +210,7 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<own::Policy>(),
     Entry::of::<own::Report>(),
     Entry::of::<own::NamespaceReport>(),
+    Entry::of::<own::Waiver>(),
 ];
 
 /// The position of a kind.

@@ -1,9 +1,12 @@
-//! The product's own kinds: policies drive the engine, reports are watched so that they heal.
+//! The product's own kinds: policies and waivers drive the engine, reports are watched so that they heal.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Descriptor, Kind, Meta};
-use crate::api::{self, FluxSecurityPolicySpec};
+use crate::api::{self, FluxSecurityPolicySpec, FluxSecurityWaiverSpec, FluxSecurityWaiverStatus};
 
 /// A policy as users wrote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +21,23 @@ pub struct PolicyRow {
     pub spec: FluxSecurityPolicySpec,
 }
 
+/// A waiver as somebody wrote it, and what is published about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaiverRow {
+    /// Unique id: part of every Event's name.
+    pub uid: String,
+    /// Generation of the spec.
+    pub generation: i64,
+    /// When it was created; `None` before the API server has seen it.
+    pub created: Option<Timestamp>,
+    /// The spec.
+    pub spec: FluxSecurityWaiverSpec,
+    /// The version that carries the status.
+    pub published: Published,
+    /// The status as it is there: what it tells has been told.
+    pub status: Option<FluxSecurityWaiverStatus>,
+}
+
 /// The version of a published object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
@@ -27,6 +47,8 @@ pub struct Published {
 
 /// `FluxSecurityPolicy`.
 pub struct Policy;
+/// `FluxSecurityWaiver`.
+pub struct Waiver;
 /// `FluxSecurityReport`.
 pub struct Report;
 /// `FluxSecurityNamespaceReport`.
@@ -64,6 +86,31 @@ fn requested_at(meta: &Meta) -> String {
     asked[..asked.floor_char_boundary(MOST)].to_owned()
 }
 
+impl Kind for Waiver {
+    type Row = WaiverRow;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        kind: "FluxSecurityWaiver",
+        plural: "fluxsecuritywaivers",
+        page_size: 500,
+        ..OWN
+    };
+    fn project(meta: &Meta, object: &str) -> Result<Option<WaiverRow>, serde_json::Error> {
+        let object: WaiverWire<'_> = serde_json::from_str(object)?;
+        // One that somebody else wrote, or a newer version, is written anew.
+        let status = object.status.map(|status| serde_json::from_str(status.get()));
+        Ok(Some(WaiverRow {
+            uid: meta.uid.clone(),
+            generation: meta.generation,
+            created: object.metadata.creation_timestamp.map(|created| created.0),
+            spec: object.spec,
+            published: Published {
+                resource_version: meta.resource_version.clone(),
+            },
+            status: status.and_then(Result::ok),
+        }))
+    }
+}
+
 impl Kind for Report {
     type Row = Published;
     const DESCRIPTOR: Descriptor = Descriptor {
@@ -92,6 +139,21 @@ impl Kind for NamespaceReport {
             resource_version: meta.resource_version.clone(),
         }))
     }
+}
+
+#[derive(Deserialize)]
+struct WaiverWire<'a> {
+    metadata: Created,
+    spec: FluxSecurityWaiverSpec,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Created {
+    #[serde(default)]
+    creation_timestamp: Option<Time>,
 }
 
 #[derive(Deserialize)]

@@ -20,18 +20,22 @@ mod places;
 pub(crate) mod read;
 mod roles;
 pub mod split;
+pub mod waivers;
 mod whole;
 mod worlds;
 mod yaml;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{self, FluxSecurityPolicySpec};
-use crate::engine::{Engine, PolicyPosture, posture};
+use crate::engine::{Engine, PolicyPosture, WaiverPosture, posture};
 use crate::inventory::{Coverage, Delta, ObjectKey, namespaces};
-use crate::kinds::own::PolicyRow;
-use crate::kinds::{ErasedRow, KindId};
+use crate::kinds::own::{self, PolicyRow, WaiverRow};
+use crate::kinds::{ErasedRow, KindId, id_of};
 
 pub use places::lines_within;
 use read::Harvest;
@@ -45,6 +49,17 @@ const MOST_TROUBLES: usize = 100;
 pub struct Manifests {
     files: Vec<String>,
     harvest: Harvest,
+    waived: Waived,
+}
+
+/// What counts beside manifests: waivers, and how late it is. Without a clock no waiver is in effect, and those among the
+/// manifests are not either.
+#[derive(Clone, Debug, Default)]
+pub struct Waived {
+    /// How late it is.
+    pub now: Option<Timestamp>,
+    /// Waivers by name; they count before those of the same name among the manifests.
+    pub waivers: Vec<(String, WaiverRow)>,
 }
 
 /// Where an object is.
@@ -132,6 +147,8 @@ pub struct Audited {
     pub objects: u64,
     /// What was passed over.
     pub skipped: Skipped,
+    /// Every waiver, and what it is for. With several clusters each has its own.
+    pub waivers: Vec<Arc<WaiverPosture>>,
     /// What could not be read, as `file:line: why`; the first of them.
     pub troubles: Vec<String>,
     /// How many more there are.
@@ -159,7 +176,16 @@ pub fn audit<O: AsRef<[u8]>>(
 impl Manifests {
     /// Manifests that somebody read.
     pub(crate) fn new(files: Vec<String>, harvest: Harvest) -> Self {
-        Self { files, harvest }
+        Self {
+            files,
+            harvest,
+            waived: Waived::default(),
+        }
+    }
+
+    /// Audits with these waivers too, and at this instant.
+    pub fn waive(&mut self, waived: Waived) {
+        self.waived = waived;
     }
 
     /// Reads a file, or what passes for one.
@@ -195,16 +221,24 @@ impl Manifests {
             .sort_unstable_by_key(|definition| definition.place);
         let plan = worlds::Plan::new(&self.files, &self.harvest.definitions);
         let mut merged: Option<PolicyPosture> = None;
+        let mut waivers = BTreeMap::new();
         let count = plan.worlds.len();
         for (number, world) in plan.worlds.iter().enumerate() {
             let members: Vec<usize> = plan.members(world).collect();
             let is_last = number + 1 == count;
             let mut engine = Engine::default();
+            if let Some(now) = self.waived.now {
+                engine.advance(now);
+            }
+            engine.waive(self.waived.waivers.iter().cloned());
             engine.ingest(self.deltas(&members, is_last));
             engine.pin(name, policy.clone());
-            let Some(posture) = engine.posture().policies.get(name).cloned() else {
+            let all = engine.posture();
+            let Some(posture) = all.policies.get(name).cloned() else {
                 continue;
             };
+            worlds::merge_waivers(&mut waivers, &all.waivers);
+            drop(all);
             look(&World {
                 engine: &engine,
                 posture: &posture,
@@ -213,7 +247,7 @@ impl Manifests {
                 members: &members,
             });
             drop(engine);
-            let mut posture = std::sync::Arc::unwrap_or_clone(posture);
+            let mut posture = Arc::unwrap_or_clone(posture);
             places::locate(
                 &mut posture.findings,
                 &self.harvest.definitions,
@@ -237,7 +271,10 @@ impl Manifests {
                 message,
             );
         }
-        self.told(merged.unwrap_or_else(|| empty(name, policy)))
+        self.told(
+            merged.unwrap_or_else(|| empty(name, policy)),
+            waivers.into_values().collect(),
+        )
     }
 
     /// A file that a Kustomization of kustomize calls a patch has no objects.
@@ -298,13 +335,14 @@ impl Manifests {
         deltas
     }
 
-    fn told(mut self, posture: PolicyPosture) -> Audited {
+    fn told(mut self, posture: PolicyPosture, waivers: Vec<Arc<WaiverPosture>>) -> Audited {
         self.harvest.troubles.sort_by_key(|trouble| trouble.place);
         let troubles = &self.harvest.troubles;
         Audited {
             posture,
             objects: self.harvest.objects,
             skipped: self.harvest.skipped,
+            waivers,
             more_troubles: troubles.len().saturating_sub(MOST_TROUBLES),
             troubles: troubles
                 .iter()
@@ -364,7 +402,7 @@ impl Trouble {
 /// the others.
 fn coverage(kind: KindId, has_some: bool) -> Coverage {
     let descriptor = &kind.entry().descriptor;
-    if descriptor.group == api::GROUP {
+    if descriptor.group == api::GROUP && kind != id_of::<own::Waiver>() {
         return Coverage::Absent;
     }
     if has_some || descriptor.custom {

@@ -13,7 +13,7 @@ use super::yaml::{self, Broken};
 use super::{Definition, Fact, Place, Skipped, Trouble};
 use crate::api;
 use crate::inventory::ObjectKey;
-use crate::kinds::{Descriptor, KindId, Meta};
+use crate::kinds::{Descriptor, KindId, Meta, id_of, own};
 
 /// Lists within lists are read so deep.
 const DEEPEST_LIST: u32 = 3;
@@ -161,6 +161,10 @@ impl Harvest {
             return;
         };
         match self.object(id, version, json, &envelope) {
+            // Nobody would know that it is not in effect.
+            Ok(Some((_, Fact::Undecodable(note)))) if is_waiver(id) => {
+                self.complain(place, format!("{kind}: {note}"));
+            }
             Ok(Some((key, fact))) => self.definitions.push(Definition {
                 kind: id,
                 key,
@@ -316,12 +320,16 @@ fn may_be_object(text: &str) -> bool {
     text.contains("apiVersion") || text.contains('\\')
 }
 
-/// The kind that controls read. The product's own kinds are no evidence.
+/// The kind that an audit reads. The product's own kinds are no evidence, but waivers count.
 fn watched(group: &str, kind: &str) -> Option<KindId> {
     let is_it = |descriptor: &Descriptor| descriptor.kind == kind && descriptor.group == group;
     KindId::all()
-        .filter(|id| id.entry().descriptor.group != api::GROUP)
+        .filter(|id| id.entry().descriptor.group != api::GROUP || is_waiver(*id))
         .find(|id| is_it(&id.entry().descriptor))
+}
+
+fn is_waiver(kind: KindId) -> bool {
+    kind == id_of::<own::Waiver>()
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Keys<'a> {

@@ -4,7 +4,7 @@ use super::read::Keys;
 use crate::kinds::Descriptor;
 
 /// Kinds whose objects are in no namespace.
-const CLUSTER_SCOPED: [&str; 11] = [
+const CLUSTER_SCOPED: [&str; 12] = [
     "Namespace",
     "CustomResourceDefinition",
     "ClusterRole",
@@ -16,10 +16,11 @@ const CLUSTER_SCOPED: [&str; 11] = [
     "ValidatingWebhookConfiguration",
     "FluxSecurityPolicy",
     "FluxSecurityReport",
+    "FluxSecurityWaiver",
 ];
 
 /// What the schema of a kind asks for in `spec`: one field of each group.
-const REQUIRED: [(&str, &[&[&str]]); 21] = [
+const REQUIRED: [(&str, &[&[&str]]); 22] = [
     ("Deployment", &[&["selector"], &["template"]]),
     ("StatefulSet", &[&["selector"], &["template"]]),
     ("DaemonSet", &[&["selector"], &["template"]]),
@@ -40,6 +41,7 @@ const REQUIRED: [(&str, &[&[&str]]); 21] = [
     ("ArtifactGenerator", &[&["sources"], &["artifacts"]]),
     ("FluxInstance", &[&["distribution"]]),
     ("SealedSecret", &[&["encryptedData"]]),
+    ("FluxSecurityWaiver", &[&["control"]]),
     ("Gateway", &[&["gatewayClassName"], &["listeners"]]),
 ];
 

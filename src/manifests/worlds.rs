@@ -2,14 +2,14 @@
 //! one: each is audited apart, with everything that both share. So every definition is judged as itself, references lead
 //! to the definition of the same folder, and what only one of them has is no excuse for the other.
 
-use std::collections::btree_map::Entry;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::Definition;
 use crate::api::ControlResult;
-use crate::engine::{ControlPosture, PolicyPosture};
+use crate::engine::{ControlPosture, PolicyPosture, WaiverPosture, WaiverPostures};
 
 /// So many objects are audited, counting those that clusters share once for each of them.
 const MOST_OBJECTS: usize = 2_000_000;
@@ -247,20 +247,21 @@ pub(super) fn merge(merged: &mut PolicyPosture, other: PolicyPosture) {
     merged.findings.extend(other.findings);
     merged.findings.sort_by(|a, b| a.finding.cmp(&b.finding));
     merged.findings.dedup_by(|a, b| a.finding == b.finding);
-    let mut findings: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut findings: BTreeMap<&str, Counts> = BTreeMap::new();
     for finding in &merged.findings {
-        match findings.entry(&finding.finding.control) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(1);
-            }
-            Entry::Occupied(mut occupied) => *occupied.get_mut() += 1,
+        let counts = findings.entry(&finding.finding.control).or_default();
+        if finding.finding.is_waived() {
+            counts.waived += 1;
+        } else {
+            counts.open += 1;
         }
     }
     for (control, other) in merged.controls.iter_mut().zip(other.controls) {
         if is_worse(&other, control) {
             *control = other;
         }
-        control.findings = findings.get(control.control.id).copied().unwrap_or_default();
+        let counts = findings.get(control.control.id).copied().unwrap_or_default();
+        (control.findings, control.waived) = (counts.open, counts.waived);
     }
     for installation in other.installations {
         if !merged.installations.contains(&installation) {
@@ -271,6 +272,28 @@ pub(super) fn merge(merged: &mut PolicyPosture, other: PolicyPosture) {
         if !merged.gaps.contains(&gap) {
             merged.gaps.push(gap);
         }
+    }
+}
+
+/// Findings of a control.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    open: usize,
+    waived: usize,
+}
+
+/// What waivers are for in all clusters: one may be for objects of some of them only.
+pub(super) fn merge_waivers(merged: &mut BTreeMap<Arc<str>, Arc<WaiverPosture>>, others: &WaiverPostures) {
+    for (name, other) in others {
+        let Some(known) = merged.get_mut(name) else {
+            merged.insert(name.clone(), other.clone());
+            continue;
+        };
+        let matched = known.matched + other.matched;
+        if known.matched == 0 {
+            *known = other.clone();
+        }
+        Arc::make_mut(known).matched = matched;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writes what changed, and only that: Events, the report, the namespace reports, the policy's status.
+//! Writes what changed, and only that: Events, the report, the namespace reports, the statuses of policies and waivers.
 //!
 //! Events are created before the report, under names that follow from the published report: after a crash in between
 //! the same names are made again and meet what is there. Once the report is written, the change is told.
@@ -9,6 +9,7 @@ pub mod lease;
 mod live;
 mod objects;
 mod slot;
+mod waivers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use lease::Leadership;
 use live::Live;
 use objects::{Objects, PublishError, Report, Seen};
 use slot::Slot;
+use waivers::Waivers;
 
 /// How long the first audit waits for the slowest kind; what is missing then is Unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,6 +52,7 @@ pub struct Publisher {
     writer: Writer,
     freshness: Freshness,
     policies: BTreeMap<String, Published>,
+    waivers: Waivers,
     contact: Contact,
     leadership: watch::Receiver<Leadership>,
 }
@@ -168,6 +171,7 @@ impl Publisher {
             writer: Writer { objects, counters },
             freshness,
             policies: BTreeMap::new(),
+            waivers: Waivers::default(),
             contact,
             leadership,
         }
@@ -187,6 +191,7 @@ impl Publisher {
             let due = if !leads {
                 // What another replica publishes meanwhile is read again when this one leads.
                 self.policies.clear();
+                self.waivers = Waivers::default();
                 self.writer.counters.stand_by();
                 Instant::now() + IDLE
             } else if posture.policies_known && listed && self.is_caught_up(&posture) {
@@ -215,19 +220,28 @@ impl Publisher {
     /// Publishes what can be published now; tells when to come back at the latest.
     async fn publish(&mut self, posture: &Posture) -> Instant {
         self.forget(posture);
-        let mut next = Instant::now() + IDLE;
-        for policy in posture.policies.values() {
-            let known = self
-                .policies
-                .entry(policy.name.clone())
-                .or_insert_with(|| Published::of(policy));
-            if known.uid != policy.policy.uid {
-                *known = Published::of(policy);
+        let Self {
+            writer,
+            policies,
+            waivers,
+            ..
+        } = self;
+        let of_policies = async {
+            let mut next = Instant::now() + IDLE;
+            for policy in posture.policies.values() {
+                let known = policies
+                    .entry(policy.name.clone())
+                    .or_insert_with(|| Published::of(policy));
+                if known.uid != policy.policy.uid {
+                    *known = Published::of(policy);
+                }
+                let progress = writer.publish(policy, known, posture).await;
+                next = next.min(progress.next);
             }
-            let progress = self.writer.publish(policy, known, posture).await;
-            next = next.min(progress.next);
-        }
-        next
+            next
+        };
+        let (of_policies, of_waivers) = tokio::join!(of_policies, waivers.publish(writer, posture));
+        of_policies.min(of_waivers)
     }
 
     /// Owner references remove the reports of a deleted policy; its series go here.
@@ -281,6 +295,23 @@ impl Writer {
         namespace: &str,
         work: impl AsyncFnOnce(&mut Slot) -> Result<Option<Instant>, PublishError>,
     ) -> Option<Instant> {
+        let complain = |problem: &str, pause: Duration| {
+            tracing::warn!(
+                policy = policy.name,
+                namespace,
+                "not published: {problem}; trying again in {pause:?}"
+            );
+        };
+        self.try_on(slot, complain, work).await
+    }
+
+    /// The same of any object, whose name whoever complains knows.
+    async fn try_on(
+        &self,
+        slot: &mut Slot,
+        complain: impl Fn(&str, Duration),
+        work: impl AsyncFnOnce(&mut Slot) -> Result<Option<Instant>, PublishError>,
+    ) -> Option<Instant> {
         let until = slot.rests(Instant::now());
         if until.is_some() {
             return until;
@@ -298,12 +329,7 @@ impl Writer {
             return later;
         }
         self.counters.failed();
-        let problem = sentence(&error);
-        tracing::warn!(
-            policy = policy.name,
-            namespace,
-            "not published: {problem}; trying again in {pause:?}"
-        );
+        complain(&sentence(&error), pause);
         later
     }
 

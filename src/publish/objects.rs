@@ -22,7 +22,7 @@ use super::slot::{Held, Patience, Slot};
 use super::{AT_ONCE, Counters};
 use crate::api::{
     FIELD_MANAGER, FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityPolicyStatus,
-    FluxSecurityReport, GROUP, ResourceRef, VERSION,
+    FluxSecurityReport, FluxSecurityWaiver, FluxSecurityWaiverStatus, GROUP, ResourceRef, VERSION,
 };
 use crate::cluster::sentence;
 use crate::engine::PolicyPosture;
@@ -281,6 +281,20 @@ impl Objects {
         self.policy(policy, slot).await?;
         let second = self.write_status(&policies, &policy.name, slot, status).await;
         contested(second, || format!("FluxSecurityPolicy {}", policy.name))
+    }
+
+    /// Writes what is said of a waiver. `None`: somebody else changed or deleted it, and the watch will tell.
+    pub(super) async fn write_waiver(
+        &self,
+        name: &str,
+        slot: &mut Slot,
+        status: &FluxSecurityWaiverStatus,
+    ) -> Result<Option<()>, PublishError> {
+        let waivers: Api<FluxSecurityWaiver> = Api::all(self.client.clone());
+        match self.write_status(&waivers, name, slot, status).await {
+            Err(error) if error.is_overtaken() => Ok(None),
+            written => written.map(Some),
+        }
     }
 
     /// Replaces a status. An apply would merge it with what is there, which costs the API server twice the time for a

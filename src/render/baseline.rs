@@ -57,6 +57,10 @@ impl Baseline {
         };
         for (position, finding) in findings.iter().enumerate() {
             let finding = known(&format!("status.findings[{position}]"), finding)?;
+            // What did not count then is new when it does.
+            if finding.is_waived() {
+                continue;
+            }
             let severities = baseline.known.entry(fingerprint(&finding)).or_default();
             severities.push(finding.severity);
         }
@@ -66,8 +70,8 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// The report with what is new: findings that were not there, or are worse than they were. Of the controls that
-    /// fail, those with such a finding. The totals stay those of the whole.
+    /// The report with what is new: findings that count and were not there, or are worse than they were. Of the controls
+    /// that fail, those with such a finding. The totals stay those of the whole.
     #[must_use]
     pub fn news(&self, report: &ReportStatus) -> ReportStatus {
         let mut known = self.known.clone();
@@ -78,7 +82,8 @@ impl Baseline {
             });
             before.is_none_or(|before| finding.severity < before)
         };
-        let findings: Vec<Finding> = report.findings.iter().filter(is_new).cloned().collect();
+        let counts = report.findings.iter().filter(|finding| !finding.is_waived());
+        let findings: Vec<Finding> = counts.filter(is_new).cloned().collect();
         let controls = report.controls.iter();
         let controls = controls
             .filter_map(|control| reduced(control, &findings))
@@ -145,6 +150,10 @@ fn known(path: &str, value: &Value) -> Result<Finding, BaselineError> {
         observed: String::new(),
         expected: String::new(),
         message: String::new(),
+        waiver: match fields.get("waiver") {
+            None => String::new(),
+            Some(_) => field(path, fields, "waiver")?,
+        },
     })
 }
 
@@ -251,6 +260,15 @@ mod tests {
             Severity::Critical
         );
         assert_eq!(baseline(&bad).news(&mild).findings.len(), 0);
+    }
+
+    #[test]
+    fn what_was_waived_is_new_when_it_counts_and_what_is_waived_never_counts() {
+        let open = report_on(&["a"]);
+        let mut waived = open.clone();
+        "w".clone_into(&mut waived.findings[0].waiver);
+        assert_eq!(baseline(&waived).news(&open).findings, open.findings);
+        assert_eq!(baseline(&report_on(&[])).news(&waived).findings, []);
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::engine::{FindingPosture, PolicyPosture};
 /// Events on single objects per change; the rest is summed up.
 const MAX_FINDING_NOTICES: usize = 20;
 /// The API server takes less than 1024 bytes.
-const MAX_NOTE: usize = 1023;
-const ACTION: &str = "Audit";
+pub(super) const MAX_NOTE: usize = 1023;
+pub(super) const ACTION: &str = "Audit";
 
 /// `type` of an Event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,10 +176,15 @@ impl Scene<'_> {
         if from == Some(after.result) {
             return None;
         }
-        let was_bad = matches!(from, Some(ControlResult::Fail | ControlResult::Unknown));
+        let was_bad = matches!(
+            from,
+            Some(ControlResult::Fail | ControlResult::Unknown | ControlResult::Waived)
+        );
         let (r#type, reason) = match after.result {
             ControlResult::Fail => (NoticeType::Warning, "ControlFailed"),
             ControlResult::Unknown => (NoticeType::Warning, "ControlUnknown"),
+            // An accepted risk is no recovery.
+            ControlResult::Waived => return None,
             _ if was_bad => (NoticeType::Normal, "ControlRecovered"),
             _ => return None,
         };
@@ -218,7 +223,7 @@ impl Scene<'_> {
         notices
     }
 
-    /// Findings that the published report would list had they been there.
+    /// Findings that count, and that the published report would list had they counted.
     ///
     /// A report that is cut off says nothing about what sorts behind its last finding.
     fn detected(&self) -> Vec<&FindingPosture> {
@@ -226,14 +231,17 @@ impl Scene<'_> {
         let cut_off = self
             .previous
             .is_some_and(|previous| previous.truncated_findings > 0);
-        let known: BTreeSet<_> = before.iter().map(identity).collect();
+        let counted = before.iter().filter(|finding| !finding.is_waived());
+        let known: BTreeSet<_> = counted.map(identity).collect();
         let visible = |finding: &Finding| !cut_off || before.last().is_some_and(|last| finding < last);
         let findings = self.posture.findings.iter().map(|it| &**it);
         findings
+            .filter(|it| !it.finding.is_waived())
             .filter(|it| !known.contains(&identity(&it.finding)) && visible(&it.finding))
             .collect()
     }
 
+    /// A waiver resolves nothing.
     fn resolved(&self) -> Vec<&Finding> {
         let known: BTreeSet<_> = self
             .posture
@@ -317,6 +325,7 @@ impl Scene<'_> {
             &finding.location.container,
             &since,
             &self.last_change(),
+            self.waiver_of(finding),
         ];
         Notice {
             name: name(&key),
@@ -359,6 +368,13 @@ impl Scene<'_> {
         }
     }
 
+    /// The waiver that covered a finding until now; empty when none did.
+    fn waiver_of(&self, finding: &Finding) -> &str {
+        let before = self.previous.map_or(&[][..], |previous| &previous.findings);
+        let mut same = before.iter().filter(|it| identity(it) == identity(finding));
+        same.find(|it| it.is_waived()).map_or("", |it| &it.waiver)
+    }
+
     /// When the published report last changed.
     fn last_change(&self) -> String {
         let newest = self.previous.and_then(|previous| previous.history.first());
@@ -380,7 +396,7 @@ fn identity(finding: &Finding) -> (&str, [&str; 4], &str) {
 }
 
 /// The name of an Event: the digest of what makes the transition.
-fn name(parts: &[&str]) -> String {
+pub(super) fn name(parts: &[&str]) -> String {
     format!("fluxsec-{}", digest(parts))
 }
 
@@ -459,6 +475,59 @@ mod tests {
             reasons(&notices),
             ["PostureCompliant", "ControlRecovered", "FindingResolved"]
         );
+    }
+
+    /// The posture with the finding of that namespace waived.
+    fn waived(namespaces: &[&str], waived: &str) -> PolicyPosture {
+        let mut posture = failing(namespaces);
+        for finding in &mut posture.findings {
+            if finding.finding.resource.namespace == waived {
+                "w".clone_into(&mut Arc::make_mut(finding).finding.waiver);
+            }
+        }
+        posture.controls[0].findings -= 1;
+        posture.controls[0].waived = 1;
+        if posture.controls[0].findings == 0 {
+            posture.controls[0].result = ControlResult::Waived;
+        }
+        posture
+    }
+
+    #[test]
+    fn an_accepted_risk_is_no_recovery_and_is_detected_again_at_its_end() {
+        let bad = failing(&["a"]);
+        let live = report(&bad, None, at(1));
+        let accepted = waived(&["a"], "a");
+        let next = report(&accepted, Some(&live), at(2));
+        let notices = transitions("default", "uid", Some(&live), &next, &accepted);
+        assert_eq!(reasons(&notices), ["PostureCompliant"]);
+        let again = report(&bad, Some(&next), at(3));
+        let notices = transitions("default", "uid", Some(&next), &again, &bad);
+        assert_eq!(
+            reasons(&notices),
+            ["PostureDrifted", "ControlFailed", "FindingDetected"]
+        );
+        // What is repaired meanwhile is resolved, and the control recovers.
+        let mut good = failing(&[]);
+        good.controls[0].result = ControlResult::Pass;
+        let repaired = report(&good, Some(&next), at(3));
+        let notices = transitions("default", "uid", Some(&next), &repaired, &good);
+        assert_eq!(reasons(&notices), ["ControlRecovered", "FindingResolved"]);
+    }
+
+    #[test]
+    fn each_end_of_a_waiver_has_an_event_of_its_own() {
+        let bad = failing(&["a", "b"]);
+        let first = report(&bad, None, at(1));
+        let one = waived(&["a", "b"], "a");
+        let accepted = report(&one, Some(&first), at(2));
+        assert_eq!(transitions("default", "uid", Some(&first), &accepted, &one), []);
+        assert_eq!(accepted.summary.findings, 1);
+        let again = report(&bad, Some(&accepted), at(3));
+        let notices = transitions("default", "uid", Some(&accepted), &again, &bad);
+        assert_eq!(reasons(&notices), ["FindingDetected"]);
+        let before = transitions("default", "uid", None, &first, &bad);
+        assert!(before.iter().all(|notice| notice.name != notices[0].name));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) fn control(position: usize, severity: Severity, result: ControlResult
         reason: "Reason".to_owned(),
         message: "message".to_owned(),
         findings: 0,
+        waived: 0,
     }
 }
 
@@ -58,6 +59,7 @@ pub(crate) fn finding(namespace: &str) -> FindingPosture {
             observed: "observed".to_owned(),
             expected: "expected".to_owned(),
             message: "message".to_owned(),
+            waiver: String::new(),
         },
         uid: format!("uid-{namespace}"),
         manager: "kubectl".to_owned(),

@@ -78,7 +78,8 @@ fn outcome(row: &ControlStatus, findings: &[Finding]) -> Option<String> {
 /// Each finding, and how to repair them.
 fn details(row: &ControlStatus, findings: &[Finding]) -> String {
     let mut out = String::new();
-    for finding in findings.iter().filter(|finding| finding.control == row.id) {
+    let counts = |finding: &&Finding| finding.control == row.id && !finding.is_waived();
+    for finding in findings.iter().filter(counts) {
         line(&mut out, &text(&finding.resource.to_string()));
         let (position, part) = (finding.location.position(), finding.location.part());
         let details = [
@@ -90,6 +91,9 @@ fn details(row: &ControlStatus, findings: &[Finding]) -> String {
         for (name, value) in details.into_iter().filter(|(_, value)| !value.is_empty()) {
             line(&mut out, &format!("  {name}: {}", text(value)));
         }
+    }
+    if row.waived > 0 {
+        line(&mut out, &format!("Findings that are waived: {}", row.waived));
     }
     if let Some(control) = controls::find(&row.id) {
         line(&mut out, &format!("How to repair: {}", text(control.remediation)));

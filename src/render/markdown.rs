@@ -98,6 +98,10 @@ fn findings(out: &mut String, all: &[Finding]) {
             .collect();
         let (observed, expected) = (code(&finding.observed), code(&finding.expected));
         let place = place.join(" ");
+        let severity = match finding.waiver.as_str() {
+            "" => severity.to_string(),
+            waiver => format!("{severity}, waived by {}", code(waiver)),
+        };
         format!("| {severity} | {control} | {object} | {place} | {observed} | {expected} |")
     });
     let head = "| Severity | Control | Object | Place | Observed | Expected |\n|---|---|---|---|---|---|";

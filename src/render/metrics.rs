@@ -2,12 +2,13 @@
 //! series vanishes with its policy or control by construction.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts, Registry};
 
 use super::report::{compliance, is_audited, summary};
-use crate::api::{ControlResult, Severity};
+use crate::api::{ControlResult, Severity, WaiverState};
 use crate::controls::VERSION;
 use crate::engine::posture::bounded as harmless;
 use crate::engine::{PolicyPosture, Posture};
@@ -41,6 +42,7 @@ pub fn families(posture: &Posture, leads: bool) -> Result<Vec<MetricFamily>, pro
     findings(&registry, posture)?;
     namespace_findings(&registry, posture)?;
     controllers(&registry, posture)?;
+    waivers(&registry, posture)?;
     Ok(registry.gather())
 }
 
@@ -150,11 +152,11 @@ fn findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Er
     let findings = gauge(
         registry,
         "flux_security_findings",
-        "Failing objects of a control.",
+        "Failing objects of a control that no waiver covers.",
         &labels,
     )?;
     for policy in audited(posture) {
-        for it in &policy.findings {
+        for it in policy.findings.iter().filter(|it| !it.finding.is_waived()) {
             let labels = [
                 policy.name.as_str(),
                 &it.finding.control,
@@ -171,7 +173,7 @@ fn namespace_findings(registry: &Registry, posture: &Posture) -> Result<(), prom
     let family = gauge(
         registry,
         "flux_security_namespace_findings",
-        "Failing objects of a namespace.",
+        "Failing objects of a namespace that no waiver covers.",
         &labels,
     )?;
     for (series, findings) in bounded(count_by_namespace(posture)) {
@@ -197,7 +199,7 @@ fn count_by_namespace(posture: &Posture) -> BTreeMap<Series<'_>, u32> {
         for it in policy
             .findings
             .iter()
-            .filter(|it| !it.finding.resource.home().is_empty())
+            .filter(|it| !it.finding.resource.home().is_empty() && !it.finding.is_waived())
         {
             let namespace = it.finding.resource.home();
             let series = Series {
@@ -253,6 +255,36 @@ fn controllers(registry: &Registry, posture: &Posture) -> Result<(), prometheus:
             ];
             info.get_metric_with_label_values(&labels)?.set(1.0);
         }
+    }
+    Ok(())
+}
+
+fn waivers(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
+    let states = gauge(
+        registry,
+        "flux_security_waivers",
+        "Waivers by their state.",
+        &["state"],
+    )?;
+    for state in WaiverState::ALL {
+        states.get_metric_with_label_values(&[state.as_str()])?.set(0.0);
+    }
+    let expiry = gauge(
+        registry,
+        "flux_security_waiver_expiry_timestamp_seconds",
+        "When a waiver ends.",
+        &["waiver", "control"],
+    )?;
+    for waiver in posture.waivers.values() {
+        states
+            .get_metric_with_label_values(&[waiver.state.as_str()])?
+            .inc();
+        let spec = &waiver.row.spec;
+        let end = Duration::from_secs(u64::try_from(spec.expires.0.as_second()).unwrap_or_default());
+        let labels = [&*waiver.name, spec.control.as_str()];
+        expiry
+            .get_metric_with_label_values(&labels)?
+            .set(end.as_secs_f64());
     }
     Ok(())
 }
@@ -314,6 +346,7 @@ mod tests {
             policies_known: true,
             settled: true,
             sight: crate::engine::posture::Sight::Whole,
+            waivers: Arc::default(),
         }
     }
 
@@ -358,6 +391,13 @@ mod tests {
         policy.invalid = Some("bad".to_owned());
         let families = families(&posture(policy), true).unwrap();
         let names: Vec<&str> = families.iter().map(MetricFamily::name).collect();
-        assert_eq!(names, ["flux_security_leader", "flux_security_report_info"]);
+        assert_eq!(
+            names,
+            [
+                "flux_security_leader",
+                "flux_security_report_info",
+                "flux_security_waivers"
+            ]
+        );
     }
 }

@@ -16,6 +16,7 @@ pub mod record;
 pub mod report;
 pub mod sarif;
 pub mod table;
+pub mod waivers;
 
 #[cfg(test)]
 pub(crate) mod fixture;

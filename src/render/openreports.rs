@@ -40,16 +40,21 @@ pub fn openreports(policy: &str, report: &ReportStatus) -> Result<String, serde_
 pub fn objects(policy: &str, report: &ReportStatus) -> Vec<Value> {
     let mut by_namespace: BTreeMap<&str, Vec<Value>> = BTreeMap::from([("", Vec::new())]);
     for row in &report.controls {
-        if row.result != ControlResult::Fail {
+        if !matches!(row.result, ControlResult::Fail | ControlResult::Waived) {
             by_namespace
                 .entry("")
                 .or_default()
-                .push(result(row, "", &[], report));
+                .push(result(row, row.result, "", &[], report));
             continue;
         }
-        for (home, findings) in homes(row, &report.findings) {
+        for ((home, waiver), findings) in homes(row, &report.findings) {
+            let verdict = if waiver.is_empty() {
+                row.result
+            } else {
+                ControlResult::Waived
+            };
             let results = by_namespace.entry(home).or_default();
-            results.push(result(row, home, &findings, report));
+            results.push(result(row, verdict, home, &findings, report));
         }
     }
     by_namespace
@@ -58,14 +63,19 @@ pub fn objects(policy: &str, report: &ReportStatus) -> Vec<Value> {
         .collect()
 }
 
-/// The findings of a control by namespace. A control that fails without any, since they are left out, fails all the same.
-fn homes<'a>(row: &ControlStatus, findings: &'a [Finding]) -> BTreeMap<&'a str, Vec<&'a Finding>> {
-    let mut homes: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+/// A namespace, and the waiver of findings there; empty for those that count.
+type Home<'a> = (&'a str, &'a str);
+
+/// The findings of a control by namespace and waiver. A control that fails without any, since they are left out, fails
+/// all the same.
+fn homes<'a>(row: &ControlStatus, findings: &'a [Finding]) -> BTreeMap<Home<'a>, Vec<&'a Finding>> {
+    let mut homes: BTreeMap<Home<'_>, Vec<&Finding>> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.control == row.id) {
-        homes.entry(finding.resource.home()).or_default().push(finding);
+        let home = (finding.resource.home(), finding.waiver.as_str());
+        homes.entry(home).or_default().push(finding);
     }
     if homes.is_empty() {
-        homes.insert("", Vec::new());
+        homes.insert(("", ""), Vec::new());
     }
     homes
 }
@@ -120,8 +130,14 @@ fn shortened(name: &str, most: usize) -> String {
 }
 
 /// One control, at one place.
-fn result(row: &ControlStatus, home: &str, findings: &[&Finding], report: &ReportStatus) -> Value {
-    let (word, scored) = verdict(row.result);
+fn result(
+    row: &ControlStatus,
+    as_result: ControlResult,
+    home: &str,
+    findings: &[&Finding],
+    report: &ReportStatus,
+) -> Value {
+    let (word, scored) = verdict(as_result);
     let worst = findings.iter().map(|finding| finding.severity).min();
     let message = findings.first().map_or(&row.message, |finding| &finding.message);
     let mut result = json!({
@@ -132,7 +148,7 @@ fn result(row: &ControlStatus, home: &str, findings: &[&Finding], report: &Repor
         "result": word,
         "scored": scored,
         "message": clip(message, MAX_MESSAGE),
-        "properties": properties(row, home, findings, report),
+        "properties": properties(row, as_result, home, findings, report),
     });
     if let Some(since) = &row.since {
         // When the result became what it is, not when it was looked at.
@@ -192,13 +208,27 @@ fn resource(resource: &ResourceRef) -> Value {
     reference
 }
 
-fn properties(row: &ControlStatus, home: &str, findings: &[&Finding], report: &ReportStatus) -> Value {
+fn identity(row: &ControlStatus, home: &str, waiver: &str) -> String {
+    match waiver {
+        "" => digest(&[&row.id, home]),
+        waiver => digest(&[&row.id, home, waiver]),
+    }
+}
+
+fn properties(
+    row: &ControlStatus,
+    as_result: ControlResult,
+    home: &str,
+    findings: &[&Finding],
+    report: &ReportStatus,
+) -> Value {
+    let waiver = findings.first().map_or("", |finding| &finding.waiver);
     let mut properties = BTreeMap::from([
         ("title", row.title.clone()),
         // What stays the same when the verdict changes: readers keep a history by it.
-        ("resultID", digest(&[&row.id, home])),
+        ("resultID", identity(row, home, waiver)),
     ]);
-    match row.result {
+    match as_result {
         ControlResult::Manual => properties.insert("manual", "true".to_owned()),
         ControlResult::NotApplicable => properties.insert("reason", "not-applicable".to_owned()),
         ControlResult::Waived => properties.insert("reason", "waived".to_owned()),
@@ -207,6 +237,9 @@ fn properties(row: &ControlStatus, home: &str, findings: &[&Finding], report: &R
     if let Some(control) = controls::find(&row.id) {
         properties.insert("remediation", control.remediation.to_owned());
         properties.insert("docURL", control.reference.to_owned());
+    }
+    if !waiver.is_empty() {
+        properties.insert("waiver", waiver.to_owned());
     }
     if let Some(first) = findings.first() {
         properties.insert("observed", first.observed.clone());

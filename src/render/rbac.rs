@@ -36,6 +36,7 @@ pub fn manifest() -> String {
         "fluxsecuritypolicies/status",
         "fluxsecurityreports/status",
         "fluxsecuritynamespacereports/status",
+        "fluxsecuritywaivers/status",
     ];
     rule(&mut text, GROUP, &BTreeSet::from(statuses), &["update"]);
     rule(

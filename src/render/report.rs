@@ -98,7 +98,13 @@ pub fn is_audited(posture: &PolicyPosture) -> bool {
 #[must_use]
 pub fn summary(posture: &PolicyPosture) -> Summary {
     let mut summary = Summary {
-        findings: count(posture.findings.len()),
+        findings: count(
+            posture
+                .findings
+                .iter()
+                .filter(|it| !it.finding.is_waived())
+                .count(),
+        ),
         ..Summary::default()
     };
     let (mut passing, mut weighed) = (0_i64, 0_i64);
@@ -295,7 +301,7 @@ fn row(control: &ControlPosture, known: &BTreeMap<&str, &ControlStatus>, now: &T
         reason: control.reason.clone(),
         message: clip(&control.message, MAX_MESSAGE),
         findings: count(control.findings),
-        waived: 0,
+        waived: count(control.waived),
         since: Some(since),
     }
 }
@@ -361,7 +367,7 @@ fn change(
 fn namespace_totals(findings: &[Arc<FindingPosture>]) -> Vec<NamespaceTotals> {
     let mut by_name: BTreeMap<&str, SeverityCounts> = BTreeMap::new();
     for finding in findings.iter().map(|it| &it.finding) {
-        if !finding.resource.home().is_empty() {
+        if !finding.resource.home().is_empty() && !finding.is_waived() {
             by_name
                 .entry(finding.resource.home())
                 .or_default()
@@ -451,7 +457,8 @@ fn namespace_report(
     now: &Time,
 ) -> NamespaceReportStatus {
     let mut failing = SeverityCounts::default();
-    for finding in findings {
+    let counts = || findings.iter().filter(|finding| !finding.is_waived());
+    for finding in counts() {
         failing.add(finding.severity);
     }
     let known = previous.map_or(&[][..], |previous| &previous.conditions);
@@ -464,7 +471,8 @@ fn namespace_report(
     let mut report = NamespaceReportStatus {
         policy: posture.name.clone(),
         summary: NamespaceSummary {
-            findings: count(findings.len()),
+            findings: count(counts().count()),
+            waived: count(findings.len() - counts().count()),
             failing,
         },
         findings: Vec::new(),
@@ -560,14 +568,14 @@ pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Conditio
 }
 
 /// Makes conditions that remember since when their status holds.
-struct Conditions<'a> {
-    known: &'a [Condition],
-    generation: i64,
-    now: &'a Time,
+pub(super) struct Conditions<'a> {
+    pub(super) known: &'a [Condition],
+    pub(super) generation: i64,
+    pub(super) now: &'a Time,
 }
 
 impl Conditions<'_> {
-    fn make(&self, type_: &str, status: &str, reason: &str, message: &str) -> Condition {
+    pub(super) fn make(&self, type_: &str, status: &str, reason: &str, message: &str) -> Condition {
         let before = find(self.known, type_).filter(|before| before.status == status);
         Condition {
             type_: type_.to_owned(),
@@ -594,7 +602,7 @@ pub(super) fn clip(text: &str, most: usize) -> String {
 }
 
 /// Kubernetes keeps whole seconds; anything finer would differ from what is read back.
-fn whole_seconds(now: Timestamp) -> Time {
+pub(super) fn whole_seconds(now: Timestamp) -> Time {
     Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 
@@ -602,7 +610,7 @@ fn size_of(value: &impl Serialize) -> usize {
     serde_json::to_vec(value).map_or(usize::MAX / 2, |bytes| bytes.len())
 }
 
-fn count(number: usize) -> i32 {
+pub(super) fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 

@@ -1,7 +1,8 @@
 //! The report as SARIF 2.1.0, for code scanning.
 //!
-//! Controls are rules and findings are results. What could not be judged, or only by a person, is no result, since
-//! every result is an alert to those who show them: the run's notifications tell of it.
+//! Controls are rules and findings are results. What could not be judged, or only by a person, and what is waived is no
+//! result, since every result is an alert to those who show them: the run's notifications tell of it. A suppression,
+//! which results may have, is an open alert to GitHub all the same.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -114,17 +115,26 @@ fn notifications(report: &ReportStatus) -> Vec<Value> {
     for (index, row) in report.controls.iter().enumerate() {
         let level = match row.result {
             ControlResult::Unknown => "warning",
-            ControlResult::Manual => "note",
+            ControlResult::Manual | ControlResult::Waived => "note",
+            ControlResult::Fail if row.waived > 0 => "note",
             _ => continue,
         };
+        let (descriptor, text) = match row.result {
+            ControlResult::Fail => (
+                ControlResult::Waived,
+                format!("findings that are waived: {}", row.waived),
+            ),
+            result => (result, row.message.clone()),
+        };
         notifications.push(json!({
-            "descriptor": {"id": row.result.as_str()},
+            "descriptor": {"id": descriptor.as_str()},
             "associatedRule": {"id": row.id, "index": index},
             "level": level,
-            "message": {"text": row.message},
+            "message": {"text": text},
         }));
     }
-    let left_out = report.findings.len().saturating_sub(MAX_RESULTS);
+    let open = report.findings.iter().filter(|finding| !finding.is_waived());
+    let left_out = open.count().saturating_sub(MAX_RESULTS);
     if left_out > 0 {
         let text = format!("{left_out} findings are left out: code scanning takes {MAX_RESULTS}");
         notifications.push(json!({"level": "warning", "message": {"text": text}}));
@@ -140,7 +150,10 @@ fn results(report: &ReportStatus) -> Vec<Value> {
         .map(|(index, row)| (row.id.as_str(), index))
         .collect();
     let fingerprints = numbered(&report.findings);
-    let findings = report.findings.iter().zip(fingerprints).take(MAX_RESULTS);
+    let findings = report.findings.iter().zip(fingerprints);
+    let findings = findings
+        .filter(|(finding, _)| !finding.is_waived())
+        .take(MAX_RESULTS);
     findings
         .map(|(finding, fingerprint)| {
             let mut result = json!({

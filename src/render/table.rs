@@ -69,7 +69,13 @@ fn controls(out: &mut String, report: &ReportStatus, options: Options) {
         return;
     }
     let heading = if options.wide {
-        wide_row("SEVERITY", "CONTROL", "FINDINGS", "REASON", "TITLE: MESSAGE")
+        wide_row(
+            "SEVERITY",
+            "CONTROL",
+            ["FINDINGS", "WAIVED"],
+            "REASON",
+            "TITLE: MESSAGE",
+        )
     } else {
         row("SEVERITY", "CONTROL", "MESSAGE")
     };
@@ -77,9 +83,10 @@ fn controls(out: &mut String, report: &ReportStatus, options: Options) {
     for control in rows {
         let severity = control.severity.as_str();
         let text = if options.wide {
-            let findings = control.findings.to_string();
+            let numbers = [control.findings.to_string(), control.waived.to_string()];
+            let numbers = [numbers[0].as_str(), &numbers[1]];
             let message = format!("{}: {}", control.title, control.message);
-            wide_row(severity, &control.id, &findings, &control.reason, &message)
+            wide_row(severity, &control.id, numbers, &control.reason, &message)
         } else {
             row(severity, &control.id, &control.message)
         };
@@ -99,8 +106,10 @@ fn row(severity: &str, control: &str, message: &str) -> String {
     format!("{}{}{message}", padded(severity, 10), padded(control, 13))
 }
 
-fn wide_row(severity: &str, control: &str, findings: &str, reason: &str, message: &str) -> String {
-    let row = row(severity, control, &padded(findings, 10));
+fn wide_row(severity: &str, control: &str, numbers: [&str; 2], reason: &str, message: &str) -> String {
+    let [findings, waived] = numbers;
+    let numbers = format!("{}{}", padded(findings, 10), padded(waived, 8));
+    let row = row(severity, control, &numbers);
     format!("{row}{}{message}", padded(reason, 21))
 }
 
@@ -120,12 +129,14 @@ fn findings(out: &mut String, report: &ReportStatus, options: Options) {
         let position = location.position();
         let part = location.part();
         let message = if options.wide { &finding.message } else { "" };
+        let waiver = finding.waiver.as_str();
         let details = [
             ("file", position.as_str()),
             ("place", part.as_str()),
             ("observed", &finding.observed),
             ("expected", &finding.expected),
             ("message", message),
+            ("waived by", waiver),
         ];
         for (name, text) in details.iter().filter(|(_, text)| !text.is_empty()) {
             line(out, &options.fit(&format!("    {name:<10}{text}"), WIDTH));

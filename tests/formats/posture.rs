@@ -71,7 +71,7 @@ fn controls() -> Vec<ControlStatus> {
             Medium,
             Waived,
             "Waived",
-            "a waiver covers 1 object",
+            "accepted: a tenant may read it",
         ),
         row(
             "FSP-WI-001",
@@ -91,7 +91,13 @@ fn controls() -> Vec<ControlStatus> {
 }
 
 fn findings() -> Vec<Finding> {
-    use Severity::{Critical, Info};
+    use Severity::{Critical, Info, Medium};
+    let waived = finding(
+        Medium,
+        "FSP-DED-002",
+        resource("v1", "Namespace", "", "tenant"),
+        Location::default(),
+    );
     vec![
         finding(
             Critical,
@@ -114,6 +120,10 @@ fn findings() -> Vec<Finding> {
                 ..Location::default()
             },
         ),
+        Finding {
+            waiver: "old-fleet".to_owned(),
+            ..waived
+        },
         finding(
             Info,
             "FSX-CFG-003",
@@ -154,6 +164,7 @@ fn finding(severity: Severity, control: &str, resource: ResourceRef, location: L
         location,
         observed: "true".to_owned(),
         expected: "--flag=false (the default)".to_owned(),
+        waiver: String::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod exposition;
 pub(crate) mod harmless;
+pub(crate) mod waivers;
 
 use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
 use flux_security_operator::controls;

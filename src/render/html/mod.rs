@@ -191,6 +191,11 @@ fn findings(out: &mut String, findings: &[Finding]) {
     );
     for finding in findings {
         let severity = finding.severity.as_str();
+        let (result, waived) = match finding.waiver.as_str() {
+            "" => (ControlResult::Fail, String::new()),
+            waiver => (ControlResult::Waived, format!("<br>Waived by {}", text(waiver))),
+        };
+        let result = result.as_str();
         let (id, home) = (text(&finding.control), text(finding.resource.home()));
         let link = match controls::find(&finding.control) {
             Some(_) => format!("<a href=\"#{id}\">{id}</a>"),
@@ -209,8 +214,8 @@ fn findings(out: &mut String, findings: &[Finding]) {
         line(
             out,
             &format!(
-                "<tr data-control=\"{id}\" data-severity=\"{severity}\" data-result=\"Fail\" data-namespace=\"{home}\">\
-                 <th scope=\"row\">{object}</th><td class=\"{severity}\">{severity}</td><td>{link}</td><td>{place}</td>\
+                "<tr data-control=\"{id}\" data-severity=\"{severity}\" data-result=\"{result}\" data-namespace=\"{home}\">\
+                 <th scope=\"row\">{object}</th><td class=\"{severity}\">{severity}{waived}</td><td>{link}</td><td>{place}</td>\
                  <td>{observed}</td><td>{expected}</td><td>{message}</td></tr>"
             ),
         );

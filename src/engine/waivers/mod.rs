@@ -1,0 +1,430 @@
+//! Waivers: which findings do not count, and until when.
+//!
+//! A stage of its own behind the verdicts: it takes the postures as they would be without waivers and shows them with
+//! the findings that are covered. Which waivers are for a finding depends on both alone, and is kept; whether one covers
+//! it depends on the instant, which whoever has a clock tells. A change of a waiver looks at the findings of its
+//! controls, and no verdict is made again.
+
+mod index;
+mod shown;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::posture::PolicyPosture;
+use crate::api::{ControlResult, Finding, WaiverState};
+use crate::kinds::own::WaiverRow;
+
+use index::Index;
+use shown::Shown;
+
+/// So many days before its end there is a warning of it. The first makes it expire soon.
+pub const WARNINGS: [i32; 3] = [14, 7, 1];
+
+/// Name of a waiver.
+pub(super) type Name = Arc<str>;
+
+/// One waiver, at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaiverPosture {
+    /// Name.
+    pub name: Arc<str>,
+    /// The waiver.
+    pub row: Arc<WaiverRow>,
+    /// How it stands.
+    pub state: WaiverState,
+    /// Findings that it is for.
+    pub matched: usize,
+    /// Why it is for nothing, or what is not known about that.
+    pub doubt: Option<Doubt>,
+    /// Days that are left, in steps of [`WARNINGS`]; 0 at the end, `None` while nobody has to be warned.
+    pub days_left: Option<i32>,
+}
+
+/// Why a waiver is for nothing, or what is not known about that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is not as the API server admits it today, and covers nothing.
+    Invalid(String),
+    /// No policy audits such a control.
+    NoControl,
+    /// A control that it is for could not be judged.
+    Unjudged,
+}
+
+/// Every waiver by name.
+pub type WaiverPostures = BTreeMap<Arc<str>, Arc<WaiverPosture>>;
+
+/// The stage.
+#[derive(Default)]
+pub(super) struct Waivers {
+    /// `None`: nobody has told, and nothing is covered.
+    now: Option<Timestamp>,
+    known: BTreeMap<Name, Known>,
+    index: Index,
+    /// When any of them changes its state by time alone.
+    deadlines: BTreeSet<(Timestamp, Name)>,
+    policies: BTreeMap<String, Shown>,
+    controls: Controls,
+    postures: Arc<WaiverPostures>,
+}
+
+/// A waiver, and how much there is for it.
+struct Known {
+    row: Arc<WaiverRow>,
+    invalid: Option<String>,
+    matched: usize,
+}
+
+/// Controls of all policies.
+#[derive(Default, PartialEq, Eq)]
+struct Controls {
+    all: BTreeSet<&'static str>,
+    unknown: BTreeSet<&'static str>,
+}
+
+impl Waivers {
+    /// The posture of every policy, with what is waived.
+    pub(super) fn policies(&self) -> BTreeMap<String, Arc<PolicyPosture>> {
+        let policies = self.policies.iter();
+        policies
+            .map(|(name, shown)| (name.clone(), shown.posture().clone()))
+            .collect()
+    }
+
+    /// Every waiver.
+    pub(super) fn postures(&self) -> Arc<WaiverPostures> {
+        self.postures.clone()
+    }
+
+    /// Whether any waiver changes its state by time alone, now or at another time.
+    pub(super) fn has_deadlines(&self) -> bool {
+        !self.deadlines.is_empty()
+    }
+
+    /// When the next waiver changes its state by time alone.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let now = self.now?;
+        let after = self.deadlines.range((now, Name::from(""))..);
+        let mut after = after.map(|(deadline, _)| *deadline);
+        after.find(|deadline| *deadline > now)
+    }
+
+    /// It is that late now, later or earlier than before. True when anything looks different.
+    pub(super) fn advance(&mut self, now: Timestamp) -> bool {
+        let Some(before) = self.now.replace(now) else {
+            self.show_all();
+            self.tell_of_all();
+            return !self.known.is_empty();
+        };
+        let (from, to) = (before.min(now), before.max(now));
+        let passed = self.deadlines.range((from, Name::from(""))..);
+        let passed = passed.skip_while(|(deadline, _)| *deadline <= from);
+        let passed = passed.take_while(|(deadline, _)| *deadline <= to);
+        let passed: BTreeSet<Name> = passed.map(|(_, name)| name.clone()).collect();
+        if passed.is_empty() {
+            return false;
+        }
+        self.show_all();
+        self.tell_of(&passed);
+        true
+    }
+
+    /// Forgets everything but how late it is, and takes in these waivers.
+    pub(super) fn restart(&mut self, all: impl IntoIterator<Item = (Name, Option<WaiverRow>)>) {
+        *self = Self {
+            now: self.now,
+            ..Self::default()
+        };
+        self.take(all);
+    }
+
+    /// Takes in waivers that are new, changed, or gone.
+    pub(super) fn take(&mut self, changed: impl IntoIterator<Item = (Name, Option<WaiverRow>)>) {
+        let mut concerned = Vec::new();
+        let mut touched = BTreeSet::new();
+        for (name, row) in changed {
+            touched.insert(name.clone());
+            if self.only_status_changed(&name, row.as_ref()) {
+                if let (Some(known), Some(row)) = (self.known.get_mut(&name), row) {
+                    known.row = Arc::new(row);
+                }
+                continue;
+            }
+            concerned.extend(self.forget(&name).map(|row| (name.clone(), row)));
+            if let Some(row) = row {
+                let row = self.learn(&name, row);
+                concerned.push((name, row));
+            }
+        }
+        if !concerned.is_empty() {
+            self.select_again(&concerned);
+            self.show_all();
+        }
+        self.tell_of(&touched);
+    }
+
+    /// Follows the postures as they would be without waivers.
+    pub(super) fn follow(&mut self, postures: &BTreeMap<String, Arc<PolicyPosture>>) {
+        let mut touched = BTreeSet::new();
+        let mut differs = false;
+        let gone: Vec<String> = self
+            .policies
+            .keys()
+            .filter(|name| !postures.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            if let Some(shown) = self.policies.remove(&name) {
+                self.count(shown.selections(), [], &mut touched);
+                differs = true;
+            }
+        }
+        for (name, posture) in postures {
+            let known = self.policies.get(name);
+            if known.is_some_and(|known| Arc::ptr_eq(known.unwaived(), posture)) {
+                continue;
+            }
+            differs = true;
+            let before = self.policies.remove(name);
+            let select = |finding: &Finding| self.select(name, finding);
+            let shown = if self.index.is_empty() {
+                Shown::unwaivable(posture.clone())
+            } else {
+                Shown::new(posture.clone(), before.as_ref(), &select, &|names| {
+                    self.covering(names)
+                })
+            };
+            if let Some(before) = &before {
+                self.count(before.selections(), [], &mut touched);
+            }
+            self.count([], shown.selections(), &mut touched);
+            self.policies.insert(name.clone(), shown);
+        }
+        let controls = Controls::of(postures.values().map(|posture| &**posture));
+        if differs && controls != self.controls {
+            self.controls = controls;
+            self.tell_of_all();
+        } else {
+            self.tell_of(&touched);
+        }
+    }
+
+    fn only_status_changed(&self, name: &Name, row: Option<&WaiverRow>) -> bool {
+        let (Some(known), Some(row)) = (self.known.get(name), row) else {
+            return false;
+        };
+        known.row.uid == row.uid && known.row.created == row.created && known.row.spec == row.spec
+    }
+
+    fn learn(&mut self, name: &Name, row: WaiverRow) -> Arc<WaiverRow> {
+        let row = Arc::new(row);
+        // One that the API server has not seen would be created now, if there were a clock.
+        let created = row.created.or(self.now);
+        let invalid = created.and_then(|created| row.spec.check(created).err());
+        if invalid.is_none() {
+            self.index.insert(name, &row.spec);
+            self.deadlines
+                .extend(deadlines(&row).map(|deadline| (deadline, name.clone())));
+        }
+        let known = Known {
+            row: row.clone(),
+            invalid: invalid.map(|invalid| invalid.to_string()),
+            matched: 0,
+        };
+        self.known.insert(name.clone(), known);
+        row
+    }
+
+    fn forget(&mut self, name: &Name) -> Option<Arc<WaiverRow>> {
+        let known = self.known.remove(name)?;
+        self.index.remove(name, &known.row.spec);
+        for deadline in deadlines(&known.row) {
+            self.deadlines.remove(&(deadline, name.clone()));
+        }
+        Some(known.row)
+    }
+
+    /// Which waivers are for a finding.
+    fn select(&self, policy: &str, finding: &Finding) -> Selection {
+        let names = self.index.candidates(finding).into_iter();
+        names.filter(|name| self.is_for(name, policy, finding)).collect()
+    }
+
+    fn is_for(&self, name: &Name, policy: &str, finding: &Finding) -> bool {
+        let Some(known) = self.known.get(name).filter(|known| known.invalid.is_none()) else {
+            return false;
+        };
+        let spec = &known.row.spec;
+        spec.is_for_control(&finding.control)
+            && spec.is_for_policy(policy)
+            && spec.resources.iter().any(|it| it.is_for(&finding.resource))
+    }
+
+    /// The findings that changed waivers were or are for.
+    fn select_again(&mut self, concerned: &[(Name, Arc<WaiverRow>)]) {
+        let mut policies = std::mem::take(&mut self.policies);
+        // They are told of anyway.
+        let mut touched = BTreeSet::new();
+        for (policy, shown) in &mut policies {
+            let mut again: BTreeMap<usize, BTreeSet<&Name>> = BTreeMap::new();
+            for (name, row) in concerned {
+                for position in shown.of_control(&row.spec.control) {
+                    again.entry(position).or_default().insert(name);
+                }
+            }
+            for (position, names) in again {
+                let finding = &shown.unwaived().findings[position].finding;
+                let stays = shown.selection(position).iter();
+                let stays = stays.filter(|name| !names.contains(name)).cloned();
+                let comes = names.iter().filter(|name| self.is_for(name, policy, finding));
+                let comes: Vec<Name> = comes.map(|name| (*name).clone()).collect();
+                let mut after: Vec<Name> = stays.chain(comes.iter().cloned()).collect();
+                after.sort_unstable();
+                // Those that changed are counted anew.
+                self.count([], [&comes[..]], &mut touched);
+                shown.select(position, after.into());
+            }
+        }
+        self.policies = policies;
+    }
+
+    /// Counts what waivers are for.
+    fn count<'a>(
+        &mut self,
+        before: impl IntoIterator<Item = &'a [Name]>,
+        after: impl IntoIterator<Item = &'a [Name]>,
+        touched: &mut BTreeSet<Name>,
+    ) {
+        for name in before.into_iter().flatten() {
+            if let Some(known) = self.known.get_mut(name) {
+                known.matched = known.matched.saturating_sub(1);
+                touched.insert(name.clone());
+            }
+        }
+        for name in after.into_iter().flatten() {
+            if let Some(known) = self.known.get_mut(name) {
+                known.matched += 1;
+                touched.insert(name.clone());
+            }
+        }
+    }
+
+    /// Of the waivers that are for a finding, the one that covers it: the one that ends last.
+    fn covering(&self, names: &[Name]) -> Option<Name> {
+        let now = self.now?;
+        let ends = |name: &Name| self.known.get(name).map(|known| known.row.spec.expires.0);
+        let in_effect = names
+            .iter()
+            .filter_map(|name| Some((ends(name).filter(|end| *end > now)?, name)));
+        in_effect
+            .max_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.cmp(a.1)))
+            .map(|(_, name)| name.clone())
+    }
+
+    fn show_all(&mut self) {
+        let mut policies = std::mem::take(&mut self.policies);
+        for shown in policies.values_mut() {
+            shown.show(&|names| self.covering(names));
+        }
+        self.policies = policies;
+    }
+
+    fn tell_of_all(&mut self) {
+        let all = self.known.keys().cloned().collect();
+        self.tell_of(&all);
+    }
+
+    /// Makes the postures of waivers that may look different.
+    fn tell_of(&mut self, touched: &BTreeSet<Name>) {
+        for name in touched {
+            let fresh = self.known.get(name).map(|known| self.posture(name, known));
+            if fresh.as_ref() == self.postures.get(name).map(|known| &**known) {
+                continue;
+            }
+            let postures = Arc::make_mut(&mut self.postures);
+            match fresh {
+                Some(fresh) => postures.insert(name.clone(), Arc::new(fresh)),
+                None => postures.remove(name),
+            };
+        }
+    }
+
+    fn posture(&self, name: &Name, known: &Known) -> WaiverPosture {
+        let doubt = self.doubt(known);
+        let days_left = self.now.and_then(|now| days_left(&known.row, now));
+        let state = match (days_left, &doubt) {
+            (_, Some(Doubt::Invalid(_))) => WaiverState::Unmatched,
+            (Some(0), _) => WaiverState::Expired,
+            (_, None | Some(Doubt::NoControl)) if known.matched == 0 => WaiverState::Unmatched,
+            (Some(_), _) => WaiverState::ExpiringSoon,
+            (None, _) => WaiverState::Active,
+        };
+        WaiverPosture {
+            name: name.clone(),
+            row: known.row.clone(),
+            state,
+            matched: known.matched,
+            days_left: days_left.filter(|_| known.invalid.is_none()),
+            doubt,
+        }
+    }
+
+    fn doubt(&self, known: &Known) -> Option<Doubt> {
+        if let Some(invalid) = &known.invalid {
+            return Some(Doubt::Invalid(invalid.clone()));
+        }
+        if known.matched > 0 {
+            return None;
+        }
+        let spec = &known.row.spec;
+        if self.controls.unknown.iter().any(|id| spec.is_for_control(id)) {
+            return Some(Doubt::Unjudged);
+        }
+        let is_audited = self.controls.all.iter().any(|id| spec.is_for_control(id));
+        (!is_audited).then_some(Doubt::NoControl)
+    }
+}
+
+/// The waivers that are for one finding, in order.
+pub(super) type Selection = Box<[Name]>;
+
+impl Controls {
+    fn of<'a>(postures: impl Iterator<Item = &'a PolicyPosture>) -> Self {
+        let mut controls = Self::default();
+        for control in postures.flat_map(|posture| &posture.controls) {
+            controls.all.insert(control.control.id);
+            if control.result == ControlResult::Unknown {
+                controls.unknown.insert(control.control.id);
+            }
+        }
+        controls
+    }
+}
+
+/// When a waiver changes its state by time alone.
+fn deadlines(row: &WaiverRow) -> impl Iterator<Item = Timestamp> + use<> {
+    let end = row.spec.expires.0;
+    let warnings = WARNINGS.into_iter().filter_map(move |days| before(end, days));
+    warnings.chain([end])
+}
+
+/// The moment so many days before another; `None`: time begins later.
+fn before(end: Timestamp, days: i32) -> Option<Timestamp> {
+    end.checked_sub(SignedDuration::from_hours(i64::from(days) * 24))
+        .ok()
+}
+
+/// Days that are left, in steps of [`WARNINGS`].
+fn days_left(row: &WaiverRow, now: Timestamp) -> Option<i32> {
+    let end = row.spec.expires.0;
+    if now >= end {
+        return Some(0);
+    }
+    let passed = WARNINGS
+        .into_iter()
+        .filter(|days| before(end, *days).is_none_or(|warning| now >= warning));
+    passed.min()
+}

@@ -1,0 +1,205 @@
+//! One policy's posture, without waivers and with them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Name, Selection};
+use crate::api::{ControlResult, Finding, Severity};
+use crate::engine::posture::{ControlPosture, FindingPosture, PolicyPosture, summary_of};
+
+/// A posture, which waivers are for its findings, and how it looks with them.
+pub(super) struct Shown {
+    unwaived: Arc<PolicyPosture>,
+    /// The waivers that are for a finding, by its position. Most findings have none.
+    selections: BTreeMap<usize, Selection>,
+    /// The findings are in the same order.
+    posture: Arc<PolicyPosture>,
+}
+
+/// Of the waivers that are for a finding, the one that covers it now.
+pub(super) type Covering<'a> = &'a dyn Fn(&[Name]) -> Option<Name>;
+
+impl Shown {
+    /// Shows a posture that there are no waivers for.
+    pub(super) fn unwaivable(unwaived: Arc<PolicyPosture>) -> Self {
+        Self {
+            posture: unwaived.clone(),
+            unwaived,
+            selections: BTreeMap::new(),
+        }
+    }
+
+    /// Shows a posture. What is known of findings that were there before is kept.
+    pub(super) fn new(
+        unwaived: Arc<PolicyPosture>,
+        before: Option<&Self>,
+        select: &dyn Fn(&Finding) -> Selection,
+        covering: Covering<'_>,
+    ) -> Self {
+        let mut selections = BTreeMap::new();
+        let mut carried = Vec::with_capacity(unwaived.findings.len());
+        let mut old = before.map_or(&[][..], |before| &before.unwaived.findings);
+        let known = old.len();
+        for (position, finding) in unwaived.findings.iter().enumerate() {
+            // Both lists are in order, and share the findings that stayed.
+            while let [first, rest @ ..] = old
+                && !Arc::ptr_eq(first, finding)
+                && first.finding < finding.finding
+            {
+                old = rest;
+            }
+            let stayed = before.zip(old.first().filter(|first| Arc::ptr_eq(first, finding)));
+            let selection = match stayed {
+                None => {
+                    carried.push(finding.clone());
+                    select(&finding.finding)
+                }
+                Some((before, _)) => {
+                    let position = known - old.len();
+                    carried.push(before.posture.findings[position].clone());
+                    before.selections.get(&position).cloned().unwrap_or_default()
+                }
+            };
+            if !selection.is_empty() {
+                selections.insert(position, selection);
+            }
+        }
+        let mut shown = Self {
+            posture: unwaived.clone(),
+            unwaived,
+            selections,
+        };
+        shown.posture = shown.render(carried, covering);
+        shown
+    }
+
+    /// The posture as it would be without waivers.
+    pub(super) const fn unwaived(&self) -> &Arc<PolicyPosture> {
+        &self.unwaived
+    }
+
+    /// The posture with what is waived.
+    pub(super) const fn posture(&self) -> &Arc<PolicyPosture> {
+        &self.posture
+    }
+
+    /// The waivers that are for findings, finding by finding.
+    pub(super) fn selections(&self) -> impl Iterator<Item = &[Name]> {
+        self.selections.values().map(|selection| &**selection)
+    }
+
+    /// The waivers that are for one finding.
+    pub(super) fn selection(&self, position: usize) -> &[Name] {
+        self.selections.get(&position).map_or(&[], |selection| selection)
+    }
+
+    /// Other waivers are for a finding than before.
+    pub(super) fn select(&mut self, position: usize, selection: Selection) {
+        if selection.is_empty() {
+            self.selections.remove(&position);
+        } else {
+            self.selections.insert(position, selection);
+        }
+    }
+
+    /// Other waivers cover findings than before.
+    pub(super) fn show(&mut self, covering: Covering<'_>) {
+        self.posture = self.render(self.posture.findings.clone(), covering);
+    }
+
+    /// The positions of the findings of a control, or of all controls whose ids begin like that.
+    pub(super) fn of_control(&self, control: &str) -> impl Iterator<Item = usize> + use<> {
+        let findings = &self.unwaived.findings;
+        let (beginning, is_glob) = match control.strip_suffix('*') {
+            Some(beginning) => (beginning, true),
+            None => (control, false),
+        };
+        let is_meant = |id: &str| id == beginning || is_glob && id.starts_with(beginning);
+        // By severity, then by control.
+        let ranges = Severity::ALL.map(|severity| {
+            let is_before = |it: &Arc<FindingPosture>| {
+                (it.finding.severity, it.finding.control.as_str()) < (severity, beginning)
+            };
+            let is_within =
+                |it: &Arc<FindingPosture>| it.finding.severity == severity && is_meant(&it.finding.control);
+            let first = findings.partition_point(is_before);
+            let count = findings[first..].partition_point(is_within);
+            first..first + count
+        });
+        ranges.into_iter().flatten()
+    }
+
+    /// The posture with these findings, as far as each shows the waiver that covers it.
+    fn render(&self, mut findings: Vec<Arc<FindingPosture>>, covering: Covering<'_>) -> Arc<PolicyPosture> {
+        let unwaived = &self.unwaived;
+        let mut waived = false;
+        for (position, finding) in findings.iter_mut().enumerate() {
+            let covering = self.selections.get(&position).and_then(|names| covering(names));
+            let waiver = covering.as_deref().unwrap_or_default();
+            waived |= !waiver.is_empty();
+            if finding.finding.waiver == waiver {
+                continue;
+            }
+            *finding = unwaived.findings[position].clone();
+            if !waiver.is_empty() {
+                waiver.clone_into(&mut Arc::make_mut(finding).finding.waiver);
+            }
+        }
+        if !waived {
+            return unwaived.clone();
+        }
+        let controls = controls(&unwaived.controls, &findings);
+        Arc::new(PolicyPosture {
+            name: unwaived.name.clone(),
+            policy: unwaived.policy.clone(),
+            invalid: unwaived.invalid.clone(),
+            controls,
+            findings,
+            installations: unwaived.installations.clone(),
+            gaps: unwaived.gaps.clone(),
+        })
+    }
+}
+
+/// The controls, by what of their findings is left.
+fn controls(unwaived: &[ControlPosture], findings: &[Arc<FindingPosture>]) -> Vec<ControlPosture> {
+    let waived = findings.iter().filter(|it| it.finding.is_waived());
+    let mut touched: BTreeMap<&str, Vec<&Finding>> = waived
+        .map(|it| (it.finding.control.as_str(), Vec::new()))
+        .collect();
+    for finding in findings.iter().map(|it| &it.finding) {
+        if let Some(all) = touched.get_mut(finding.control.as_str()) {
+            all.push(finding);
+        }
+    }
+    let controls = unwaived.iter();
+    controls
+        .map(|control| match touched.get(control.control.id) {
+            None => control.clone(),
+            Some(findings) => reduced(control, findings),
+        })
+        .collect()
+}
+
+/// A control that fails, without the findings that do not count.
+fn reduced(control: &ControlPosture, findings: &[&Finding]) -> ControlPosture {
+    let counts = || findings.iter().copied().filter(|finding| !finding.is_waived());
+    let open = counts().count();
+    let mut reduced = ControlPosture {
+        findings: open,
+        waived: findings.len() - open,
+        ..control.clone()
+    };
+    match counts().map(|finding| finding.severity).min() {
+        Some(worst) => {
+            reduced.severity = worst;
+            reduced.message = summary_of(counts());
+        }
+        None => {
+            reduced.result = ControlResult::Waived;
+            "Waived".clone_into(&mut reduced.reason);
+            reduced.message = format!("accepted: {}", summary_of(findings.iter().copied()));
+        }
+    }
+    reduced
+}
