@@ -45,6 +45,7 @@ const OWN: Descriptor = Descriptor {
 impl Kind for Policy {
     type Row = PolicyRow;
     const DESCRIPTOR: Descriptor = OWN;
+    const IS_CLUSTER_SCOPED: bool = true;
     fn project(meta: &Meta, object: &str) -> Result<Option<PolicyRow>, serde_json::Error> {
         let object: PolicyWire = serde_json::from_str(object)?;
         Ok(Some(PolicyRow {
@@ -72,6 +73,7 @@ impl Kind for Report {
         metadata_only: true,
         ..OWN
     };
+    const IS_CLUSTER_SCOPED: bool = true;
     fn project(meta: &Meta, _object: &str) -> Result<Option<Published>, serde_json::Error> {
         Ok(Some(Published {
             resource_version: meta.resource_version.clone(),
