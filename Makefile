@@ -1,6 +1,6 @@
 CARGO ?= cargo
 
-.PHONY: help demo test test-browser test-faults bench lint generate
+.PHONY: help demo test test-browser test-faults fuzz bench lint generate
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -16,6 +16,15 @@ test-browser: ## the page of `fluxsec audit -o html` in Chromium
 
 test-faults: ## the faults that take minutes
 	$(CARGO) test --locked --test faults -- --ignored
+
+# How long `make fuzz` looks, in seconds.
+FUZZ_SECONDS ?= 600
+fuzz: ## bytes to audit under libFuzzer, beginning with the corpus
+	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \
+	{ echo "cargo-fuzz and a nightly toolchain are missing: cargo install cargo-fuzz; rustup toolchain install nightly"; exit 1; }
+	mkdir -p fuzz/found
+	$(CARGO) +nightly fuzz run --fuzz-dir fuzz audit fuzz/found fuzz/corpus/audit tests/shapes tests/detect -- \
+	-max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=20 -rss_limit_mb=1024
 
 bench: ## what it costs, beside what it could cost at best (docs/performance.md)
 	$(CARGO) bench --locked --bench cost -- $(ARGS)

@@ -1,9 +1,18 @@
-//! The program as a process, as far as it needs no cluster.
+//! The program as a process, as far as it needs no cluster, and what runs it in pipelines.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "formats/consumers.rs"]
+mod consumers;
+mod controlplane;
+
+use std::collections::BTreeMap;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use consumers::Consumers;
+use serde_json::Value;
 
 const FLUXSEC: &str = env!("CARGO_BIN_EXE_fluxsec");
 
@@ -71,7 +80,7 @@ fn a_broken_baseline_is_wrong_usage() {
     let report = format!(
         r#"{{"apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityReport", "status": {{"findings": [{finding}]}}}}"#
     );
-    std::fs::write(&path, report).unwrap();
+    fs::write(&path, report).unwrap();
     let output = run(FLUXSEC, &["audit", "--baseline", path.to_str().unwrap()]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -248,4 +257,232 @@ fn what_is_no_waiver_is_wrong_usage() {
         assert_eq!(output.status.code(), Some(2), "{content}: {said}");
         assert!(said.contains(expected), "{content}: {said}");
     }
+}
+
+const ACTION: &str = include_str!("../action.yml");
+const HOOKS: &str = include_str!("../.pre-commit-hooks.yaml");
+/// Fails a control of severity Critical.
+const BAD: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: kustomize-controller
+  namespace: flux-system
+  labels: {app.kubernetes.io/part-of: flux, app.kubernetes.io/component: kustomize-controller}
+spec:
+  selector: {matchLabels: {app: kustomize-controller}}
+  template:
+    metadata: {labels: {app: kustomize-controller}}
+    spec:
+      containers:
+      - name: manager
+        image: ghcr.io/fluxcd/kustomize-controller:v1.9.4
+        args: [--insecure-kubeconfig-exec=true]
+";
+
+#[test]
+fn those_who_run_actions_and_workflows_read_ours() {
+    let mut consumers = Consumers::start();
+    consumers.read("action", ACTION);
+    let typo = ACTION.replace(
+        "steps.audit.outputs.sarif }}\n        category",
+        "steps.adit.outputs.sarif }}\n        category",
+    );
+    assert_ne!(typo, ACTION);
+    let complaint = consumers.complaint("action", &typo);
+    assert!(complaint.contains("adit"), "{complaint}");
+
+    let page = include_str!("../docs/audit.md");
+    let blocks = page
+        .split("```yaml\n")
+        .skip(1)
+        .map(|block| block.split("```").next().unwrap());
+    let workflows: Vec<&str> = blocks.filter(|block| block.contains("\njobs:")).collect();
+    assert!(!workflows.is_empty());
+    let inputs: Value = serde_saphyr::from_str(ACTION).unwrap();
+    for workflow in workflows {
+        let read = consumers.read("workflow", workflow);
+        let steps = read["jobs"]["audit"]["steps"].as_array().unwrap();
+        let ours = steps
+            .iter()
+            .find(|step| step["uses"].to_string().contains("flux-security-operator"));
+        let with = ours.unwrap()["with"].as_object().unwrap();
+        assert!(
+            with.keys().all(|name| !inputs["inputs"][name].is_null()),
+            "{with:?}"
+        );
+    }
+}
+
+/// The steps of the action that are scripts, run as GitHub runs them.
+struct Run<'a> {
+    folder: &'a Path,
+    inputs: BTreeMap<String, String>,
+}
+
+impl<'a> Run<'a> {
+    fn new(folder: &'a Path, given: &[(&str, &str)]) -> Self {
+        let action: Value = serde_saphyr::from_str(ACTION).unwrap();
+        let defaults = action["inputs"].as_object().unwrap().iter();
+        let mut inputs: BTreeMap<String, String> = defaults
+            .map(|(name, input)| (name.clone(), input["default"].as_str().unwrap().to_owned()))
+            .collect();
+        inputs.insert("fluxsec".to_owned(), FLUXSEC.to_owned());
+        for (name, value) in given {
+            assert!(
+                inputs.insert((*name).to_owned(), (*value).to_owned()).is_some(),
+                "{name}"
+            );
+        }
+        Self { folder, inputs }
+    }
+
+    /// The exit code, and the output with the name of the file.
+    fn finish(&self) -> (i32, Option<String>) {
+        let action: Value = serde_saphyr::from_str(ACTION).unwrap();
+        let outputs = self.folder.join("outputs");
+        fs::write(&outputs, "").unwrap();
+        let mut code = 0;
+        for step in action["runs"]["steps"].as_array().unwrap() {
+            let is_script = !step["run"].is_null() && step["if"].is_null();
+            if !is_script || code != 0 {
+                continue;
+            }
+            let mut command = Command::new("bash");
+            command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c"]);
+            command.arg(step["run"].as_str().unwrap());
+            for (name, value) in step["env"].as_object().unwrap() {
+                command.env(name, self.value(value.as_str().unwrap()));
+            }
+            command.env("GITHUB_OUTPUT", &outputs);
+            command.env("GITHUB_STEP_SUMMARY", self.folder.join("summary.md"));
+            let output = command.current_dir(self.folder).output().unwrap();
+            code = output.status.code().unwrap();
+        }
+        (code, self.output("sarif"))
+    }
+
+    /// What an expression comes to: the first of its parts that is not empty.
+    fn value(&self, text: &str) -> String {
+        let expression = text
+            .strip_prefix("${{ ")
+            .and_then(|text| text.strip_suffix(" }}"));
+        let Some(expression) = expression else {
+            return text.replace("${{ runner.temp }}", self.folder.to_str().unwrap());
+        };
+        let parts = expression
+            .split(" || ")
+            .map(|part| match part.split_once('.').unwrap() {
+                ("inputs", name) => self.inputs[name].clone(),
+                ("steps", name) => self.output(name.strip_prefix("audit.outputs.").unwrap()).unwrap(),
+                _ => panic!("{part}"),
+            });
+        parts.into_iter().next().unwrap()
+    }
+
+    fn output(&self, name: &str) -> Option<String> {
+        let said = fs::read_to_string(self.folder.join("outputs")).unwrap();
+        let value = said
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.map(str::to_owned)
+    }
+}
+
+#[test]
+fn the_action_audits_and_ends_as_the_audit_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("clusters/a b");
+    fs::create_dir_all(&tree).unwrap();
+    fs::write(tree.join("bad.yaml"), BAD).unwrap();
+    fs::write(
+        folder.path().join("good.yaml"),
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n",
+    )
+    .unwrap();
+    fs::write(folder.path().join("broken.yaml"), "apiVersion: [\n").unwrap();
+    let mut consumers = Consumers::start();
+    for (given, code) in [
+        (&[("path", "clusters/a b\n\ngood.yaml")][..], 1),
+        (&[("path", "clusters"), ("fail-on", "none")], 0),
+        (
+            &[
+                ("path", "clusters"),
+                ("fail-on", "none"),
+                ("require-complete", "true"),
+            ],
+            3,
+        ),
+        (&[("path", "good.yaml"), ("tenancy", "shared")], 0),
+        // Everything, what is broken among it.
+        (&[], 2),
+    ] {
+        let run = Run::new(folder.path(), given);
+        let (exit, file) = run.finish();
+        assert_eq!(exit, code, "{given:?}");
+        assert_eq!(run.output("exit-code"), Some(code.to_string()));
+        let log = consumers.read("sarif", &fs::read_to_string(file.unwrap()).unwrap());
+        let told = log["runs"][0]["results"].to_string();
+        let has_bad = !given.contains(&("path", "good.yaml"));
+        assert_eq!(
+            told.contains("\"clusters/a%20b/bad.yaml\""),
+            has_bad,
+            "{given:?}: {told}"
+        );
+        let summary = fs::read_to_string(folder.path().join("summary.md")).unwrap();
+        assert!(summary.contains("FSP-KUST-001"), "{summary}");
+    }
+    for given in [
+        [("path", "$(touch obeyed)\n`touch obeyed`\n; touch obeyed")],
+        [("policy", "\"; touch obeyed; \"")],
+        [("fail-on", "none --policy=good.yaml")],
+    ] {
+        let (code, _) = Run::new(folder.path(), &given).finish();
+        assert_eq!(code, 2, "{given:?}");
+    }
+    assert!(!folder.path().join("obeyed").exists());
+}
+
+/// pre-commit checks the definitions itself; here is what it does with them.
+#[test]
+fn hooks_fail_for_what_an_audit_fails_for() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("clusters")).unwrap();
+    fs::write(folder.path().join("clusters/bad.yaml"), BAD).unwrap();
+    let program = Path::new(FLUXSEC).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let hooks: Vec<BTreeMap<String, Value>> = serde_saphyr::from_str(HOOKS).unwrap();
+    assert_eq!(hooks.len(), 2);
+    for hook in hooks {
+        let text = |field: &str| hook[field].as_str().unwrap();
+        assert!(text("id").starts_with("fluxsec") && !text("name").is_empty());
+        assert!(["rust", "system"].contains(&text("language")));
+        // A manifest alone says little: what is audited is the tree.
+        assert_eq!(hook["pass_filenames"], false);
+        let entry: Vec<&str> = text("entry").split(' ').collect();
+        let args = hook["args"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it.as_str().unwrap());
+        let mut run = |more: &[&str]| {
+            let output = Command::new(entry[0])
+                .args(&entry[1..])
+                .args(args.clone())
+                .args(more)
+                .env("PATH", &path)
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            (output.status.code(), text_of(&output))
+        };
+        let (code, said) = run(&[]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("FSP-KUST-001"), "{said}");
+        assert_eq!(run(&["--fail-on", "none"]).0, Some(0));
+    }
+}
+
+fn text_of(output: &Output) -> String {
+    text(&output.stdout) + &text(&output.stderr)
 }

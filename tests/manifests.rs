@@ -250,6 +250,60 @@ fn what_is_broken_is_named_and_the_rest_is_audited() {
     assert_eq!(audited.skipped.others, 1);
 }
 
+/// In a folder, what is broken is told from what is for others by what it says of itself, however early it breaks.
+#[test]
+fn in_a_folder_what_looks_like_an_object_has_to_be_one() {
+    let tree = Tree::new(&[
+        ("kind.yaml", "metadata: {name: a}\nkind: Namespace\nspec: [\n"),
+        ("version.yaml", "spec:\n  a: b: c\napiVersion: v1\n"),
+        (
+            "text.yaml",
+            "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    {{ .b }}\n  c: '{{ d }}'\n  e: [\n",
+        ),
+        (
+            "list.yaml",
+            "- apiVersion: v1\n  kind: Namespace\n- apiVersion: v1\n  kind: Namespace\n",
+        ),
+        ("lines.jsonl", "{\"kind\": \"Namespace\", \"metadata\": {\n"),
+    ]);
+    let good = serde_saphyr::from_str::<Value>(&git("good")).unwrap();
+    let lines = fs::read_to_string(tree.path("lines.jsonl")).unwrap() + &good.to_string() + "\n";
+    fs::write(tree.path("lines.jsonl"), lines).unwrap();
+    for (name, text) in [
+        ("values.yaml", "image: {{ .Values.image }}\n"),
+        ("prose.yaml", "This is how it goes: first, then: second\n"),
+        (
+            "patch.yaml",
+            "- {op: add, path: /a}\n- {op: add, path: /spec/kind}\n",
+        ),
+        ("deep.yaml", "source:\n  kind: [\n"),
+        (
+            "template.yaml",
+            "apiVersion: v1\nkind: ConfigMap\ndata: {{ toYaml .Values.data }}\n",
+        ),
+        ("empty.yaml", "# nothing yet\n"),
+        ("tool.json", "{\"a\": // comment\n1}\n"),
+    ] {
+        fs::write(tree.path(name), text).unwrap();
+    }
+    let audited = tree.audit();
+    let troubles = tree.troubles(&audited);
+    let starts: Vec<&str> = troubles.iter().filter_map(|it| it.split(": ").next()).collect();
+    assert_eq!(
+        starts,
+        [
+            "kind.yaml:3",
+            "lines.jsonl:1",
+            "list.yaml:1",
+            "text.yaml:7",
+            "version.yaml:2"
+        ],
+        "{troubles:#?}"
+    );
+    assert_eq!(tree.found(&audited, PLAIN), ["lines.jsonl:2 good"]);
+    assert_eq!((audited.skipped.others, audited.skipped.templates), (5, 1));
+}
+
 #[test]
 fn patches_are_no_objects() {
     let tree = Tree::new(&[
@@ -590,24 +644,13 @@ fn input_that_is_made_to_hurt_is_named_and_costs_little() {
 /// Row 55.
 #[test]
 fn a_million_documents_are_read_in_a_stream() {
-    /// So many thousands of documents.
-    struct Documents(u32, Vec<u8>);
-    impl std::io::Read for Documents {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            if self.1.is_empty() && self.0 > 0 {
-                self.0 -= 1;
-                self.1 = b"---\nkey: 1\n".repeat(1000);
-            }
-            let length = buffer.len().min(self.1.len());
-            buffer[..length].copy_from_slice(&self.1[..length]);
-            self.1.drain(..length);
-            Ok(length)
-        }
+    let tree = Tree::new(&[]);
+    let mut file = fs::File::create(tree.path("many.yaml")).unwrap();
+    let some = "---\nkey: 1\n".repeat(1000);
+    for _ in 0..1000 {
+        file.write_all(some.as_bytes()).unwrap();
     }
-    let mut manifests = manifests::Manifests::default();
-    manifests.add("many", Documents(1000, Vec::new()));
-    let audited = manifests.audit("test", &policy(Tenancy::None));
-    assert_eq!(audited.skipped.others, 1_000_000);
+    assert_eq!(tree.audit().skipped.others, 1_000_000);
 }
 
 /// Row 55.
@@ -678,6 +721,100 @@ fn the_exit_code_says_what_came_of_it() {
     let output = fluxsec(&["-f", "/nowhere/at/all"], "");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"));
+
+    // Nothing fails, and much is not in the input.
+    let gates = ["-f", path(&good), "--fail-on", "none"];
+    assert_eq!(fluxsec(&gates, "").status.code(), Some(0));
+    let output = fluxsec(&[&gates[..], &["--require-complete"]].concat(), "");
+    assert_eq!(output.status.code(), Some(3));
     let output = fluxsec(&["-f", "-", "--context", "x"], "");
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// Whoever names a file means it: nothing in it is passed over unread.
+#[test]
+fn what_is_named_has_to_be_readable() {
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n";
+    let cases: [(&[u8], &str); 8] = [
+        (b"a: [\n", ":1: "),
+        (b"first: 1\n---\nsecond: 'a\n", ":3: "),
+        (b"{\"a\": \"b\"\n", ":1: "),
+        (b"nothing but prose\n", ":1: is a text and no object"),
+        (b"\x7fELF\x02\xff", ":1: is not UTF-8"),
+        (b"", ": is empty"),
+        (b"\n# only a comment\n---\n", ": is empty"),
+        (template.as_bytes(), ": has placeholders: "),
+    ];
+    for (text, said) in cases {
+        let tree = Tree::new(&[("good.yaml", &git("good"))]);
+        let file = tree.path("notes");
+        fs::write(&file, text).unwrap();
+        let output = fluxsec(&["-f", path(&tree.path("good.yaml")), "-f", path(&file)], "");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(
+            errors.contains(path(&file)) && errors.contains(said),
+            "{said}: {errors}"
+        );
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains(PLAIN),
+            "the rest is audited"
+        );
+        let Ok(text) = str::from_utf8(text) else { continue };
+        let output = fluxsec(&["-f", "-"], text);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(
+            errors.contains("standard input") && errors.contains(said),
+            "{said}: {errors}"
+        );
+        // The same in a folder is somebody else's.
+        fs::rename(&file, tree.path("notes.yaml")).unwrap();
+        let output = fluxsec(&["-f", path(tree.0.path()), "--fail-on", "none"], "");
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let output = fluxsec(&["-f", "-"], "replicas: 1\n");
+    assert_eq!(output.status.code(), Some(0));
+    let empty = Tree::new(&[("README.md", "# none")]);
+    let output = fluxsec(&["-f", path(empty.0.path())], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no file that is called like a manifest"));
+}
+
+/// `fluxsec audit | head` ends as the audit does.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let tree = Tree::new(&[("flux.yaml", &flux::manifests().unwrap())]);
+    for format in [
+        "table",
+        "wide",
+        "json",
+        "yaml",
+        "sarif",
+        "junit",
+        "html",
+        "markdown",
+        "openreports",
+    ] {
+        let script = format!(
+            "\"$0\" audit --tenancy shared -f \"$1\" -o {format} | head -c 1 > \"$1/first\"; echo ${{PIPESTATUS[0]}}"
+        );
+        let output = Command::new("bash")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_fluxsec"), path(tree.0.path())])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "1\n",
+            "{format}: {errors}"
+        );
+        assert_eq!(errors.lines().count(), 1, "{format}: {errors}");
+        assert_eq!(fs::read(tree.path("first")).unwrap().len(), 1, "{format}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use anyhow::ensure;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::controlplane::programs::PEERS;
 use super::controlplane::{flux, operator};
 use super::growth::{exponent, median};
 use super::ledger::Ledger;
@@ -114,18 +115,24 @@ pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
             let mut all = Vec::new();
             for repetition in 1..=REPETITIONS {
                 let floor = layout.floor(folder.path())?.as_secs_f64();
-                let audit = audit(folder.path())?;
-                let took = audit.took.as_secs_f64();
+                let (cost, found) = audit(folder.path())?;
+                let took = cost.took.as_secs_f64();
                 all.push(took);
-                let answers = Answers::of(&audit.found, &planted);
+                let answers = Answers::of(&found, &planted);
                 let mut page = ledger.page(RUN, size, repetition);
                 let name = layout.name();
                 page.note_over(&format!("{name}: time"), took, "s", floor);
-                page.note(&format!("{name}: peak memory"), audit.peak, "B");
+                page.note(&format!("{name}: peak memory"), cost.peak, "B");
                 page.note(&format!("{name}: precision"), answers.precision(), "");
                 page.note(&format!("{name}: recall"), answers.recall(), "");
             }
             times.entry(layout.name()).or_default().insert(size, median(all));
+            if let Layout::Documents = layout {
+                let peer = peer(folder.path())?;
+                let mut page = ledger.page(RUN, size, 1);
+                page.note("kube-score, one file of YAML: time", peer.took.as_secs_f64(), "s");
+                page.note("kube-score, one file of YAML: peak memory", peer.peak, "B");
+            }
         }
         ledger.save()?;
     }
@@ -138,40 +145,62 @@ pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
     ledger.save()
 }
 
-struct Audit {
+/// What a process cost.
+struct Cost {
     took: Duration,
     peak: f64,
-    found: BTreeSet<Finding>,
 }
 
-fn audit(folder: &Path) -> anyhow::Result<Audit> {
+impl Cost {
+    /// Runs a command to its end.
+    fn of(command: &mut Command) -> anyhow::Result<(Self, ExitStatus)> {
+        let started = Instant::now();
+        let mut child = command.stderr(Stdio::null()).spawn()?;
+        let mut peak: f64 = 0.0;
+        let status = loop {
+            // What has ended has no memory any more.
+            peak = peak.max(usage::peak(child.id()).unwrap_or_default());
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            thread::sleep(GLANCE);
+        };
+        let took = started.elapsed();
+        Ok((Self { took, peak }, status))
+    }
+}
+
+/// What it costs a peer to read the same, and to say what it thinks of the kinds that it knows. None of them is Flux's.
+fn peer(folder: &Path) -> anyhow::Result<Cost> {
+    let program = PEERS.folder()?.join("kube-score");
+    let (cost, status) = Cost::of(
+        Command::new(program)
+            .args(["score", "--output-format", "json"])
+            .arg(folder.join("all.yaml"))
+            .stdout(Stdio::null()),
+    )?;
+    // 1 says that it found something.
+    ensure!(matches!(status.code(), Some(0 | 1)), "{status}");
+    Ok(cost)
+}
+
+fn audit(folder: &Path) -> anyhow::Result<(Cost, BTreeSet<Finding>)> {
     let output = target().join("bench/manifests.json");
-    let started = Instant::now();
-    let mut child = Command::new(operator::fluxsec())
-        .args([
-            "audit",
-            "--tenancy",
-            "shared",
-            "--fail-on",
-            "none",
-            "-o",
-            "json",
-            "-f",
-        ])
-        .arg(folder)
-        .stdout(fs::File::create(&output)?)
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut peak: f64 = 0.0;
-    let status = loop {
-        // What has ended has no memory any more.
-        peak = peak.max(usage::peak(child.id()).unwrap_or_default());
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        thread::sleep(GLANCE);
-    };
-    let took = started.elapsed();
+    let (cost, status) = Cost::of(
+        Command::new(operator::fluxsec())
+            .args([
+                "audit",
+                "--tenancy",
+                "shared",
+                "--fail-on",
+                "none",
+                "-o",
+                "json",
+                "-f",
+            ])
+            .arg(folder)
+            .stdout(fs::File::create(&output)?),
+    )?;
     ensure!(status.success(), "{status}");
     let report: Value = serde_json::from_slice(&fs::read(&output)?)?;
     let findings = report["status"]["findings"].as_array().into_iter().flatten();
@@ -185,11 +214,7 @@ fn audit(folder: &Path) -> anyhow::Result<Audit> {
         );
         Finding::new(&text(&it["control"]), &kind, &namespace, &name)
     };
-    Ok(Audit {
-        took,
-        peak,
-        found: findings.map(finding).collect(),
-    })
+    Ok((cost, findings.map(finding).collect()))
 }
 
 fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {

@@ -80,6 +80,8 @@ const SECTIONS: [(&str, &[Row]); 6] = [
             at_most("a file an object: exponent of time", 1.02),
             at_most("one file of YAML: exponent of time", 1.02),
             at_most("lines of JSON: exponent of time", 1.02),
+            told("kube-score, one file of YAML: time"),
+            told("kube-score, one file of YAML: peak memory"),
         ],
     ),
     (

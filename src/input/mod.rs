@@ -4,6 +4,7 @@
 mod walk;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use crate::api::report::Location;
 use crate::kinds::own::PolicyRow;
-use crate::manifests::read::Harvest;
-use crate::manifests::split::{Cut, Format, Piece, Splitter};
-use crate::manifests::{self, Audited, Manifests, Place, Waived, World, is_kustomization};
+use crate::manifests::read::{File as Origin, Harvest};
+use crate::manifests::split::{Cut, Piece, Splitter};
+use crate::manifests::{self, Audited, Manifests, Waived, World, is_kustomization};
 
 /// How much text goes to a reader at once.
 const BATCH: usize = 128 * 1024;
@@ -55,18 +56,16 @@ pub fn audit_with(
 
 /// Text on its way to a reader: pieces of one file.
 struct Batch {
-    file: u32,
-    is_kustomization: bool,
+    file: Origin,
     text: Vec<u8>,
-    /// Where each piece ends in the text, its line, and its format.
-    pieces: Vec<(usize, u32, Format)>,
+    /// Where each piece ends in the text, and the piece without its text.
+    pieces: Vec<(usize, Piece<'static>)>,
 }
 
 impl Batch {
-    fn new(file: u32, is_kustomization: bool) -> Self {
+    fn new(file: Origin) -> Self {
         Self {
             file,
-            is_kustomization,
             text: Vec::new(),
             pieces: Vec::new(),
         }
@@ -74,18 +73,14 @@ impl Batch {
 
     fn push(&mut self, piece: &Piece<'_>) {
         self.text.extend_from_slice(piece.text);
-        self.pieces.push((self.text.len(), piece.line, piece.format));
+        self.pieces.push((self.text.len(), Piece { text: &[], ..*piece }));
     }
 
     fn read(&self, harvest: &mut Harvest) {
         let mut from = 0;
-        for (to, line, format) in &self.pieces {
-            let piece = Piece {
-                text: &self.text[from..*to],
-                line: *line,
-                format: *format,
-            };
-            harvest.read(self.file, &piece, self.is_kustomization);
+        for (to, piece) in &self.pieces {
+            let text = &self.text[from..*to];
+            harvest.read(self.file, &Piece { text, ..*piece });
             from = *to;
         }
     }
@@ -162,56 +157,71 @@ impl Cutter {
 
     fn path(&mut self, path: &Path) {
         if path.as_os_str() == STDIN {
-            let file = self.name("standard input");
-            self.stream(file, false, io::stdin().lock());
+            let file = self.name("standard input", true);
+            self.stream(file, io::stdin().lock());
             return;
         }
         let mut files = walk::files(path);
+        let mut is_empty = true;
         for found in &mut files {
+            is_empty = false;
             match found {
-                Ok(path) => self.file(&path),
-                Err((path, error)) => {
-                    let file = self.name(&path.to_string_lossy());
-                    self.own.complain(Place { file, line: 0 }, error.to_string());
-                }
+                Ok(found) => self.file(&found, found == path),
+                Err((path, error)) => self.fail(&path, &error),
             }
         }
         self.own.skip_templates(files.templates);
-    }
-
-    fn file(&mut self, path: &Path) {
-        let name = path.to_string_lossy();
-        let file = self.name(&name);
-        match File::open(path) {
-            Ok(source) => self.stream(file, is_kustomization(&name), source),
-            Err(error) => self.own.complain(Place { file, line: 0 }, error.to_string()),
+        if is_empty {
+            self.fail(
+                path,
+                &"has no file that is called like a manifest, such as *.yaml",
+            );
         }
     }
 
-    fn name(&mut self, name: &str) -> u32 {
-        let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
-        self.files.push(name.to_owned());
-        number
+    fn file(&mut self, path: &Path, is_named: bool) {
+        let file = self.name(&path.to_string_lossy(), is_named);
+        match File::open(path) {
+            Ok(source) => self.stream(file, source),
+            Err(error) => self.own.complain(file.at(0), error.to_string()),
+        }
     }
 
-    fn stream(&mut self, file: u32, is_kustomization: bool, source: impl Read) {
+    fn fail(&mut self, path: &Path, why: &dyn Display) {
+        let file = self.name(&path.to_string_lossy(), true);
+        self.own.complain(file.at(0), why.to_string());
+    }
+
+    fn name(&mut self, name: &str, is_named: bool) -> Origin {
+        let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.files.push(name.to_owned());
+        Origin {
+            number,
+            is_named,
+            is_kustomization: is_kustomization(name),
+        }
+    }
+
+    fn stream(&mut self, file: Origin, source: impl Read) {
         let mut splitter = Splitter::with_room(source, std::mem::take(&mut self.room));
-        let mut batch = Batch::new(file, is_kustomization);
-        loop {
-            match splitter.next_cut() {
-                Ok(Some(Cut::Piece(piece))) => batch.push(&piece),
-                Ok(Some(cut)) => self.own.take(file, &cut, is_kustomization),
-                Ok(None) => break,
+        let mut batch = Batch::new(file);
+        let mut is_empty = true;
+        while let Some(cut) = splitter.next_cut().transpose() {
+            is_empty = false;
+            match cut {
+                Ok(Cut::Piece(piece)) => batch.push(&piece),
+                Ok(cut) => self.own.take(file, &cut),
                 Err(error) => {
-                    self.own.complain(Place { file, line: 0 }, error.to_string());
+                    self.own.complain(file.at(0), error.to_string());
                     break;
                 }
             }
             if batch.text.len() >= BATCH {
-                let full = std::mem::replace(&mut batch, Batch::new(file, is_kustomization));
+                let full = std::mem::replace(&mut batch, Batch::new(file));
                 self.add(full);
             }
         }
+        self.own.end(file, is_empty);
         self.room = splitter.into_room();
         self.add(batch);
     }

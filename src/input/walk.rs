@@ -36,8 +36,10 @@ pub(super) struct Files {
 enum Ahead {
     /// Somebody named it.
     Asked(PathBuf),
-    /// It is in a folder.
+    /// It is in a folder: another one, or a link to whatever.
     Met(PathBuf),
+    /// It is in a folder, a file that is called like a manifest.
+    File(PathBuf),
 }
 
 impl Iterator for Files {
@@ -46,7 +48,10 @@ impl Iterator for Files {
     fn next(&mut self) -> Option<Found> {
         while let Some(ahead) = self.ahead.pop() {
             let is_asked = matches!(ahead, Ahead::Asked(_));
-            let (Ahead::Asked(path) | Ahead::Met(path)) = ahead;
+            let path = match ahead {
+                Ahead::Asked(path) | Ahead::Met(path) => path,
+                Ahead::File(path) => return Some(Ok(path)),
+            };
             match self.look(&path, is_asked) {
                 Ok(true) => return Some(Ok(path)),
                 Ok(false) => {}
@@ -90,16 +95,23 @@ impl Files {
             let kind = entry.file_type()?;
             let path = entry.path();
             if kind.is_dir() || kind.is_symlink() || has_extension(&path) {
-                entries.push(path);
+                entries.push((path, kind.is_file()));
             }
         }
         if is_chart {
             let before = entries.len();
-            entries.retain(|path| !path.ends_with("templates"));
+            entries.retain(|(path, _)| !path.ends_with("templates"));
             self.templates += (before - entries.len()) as u64;
         }
-        entries.sort_by(|a, b| b.cmp(a));
-        self.ahead.extend(entries.into_iter().map(Ahead::Met));
+        entries.sort_unstable_by(|a, b| b.cmp(a));
+        let ahead = |(path, is_file)| {
+            if is_file {
+                Ahead::File(path)
+            } else {
+                Ahead::Met(path)
+            }
+        };
+        self.ahead.extend(entries.into_iter().map(ahead));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::meta::null_as_default;
 use super::selector::LabelSelector;
-use super::{Descriptor, Kind, Meta};
+use super::{Descriptor, Kind, Meta, Required};
 
 /// A request to the API server.
 #[derive(Clone, Copy, Debug)]
@@ -218,6 +218,7 @@ impl Kind for ValidatingAdmissionPolicy {
     type Row = AdmissionPolicy;
     const DESCRIPTOR: Descriptor =
         admission("ValidatingAdmissionPolicy", "validatingadmissionpolicies", true);
+    const IS_CLUSTER_SCOPED: bool = true;
 
     fn project(_meta: &Meta, object: &str) -> Result<Option<AdmissionPolicy>, serde_json::Error> {
         let spec = serde_json::from_str::<Object<PolicyWire>>(object)?.spec;
@@ -238,6 +239,8 @@ impl Kind for ValidatingAdmissionPolicyBinding {
         "validatingadmissionpolicybindings",
         true,
     );
+    const IS_CLUSTER_SCOPED: bool = true;
+    const REQUIRED: Required = &[&["spec.policyName"], &["spec.validationActions"]];
 
     fn project(_meta: &Meta, object: &str) -> Result<Option<AdmissionBinding>, serde_json::Error> {
         let spec = serde_json::from_str::<Object<BindingWire>>(object)?.spec;
@@ -257,6 +260,7 @@ impl Kind for ValidatingWebhookConfiguration {
         "validatingwebhookconfigurations",
         false,
     );
+    const IS_CLUSTER_SCOPED: bool = true;
 
     fn project(_meta: &Meta, object: &str) -> Result<Option<Webhooks>, serde_json::Error> {
         let wire: WebhooksWire = serde_json::from_str(object)?;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::meta::null_as_default;
-use super::{Descriptor, Kind, Meta, Origin};
+use super::{Descriptor, Kind, Meta, Origin, Required};
 
 /// The agent of a known network plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,7 @@ impl Kind for DaemonSet {
         page_size: 100,
         metadata_only: false,
     };
+    const REQUIRED: Required = &[&["spec.selector"], &["spec.template"]];
 
     fn project(meta: &Meta, object: &str) -> Result<Option<Agent>, serde_json::Error> {
         if !NAMESPACES.contains(&meta.namespace.as_str()) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Descriptor, Kind, Meta};
+use super::{Descriptor, Kind, Meta, Required};
 
 /// Labels of a CustomResourceDefinition of interest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,13 @@ impl Kind for CustomResourceDefinition {
         page_size: 100,
         metadata_only: true,
     };
+    const IS_CLUSTER_SCOPED: bool = true;
+    const REQUIRED: Required = &[
+        &["spec.group"],
+        &["spec.names"],
+        &["spec.scope"],
+        &["spec.versions"],
+    ];
 
     fn project(meta: &Meta, _object: &str) -> Result<Option<CrdRow>, serde_json::Error> {
         let name = meta.name.as_str();

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::meta::null_as_default;
-use super::{Descriptor, Kind, Meta, Origin};
+use super::{Descriptor, Kind, Meta, Origin, Required};
 
 /// An HTTPRoute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,7 @@ impl Kind for HttpRoute {
 impl Kind for Gateway {
     type Row = GatewayRow;
     const DESCRIPTOR: Descriptor = GATEWAY;
+    const REQUIRED: Required = &[&["spec.gatewayClassName"], &["spec.listeners"]];
 
     fn project(_meta: &Meta, object: &str) -> Result<Option<GatewayRow>, serde_json::Error> {
         let GatewayWire { spec } = serde_json::from_str(object)?;

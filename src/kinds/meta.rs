@@ -100,6 +100,18 @@ impl Meta {
         })
     }
 
+    /// Reads metadata that was cut out of an object.
+    ///
+    /// # Errors
+    /// It has an impossible shape.
+    pub fn within(api_version: &str, metadata: &str) -> Result<Self, serde_json::Error> {
+        let metadata: Self = serde_json::from_str(metadata)?;
+        Ok(Self {
+            api_version: api_version.to_owned(),
+            ..metadata
+        })
+    }
+
     /// What findings and Events tell of the object.
     #[must_use]
     pub fn origin(&self, descriptor: &Descriptor) -> Origin {

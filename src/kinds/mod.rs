@@ -46,6 +46,10 @@ pub trait Kind: 'static {
     type Row: Clone + PartialEq + Send + 'static;
     /// Where the API server serves it.
     const DESCRIPTOR: Descriptor;
+    /// Whether its objects are in no namespace.
+    const IS_CLUSTER_SCOPED: bool = false;
+    /// What a whole object of it has.
+    const REQUIRED: Required = &[];
     /// Cuts the row out of an object. `None`: the object is of no interest to any control.
     ///
     /// # Errors
@@ -56,6 +60,9 @@ pub trait Kind: 'static {
         None
     }
 }
+
+/// Fields that the schema of a kind asks for, at the top or in `spec`, at least one of each group: what lacks them is a patch.
+pub type Required = &'static [&'static [&'static str]];
 
 /// What findings and Events tell of an object besides its kind and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +111,10 @@ impl Descriptor {
 pub struct Entry {
     /// Where it is served.
     pub descriptor: Descriptor,
+    /// See [`Kind::IS_CLUSTER_SCOPED`].
+    pub is_cluster_scoped: bool,
+    /// See [`Kind::REQUIRED`].
+    pub required: Required,
     project: fn(&Meta, &str) -> Result<Option<ErasedRow>, serde_json::Error>,
     copy: fn(&ErasedRow) -> Option<ErasedRow>,
     new_table: fn() -> Box<dyn AnyTable>,
@@ -124,6 +135,8 @@ impl Entry {
     const fn of<K: Kind>() -> Self {
         Self {
             descriptor: K::DESCRIPTOR,
+            is_cluster_scoped: K::IS_CLUSTER_SCOPED,
+            required: K::REQUIRED,
             project: |meta, object| {
                 Ok(K::project(meta, object)?.map(|row| ErasedRow(Box::new(row) as Box<dyn Any + Send>)))
             },

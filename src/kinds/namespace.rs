@@ -27,6 +27,7 @@ impl Kind for Namespace {
         page_size: 100,
         metadata_only: true,
     };
+    const IS_CLUSTER_SCOPED: bool = true;
 
     fn project(meta: &Meta, _object: &str) -> Result<Option<NamespaceRow>, serde_json::Error> {
         Ok(Some(NamespaceRow {

@@ -41,6 +41,7 @@ impl Kind for Node {
         page_size: 50,
         metadata_only: false,
     };
+    const IS_CLUSTER_SCOPED: bool = true;
 
     fn project(meta: &Meta, object: &str) -> Result<Option<NodeRow>, serde_json::Error> {
         let wire: Wire = serde_json::from_str(object)?;

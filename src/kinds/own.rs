@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Descriptor, Kind, Meta};
+use super::{Descriptor, Kind, Meta, Required};
 use crate::api::{self, FluxSecurityPolicySpec, FluxSecurityWaiverSpec, FluxSecurityWaiverStatus};
 
 /// A policy as users wrote it.
@@ -67,6 +67,7 @@ const OWN: Descriptor = Descriptor {
 impl Kind for Policy {
     type Row = PolicyRow;
     const DESCRIPTOR: Descriptor = OWN;
+    const IS_CLUSTER_SCOPED: bool = true;
     fn project(meta: &Meta, object: &str) -> Result<Option<PolicyRow>, serde_json::Error> {
         let object: PolicyWire = serde_json::from_str(object)?;
         Ok(Some(PolicyRow {
@@ -94,6 +95,8 @@ impl Kind for Waiver {
         page_size: 500,
         ..OWN
     };
+    const IS_CLUSTER_SCOPED: bool = true;
+    const REQUIRED: Required = &[&["control"]];
     fn project(meta: &Meta, object: &str) -> Result<Option<WaiverRow>, serde_json::Error> {
         let object: WaiverWire<'_> = serde_json::from_str(object)?;
         // One that somebody else wrote, or a newer version, is written anew.
@@ -119,6 +122,7 @@ impl Kind for Report {
         metadata_only: true,
         ..OWN
     };
+    const IS_CLUSTER_SCOPED: bool = true;
     fn project(meta: &Meta, _object: &str) -> Result<Option<Published>, serde_json::Error> {
         Ok(Some(Published {
             resource_version: meta.resource_version.clone(),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::meta::{Owner, null_as_default};
 use super::scheduling::{self, Scheduling, Toleration};
 use super::workload::PodSpecWire;
-use super::{Descriptor, Kind, Meta, pod_security};
+use super::{Descriptor, Kind, Meta, Required, pod_security};
 use crate::flux::container::PodShape;
 use crate::flux::detect;
 
@@ -60,6 +60,7 @@ impl Kind for Pod {
         page_size: 50,
         metadata_only: false,
     };
+    const REQUIRED: Required = &[&["spec.containers"]];
 
     fn project(meta: &Meta, text: &str) -> Result<Option<PodRow>, serde_json::Error> {
         let mut object: PodWire = serde_json::from_str(text)?;

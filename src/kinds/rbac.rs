@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::meta::null_as_default;
-use super::{Descriptor, Kind, KindId, Meta, Origin, id_of};
+use super::{Descriptor, Kind, KindId, Meta, Origin, Required, id_of};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -167,6 +167,7 @@ impl Kind for Role {
 impl Kind for ClusterRole {
     type Row = RoleRow;
     const DESCRIPTOR: Descriptor = rbac("ClusterRole", "clusterroles");
+    const IS_CLUSTER_SCOPED: bool = true;
     fn project(meta: &Meta, object: &str) -> Result<Option<RoleRow>, serde_json::Error> {
         role(meta, object, &Self::DESCRIPTOR)
     }
@@ -178,6 +179,7 @@ impl Kind for ClusterRole {
 impl Kind for RoleBinding {
     type Row = BindingRow;
     const DESCRIPTOR: Descriptor = rbac("RoleBinding", "rolebindings");
+    const REQUIRED: Required = &[&["roleRef"]];
     fn project(meta: &Meta, object: &str) -> Result<Option<BindingRow>, serde_json::Error> {
         binding(meta, object, &Self::DESCRIPTOR)
     }
@@ -189,6 +191,8 @@ impl Kind for RoleBinding {
 impl Kind for ClusterRoleBinding {
     type Row = BindingRow;
     const DESCRIPTOR: Descriptor = rbac("ClusterRoleBinding", "clusterrolebindings");
+    const REQUIRED: Required = &[&["roleRef"]];
+    const IS_CLUSTER_SCOPED: bool = true;
     fn project(meta: &Meta, object: &str) -> Result<Option<BindingRow>, serde_json::Error> {
         binding(meta, object, &Self::DESCRIPTOR)
     }

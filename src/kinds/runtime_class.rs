@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Descriptor, Kind, Meta};
+use super::{Descriptor, Kind, Meta, Required};
 
 /// A RuntimeClass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ impl Kind for RuntimeClass {
         page_size: 100,
         metadata_only: false,
     };
+    const IS_CLUSTER_SCOPED: bool = true;
+    const REQUIRED: Required = &[&["handler"]];
 
     fn project(_meta: &Meta, object: &str) -> Result<Option<RuntimeClassRow>, serde_json::Error> {
         let wire: Wire = serde_json::from_str(object)?;

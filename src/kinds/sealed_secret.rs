@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::meta::null_as_default;
-use super::{Descriptor, Kind, Meta, Origin};
+use super::{Descriptor, Kind, Meta, Origin, Required};
 
 /// A SealedSecret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl Kind for SealedSecret {
         page_size: 100,
         metadata_only: false,
     };
+    const REQUIRED: Required = &[&["spec.encryptedData"]];
 
     fn project(meta: &Meta, object: &str) -> Result<Option<Sealed>, serde_json::Error> {
         let object: Wire = serde_json::from_str(object)?;

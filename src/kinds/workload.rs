@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::flux_objects::Text;
 use super::meta::null_as_default;
 use super::scheduling::{self, Scheduling, TolerationWire};
-use super::{Descriptor, Kind, Meta, pod_security};
+use super::{Descriptor, Kind, Meta, Required, pod_security};
 use crate::flux::container::{Container, EnvSource, EnvVar, PodShape, Surroundings};
 use crate::flux::{detect, sealing};
 
@@ -123,6 +123,7 @@ const APPS: Descriptor = Descriptor {
 impl Kind for Deployment {
     type Row = Workload;
     const DESCRIPTOR: Descriptor = APPS;
+    const REQUIRED: Required = &[&["spec.selector"], &["spec.template"]];
     fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Error> {
         project(meta, object)
     }
@@ -135,6 +136,7 @@ impl Kind for StatefulSet {
         plural: "statefulsets",
         ..APPS
     };
+    const REQUIRED: Required = &[&["spec.selector"], &["spec.template"]];
     fn project(meta: &Meta, object: &str) -> Result<Option<Workload>, serde_json::Error> {
         project(meta, object)
     }

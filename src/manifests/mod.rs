@@ -16,12 +16,13 @@
 //! assert_eq!(posture.findings[0].finding.resource.name, "fleet");
 //! ```
 
+mod envelope;
 mod places;
 pub(crate) mod read;
 mod roles;
 pub mod split;
+mod template;
 pub mod waivers;
-mod whole;
 mod worlds;
 mod yaml;
 
@@ -38,7 +39,7 @@ use crate::kinds::own::{self, PolicyRow, WaiverRow};
 use crate::kinds::{ErasedRow, KindId, id_of};
 
 pub use places::lines_within;
-use read::Harvest;
+use read::{File, Harvest};
 use split::{Cut, Splitter};
 
 /// Troubles that are told one by one; the others are counted.
@@ -188,22 +189,27 @@ impl Manifests {
         self.waived = waived;
     }
 
-    /// Reads a file, or what passes for one.
+    /// Reads a file, or what passes for one: whatever cannot be read in it is a trouble.
     pub fn add(&mut self, name: &str, source: impl Read) {
-        let file = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        let file = File {
+            number: u32::try_from(self.files.len()).unwrap_or(u32::MAX),
+            is_named: true,
+            is_kustomization: is_kustomization(name),
+        };
         self.files.push(name.to_owned());
-        let is_kustomization = is_kustomization(name);
         let mut splitter = Splitter::new(source);
-        loop {
-            match splitter.next_cut() {
-                Ok(None) => return,
-                Ok(Some(cut)) => self.harvest.take(file, &cut, is_kustomization),
+        let mut is_empty = true;
+        while let Some(cut) = splitter.next_cut().transpose() {
+            is_empty = false;
+            match cut {
+                Ok(cut) => self.harvest.take(file, &cut),
                 Err(error) => {
-                    self.harvest.complain(Place { file, line: 0 }, error.to_string());
-                    return;
+                    self.harvest.complain(file.at(0), error.to_string());
+                    break;
                 }
             }
         }
+        self.harvest.end(file, is_empty);
     }
 
     /// Audits what was read with a policy.
@@ -343,7 +349,7 @@ impl Manifests {
             objects: self.harvest.objects,
             skipped: self.harvest.skipped,
             waivers,
-            more_troubles: troubles.len().saturating_sub(MOST_TROUBLES),
+            more_troubles: troubles.len().saturating_sub(MOST_TROUBLES) + self.harvest.more_troubles,
             troubles: troubles
                 .iter()
                 .take(MOST_TROUBLES)
@@ -355,17 +361,21 @@ impl Manifests {
 
 impl Harvest {
     /// Takes in what was cut off a file.
-    pub(crate) fn take(&mut self, file: u32, cut: &Cut<'_>, is_kustomization: bool) {
+    pub(crate) fn take(&mut self, file: File, cut: &Cut<'_>) {
         match *cut {
-            Cut::Piece(piece) => self.read(file, &piece, is_kustomization),
-            Cut::TooLarge { line, has_kind: true } => {
+            Cut::Piece(piece) => self.read(file, &piece),
+            Cut::TooLarge { line, has_kind } if has_kind || file.is_named => {
                 let most = split::MOST_BYTES / 1024 / 1024;
-                self.complain(
-                    Place { file, line },
-                    format!("is larger than {most} MiB: no object is"),
-                );
+                self.complain(file.at(line), format!("is larger than {most} MiB: no object is"));
             }
             Cut::TooLarge { .. } => self.skip(),
+        }
+    }
+
+    /// Whoever names a file, or writes to standard input, means something: the tool that should have written it has failed.
+    pub(crate) fn end(&mut self, file: File, is_empty: bool) {
+        if is_empty && file.is_named {
+            self.complain(file.at(0), "is empty");
         }
     }
 }

@@ -143,6 +143,7 @@ spec:
                 text: text.as_bytes(),
                 line: 10,
                 format: Format::Yaml,
+                has_kind: true,
             };
             assert_eq!(lines_within(&piece, &[&place]), Some(vec![line]), "{place:?}");
         }

@@ -1,22 +1,41 @@
 //! Pieces of files become facts: rows of the kinds that controls read, and counts of everything else.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::split::{Format, Piece, lines_in};
-use super::whole::{self, Lack};
+use super::envelope::Envelope;
+use super::split::{self, Format, Piece, lines_in};
 use super::yaml::{self, Broken};
-use super::{Definition, Fact, Place, Skipped, Trouble};
+use super::{Definition, Fact, MOST_TROUBLES, Place, Skipped, Trouble, template};
 use crate::api;
 use crate::inventory::ObjectKey;
-use crate::kinds::{Descriptor, KindId, Meta, id_of, own};
+use crate::kinds::{Descriptor, KindId, id_of, own};
 
 /// Lists within lists are read so deep.
 const DEEPEST_LIST: u32 = 3;
+
+/// What pieces are cut off.
+#[derive(Clone, Copy)]
+pub(crate) struct File {
+    /// Its number.
+    pub(crate) number: u32,
+    /// Whether somebody named it. What merely lies in a folder may be for others than Kubernetes.
+    pub(crate) is_named: bool,
+    /// Whether it is called like one that kustomize begins with.
+    pub(crate) is_kustomization: bool,
+}
+
+impl File {
+    /// A line of it; 0: the file as a whole.
+    pub(crate) fn at(self, line: u32) -> Place {
+        Place {
+            file: self.number,
+            line,
+        }
+    }
+}
 
 /// What was read.
 #[derive(Default)]
@@ -28,42 +47,13 @@ pub(crate) struct Harvest {
     pub(super) patches: Vec<(u32, String)>,
     pub(super) skipped: Skipped,
     pub(super) objects: u64,
+    /// The first of them.
     pub(super) troubles: Vec<Trouble>,
+    /// How many more there are.
+    pub(super) more_troubles: usize,
     /// Room for JSON.
     json: Vec<u8>,
 }
-
-/// What every object says of itself.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    api_version: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    kind: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    items: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    spec: Keys<'a>,
-    #[serde(default)]
-    role_ref: Option<IgnoredAny>,
-    #[serde(default)]
-    aggregation_rule: Option<IgnoredAny>,
-    #[serde(borrow, default)]
-    rules: Option<&'a RawValue>,
-}
-
-impl Envelope<'_> {
-    /// Whether it is a role whose rules Kubernetes puts together, and has not yet.
-    fn awaits_rules(&self) -> bool {
-        let has_rules = self.rules.is_some_and(|rules| rules.get().contains('{'));
-        self.aggregation_rule.is_some() && !has_rules
-    }
-}
-
-/// The keys of a map; none of anything else.
-#[derive(Default)]
-pub(super) struct Keys<'a>(pub(super) Vec<Cow<'a, str>>);
 
 /// What lists patches: a Kustomization of kustomize.
 #[derive(Default, Deserialize)]
@@ -80,76 +70,110 @@ struct PatchEntry {
     path: String,
 }
 
-/// A piece as JSON; `None`: it is no object of anything.
-fn as_json<'a>(text: &'a str, piece: &Piece<'_>, json: &'a mut Vec<u8>) -> Result<Option<&'a str>, Broken> {
-    if piece.format == Format::Json && serde_json::from_str::<&RawValue>(text).is_ok() {
-        return Ok(Some(text));
-    }
-    yaml::to_json(text, json)?;
-    let json = str::from_utf8(json).unwrap_or_default();
-    let json = match json.strip_prefix('[') {
-        // An item of a list comes with its dash.
-        Some(item) => item.trim_end_matches(']'),
-        None => json,
-    };
-    Ok(json.starts_with('{').then_some(json))
-}
-
 impl Harvest {
     /// Reads one piece of a file.
-    pub(crate) fn read(&mut self, file: u32, piece: &Piece<'_>, is_kustomization: bool) {
-        let at = |line: u32| Place { file, line };
+    pub(crate) fn read(&mut self, file: File, piece: &Piece<'_>) {
         let text = match text_of(piece.text) {
             Ok(text) => text,
-            Err(trouble) => return self.complain(at(piece.line), trouble),
+            Err(trouble) => return self.complain(file.at(piece.line), trouble),
         };
         // Most of what is not for Kubernetes need not be understood.
-        if !may_be_object(text) && !is_kustomization {
+        let is_meant = file.is_named || file.is_kustomization || piece.has_kind || may_be_object(text);
+        if !is_meant {
             self.skipped.others += 1;
             return;
         }
+        let source = Source {
+            file: file.number,
+            line: piece.line,
+            counts_lines: piece.format == Format::Json,
+            is_kustomization: file.is_kustomization,
+        };
+        if piece.format == Format::Json
+            && let Ok(envelope) = serde_json::from_str(text)
+        {
+            return self.document(text, &envelope, &source, 0);
+        }
         let mut json = std::mem::take(&mut self.json);
-        match as_json(text, piece, &mut json) {
-            Ok(Some(json)) => {
+        match yaml::to_json(text, &mut json) {
+            Ok(()) => {
                 let source = Source {
-                    file,
-                    line: piece.line,
-                    counts_lines: piece.format == Format::Json && json.as_ptr() == text.as_ptr(),
-                    is_kustomization,
+                    counts_lines: false,
+                    ..source
                 };
-                self.document(json, &source, 0);
+                let json = str::from_utf8(&json).unwrap_or_default();
+                self.value(json, &source, file.is_named);
             }
-            Ok(None) => self.skipped.others += 1,
-            Err(_) if text.contains("{{") => self.skipped.templates += 1,
-            Err(broken) => self.complain(at(piece.line + broken.line.saturating_sub(1)), broken.message),
+            Err(broken) => self.broken(file, piece, text, broken),
         }
         self.json = json;
     }
 
+    /// Takes in whatever a piece is.
+    fn value(&mut self, json: &str, source: &Source, is_named: bool) {
+        match json.as_bytes().first() {
+            Some(b'{') => self.map(json, source, 0),
+            Some(b'[') => self.sequence(json, source),
+            Some(b'"') if is_named => self.complain(source.place(), "is a text and no object"),
+            _ => self.skipped.others += 1,
+        }
+    }
+
+    /// Takes in what is no map: an item of a list, which comes with its dash, or something that is for others.
+    fn sequence(&mut self, json: &str, source: &Source) {
+        let items: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
+        match *items {
+            [item] if item.get().starts_with('{') => self.map(item.get(), source, 0),
+            _ if items.iter().any(|item| is_object(item.get())) => self.complain(
+                source.place(),
+                "is a list without `kind: List`, which Kubernetes does not take",
+            ),
+            _ => self.skipped.others += 1,
+        }
+    }
+
+    /// Says what is wrong with a piece, unless it is for somebody else to put right.
+    fn broken(&mut self, file: File, piece: &Piece<'_>, text: &str, broken: Broken) {
+        let lines = split::lines_with_a_brace(piece);
+        if lines.len() > 1 {
+            // One broken line of JSON swallows those behind it.
+            return lines.iter().for_each(|line| self.read(file, line));
+        }
+        let is_template = template::is_one(text);
+        if is_template && !file.is_named {
+            self.skipped.templates += 1;
+            return;
+        }
+        let message = if is_template {
+            "has placeholders: audit what they are filled with, for instance what `helm template` prints"
+                .to_owned()
+        } else {
+            broken.message
+        };
+        self.complain(file.at(piece.line + broken.line.saturating_sub(1)), message);
+    }
+
+    fn map(&mut self, json: &str, source: &Source, depth: u32) {
+        match serde_json::from_str(json) {
+            Ok(envelope) => self.document(json, &envelope, source, depth),
+            Err(error) => self.complain(source.place(), error.to_string()),
+        }
+    }
+
     /// Takes in an object as JSON, or every object of a list.
-    fn document(&mut self, json: &str, source: &Source, depth: u32) {
-        let place = Place {
-            file: source.file,
-            line: source.line,
-        };
-        let envelope: Envelope<'_> = match serde_json::from_str(json) {
-            Ok(envelope) => envelope,
-            Err(error) => return self.complain(place, error.to_string()),
-        };
-        let api_version = envelope.api_version.as_deref().unwrap_or_default();
-        let kind = envelope.kind.as_deref().unwrap_or_default();
+    fn document(&mut self, json: &str, envelope: &Envelope<'_>, source: &Source, depth: u32) {
+        let (api_version, kind) = (envelope.api_version(), envelope.kind());
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         if group == "kustomize.config.k8s.io" || source.is_kustomization && kind.is_empty() {
             self.skipped.others += 1;
             self.kustomization(json, source);
             return;
         }
-        if api_version.is_empty() || kind.is_empty() {
+        if !envelope.is_object() {
             self.skipped.others += 1;
             return;
         }
-        if let Some(items) = envelope.items
-            && kind.ends_with("List")
+        if let Some(items) = envelope.items()
             && depth < DEEPEST_LIST
         {
             self.list(json, items, source, depth);
@@ -160,25 +184,25 @@ impl Harvest {
             self.skipped.of_no_interest += 1;
             return;
         };
-        match self.object(id, version, json, &envelope) {
+        match self.object(id, version, json, envelope) {
             // Nobody would know that it is not in effect.
             Ok(Some((_, Fact::Undecodable(note)))) if is_waiver(id) => {
-                self.complain(place, format!("{kind}: {note}"));
+                self.complain(source.place(), format!("{kind}: {note}"));
             }
             Ok(Some((key, fact))) => self.definitions.push(Definition {
                 kind: id,
                 key,
                 fact,
-                place,
+                place: source.place(),
             }),
             Ok(None) => {}
-            Err(error) => self.complain(place, format!("{kind}: {error}")),
+            Err(error) => self.complain(source.place(), format!("{kind}: {error}")),
         }
     }
 
     fn list(&mut self, json: &str, items: &RawValue, source: &Source, depth: u32) {
         let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(items.get()) else {
-            return;
+            return self.complain(source.place(), "is a list whose items are none");
         };
         let mut line = source.line;
         let mut seen = json.as_ptr() as usize;
@@ -190,7 +214,9 @@ impl Harvest {
                 seen = begin;
             }
             if item.get().starts_with('{') {
-                self.document(item.get(), &Source { line, ..*source }, depth + 1);
+                self.map(item.get(), &Source { line, ..*source }, depth + 1);
+            } else {
+                self.skipped.others += 1;
             }
         }
     }
@@ -203,8 +229,8 @@ impl Harvest {
         json: &str,
         envelope: &Envelope<'_>,
     ) -> Result<Option<(ObjectKey, Fact)>, serde_json::Error> {
-        let descriptor = &kind.entry().descriptor;
-        let mut meta = Meta::parse(json)?;
+        let entry = kind.entry();
+        let mut meta = envelope.meta()?;
         if [&meta.name, &meta.namespace]
             .into_iter()
             .any(|name| name.contains("{{"))
@@ -212,17 +238,12 @@ impl Harvest {
             self.skipped.templates += 1;
             return Ok(None);
         }
-        if whole::is_cluster_scoped(descriptor) {
+        if entry.is_cluster_scoped {
             meta.namespace.clear();
         } else if meta.namespace.is_empty() {
             "default".clone_into(&mut meta.namespace);
         }
-        let lack = Lack {
-            name: meta.name.is_empty(),
-            spec: &envelope.spec,
-            role_ref: envelope.role_ref.is_none(),
-        };
-        if lack.makes_partial(descriptor) {
+        if meta.name.is_empty() || envelope.is_part(entry) {
             self.skipped.patches += 1;
             return Ok(None);
         }
@@ -230,14 +251,14 @@ impl Harvest {
             self.namespaces.insert(meta.namespace.as_str().into());
         }
         let key = ObjectKey::new(&meta.namespace, &meta.name);
-        if !descriptor.versions.contains(&version) {
+        if !entry.descriptor.versions.contains(&version) {
             let note = format!("{version} is no version whose shape is known");
             return Ok(Some((key, Fact::Undecodable(note.into()))));
         }
         if envelope.awaits_rules() {
             return Ok(None);
         }
-        Ok(match kind.entry().project(&meta, json) {
+        Ok(match entry.project(&meta, json) {
             Ok(Some(row)) => Some((key, Fact::Row(row))),
             Ok(None) => None,
             Err(error) => Some((key, Fact::Undecodable(error.to_string().into()))),
@@ -245,13 +266,9 @@ impl Harvest {
     }
 
     fn kustomization(&mut self, json: &str, source: &Source) {
-        let place = Place {
-            file: source.file,
-            line: source.line,
-        };
         let kustomize: Kustomize = match serde_json::from_str(json) {
             Ok(kustomize) => kustomize,
-            Err(error) => return self.complain(place, error.to_string()),
+            Err(error) => return self.complain(source.place(), error.to_string()),
         };
         let entries = kustomize.patches.into_iter().chain(kustomize.patches_json6902);
         let paths = entries
@@ -267,6 +284,11 @@ impl Harvest {
         let message: String = message.into();
         // Decoders count the lines of what they were given, which is a part of a file, or not even its text.
         let bare = message.split(" at line ").next().unwrap_or_default();
+        // Whoever reads gets the files in their order: what comes first is among the first.
+        if self.troubles.len() == MOST_TROUBLES {
+            self.more_troubles += 1;
+            return;
+        }
         self.troubles.push(Trouble {
             place,
             message: bare.to_owned(),
@@ -289,6 +311,7 @@ impl Harvest {
         self.namespaces.extend(other.namespaces);
         self.patches.extend(other.patches);
         self.troubles.extend(other.troubles);
+        self.more_troubles += other.more_troubles;
         self.skipped.add(other.skipped);
         self.objects += other.objects;
     }
@@ -303,6 +326,15 @@ struct Source {
     counts_lines: bool,
     /// Whether the file is called like one of kustomize.
     is_kustomization: bool,
+}
+
+impl Source {
+    fn place(&self) -> Place {
+        Place {
+            file: self.file,
+            line: self.line,
+        }
+    }
 }
 
 fn text_of(bytes: &[u8]) -> Result<&str, &'static str> {
@@ -320,6 +352,12 @@ fn may_be_object(text: &str) -> bool {
     text.contains("apiVersion") || text.contains('\\')
 }
 
+/// Whether a value of JSON says that it is an object of Kubernetes.
+fn is_object(json: &str) -> bool {
+    let envelope = serde_json::from_str::<Envelope<'_>>(json);
+    envelope.is_ok_and(|it| it.is_object())
+}
+
 /// The kind that an audit reads. The product's own kinds are no evidence, but waivers count.
 fn watched(group: &str, kind: &str) -> Option<KindId> {
     let is_it = |descriptor: &Descriptor| descriptor.kind == kind && descriptor.group == group;
@@ -331,64 +369,3 @@ fn watched(group: &str, kind: &str) -> Option<KindId> {
 fn is_waiver(kind: KindId) -> bool {
     kind == id_of::<own::Waiver>()
 }
-
-impl<'de: 'a, 'a> Deserialize<'de> for Keys<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KeysOfMap)
-    }
-}
-
-struct KeysOfMap;
-
-impl<'de> Visitor<'de> for KeysOfMap {
-    type Value = Keys<'de>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a map")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Keys<'de>, A::Error> {
-        let mut keys = Vec::new();
-        while let Some(Key(key)) = entries.next_key()? {
-            // A field that is null is as good as absent.
-            if entries.next_value::<Option<IgnoredAny>>()?.is_some() {
-                keys.push(key);
-            }
-        }
-        Ok(Keys(keys))
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Keys<'de>, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Keys::default())
-    }
-
-    fn visit_unit<E>(self) -> Result<Keys<'de>, E> {
-        Ok(Keys::default())
-    }
-
-    fn visit_bool<E>(self, _value: bool) -> Result<Keys<'de>, E> {
-        Ok(Keys::default())
-    }
-
-    fn visit_u64<E>(self, _value: u64) -> Result<Keys<'de>, E> {
-        Ok(Keys::default())
-    }
-
-    fn visit_i64<E>(self, _value: i64) -> Result<Keys<'de>, E> {
-        Ok(Keys::default())
-    }
-
-    fn visit_f64<E>(self, _value: f64) -> Result<Keys<'de>, E> {
-        Ok(Keys::default())
-    }
-
-    fn visit_str<E>(self, _value: &str) -> Result<Keys<'de>, E> {
-        Ok(Keys::default())
-    }
-}
-
-/// A key, borrowed where it can be.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -26,6 +26,8 @@ pub struct Piece<'a> {
     pub line: u32,
     /// How it is written.
     pub format: Format,
+    /// Whether it says of what kind it is, as objects do.
+    pub has_kind: bool,
 }
 
 /// What is cut off.
@@ -69,6 +71,8 @@ enum State {
     BehindItems,
     /// In a list in JSON.
     JsonItems,
+    /// In JSON that is not closed where it should have been: lines that begin with a brace are values of their own.
+    JsonLines,
 }
 
 /// What a line of YAML is.
@@ -96,6 +100,7 @@ enum Range {
         to: usize,
         line: u32,
         format: Format,
+        has_kind: bool,
     },
     TooLarge {
         line: u32,
@@ -146,6 +151,7 @@ impl<R: Read> Splitter<R> {
                 State::Items(indent) => self.item(indent)?,
                 State::BehindItems => self.behind_items()?,
                 State::JsonItems => self.json_item()?,
+                State::JsonLines => self.json_line()?,
             };
             self.state = state;
             if let Some(range) = found {
@@ -159,10 +165,12 @@ impl<R: Read> Splitter<R> {
                 to,
                 line,
                 format,
+                has_kind,
             } => Cut::Piece(Piece {
                 text: &self.buffer[from..to],
                 line,
                 format,
+                has_kind,
             }),
         }))
     }
@@ -203,7 +211,7 @@ impl<R: Read> Splitter<R> {
                             return Ok(Some((None, State::Items(indent))));
                         }
                         document.begin();
-                        document.has_kind |= text.starts_with(b"kind:");
+                        document.has_kind |= indent == 0 && is_key_of_kind(text);
                         awaits_items = is_key_of_items(text);
                     }
                 }
@@ -231,10 +239,11 @@ impl<R: Read> Splitter<R> {
                             return Ok((self.cut_off(&item), State::Items(dashes)));
                         }
                         item.begin();
+                        item.has_kind |= is_key_of_kind(text);
                     }
                     Line::Content { .. } => {
                         item.begin();
-                        item.has_kind |= text.trim_ascii_start().starts_with(b"kind:");
+                        item.has_kind |= is_key_of_kind(text);
                     }
                     Line::Neutral | Line::Directive => {}
                 }
@@ -273,10 +282,43 @@ impl<R: Read> Splitter<R> {
                     return Ok((Some(self.cut_off_json(&scan)), State::Between));
                 }
             }
+            if scan.at > MOST_BYTES && !scan.is_oversized && self.next_brace(0).is_some() {
+                return Ok((None, State::JsonLines));
+            }
             if !self.has_more_json(&mut scan)? {
                 return Ok((Some(self.cut_off_json(&scan)), State::Between));
             }
         }
+    }
+
+    /// One value of JSON, up to the next line that begins with a brace.
+    fn json_line(&mut self) -> io::Result<(Option<Range>, State)> {
+        let mut scan = Scan::new(self.line);
+        // Whatever it is: what cannot be read is told.
+        scan.has_kind = true;
+        let mut searched = 0;
+        loop {
+            if let Some(end) = self.next_brace(searched) {
+                scan.at = end;
+                scan.lines = lines_in(&self.rest(0)[..end]);
+                return Ok((Some(self.cut_off_json(&scan)), State::JsonLines));
+            }
+            scan.at = self.rest(0).len();
+            scan.lines = lines_in(self.rest(0));
+            // The line may end with what is read next.
+            searched = scan.at.saturating_sub(1);
+            if !self.has_more_json(&mut scan)? {
+                let range = (scan.at > 0 || scan.is_oversized).then(|| self.cut_off_json(&scan));
+                return Ok((range, State::Between));
+            }
+            searched = searched.min(self.rest(0).len());
+        }
+    }
+
+    /// The next line that begins with a brace, seen from there.
+    fn next_brace(&self, from: usize) -> Option<usize> {
+        let mut ends = self.rest(from).windows(2);
+        ends.position(|bytes| bytes == b"\n{").map(|at| from + at + 1)
     }
 
     /// One item of a list in JSON.
@@ -351,6 +393,7 @@ impl<R: Read> Splitter<R> {
             to: from + to,
             line,
             format: Format::Json,
+            has_kind: scan.has_kind,
         }
     }
 
@@ -367,6 +410,7 @@ impl<R: Read> Splitter<R> {
                 to: self.start + document.scanned,
                 line: document.line_of_content(self.line),
                 format: Format::Yaml,
+                has_kind: document.has_kind,
             }),
         };
         self.consume(document.scanned, document.lines);
@@ -633,6 +677,23 @@ pub(super) fn lines_in(text: &[u8]) -> u32 {
     ends.sum()
 }
 
+/// A piece of JSON from each line that begins with a brace to the next one.
+pub(super) fn lines_with_a_brace<'a>(piece: &Piece<'a>) -> Vec<Piece<'a>> {
+    let mut lines = Vec::new();
+    if piece.format != Format::Json {
+        return lines;
+    }
+    let (mut rest, mut line) = (piece.text, piece.line);
+    while !rest.is_empty() {
+        let end = rest.windows(2).position(|bytes| bytes == b"\n{");
+        let (text, behind) = rest.split_at(end.map_or(rest.len(), |at| at + 1));
+        lines.push(Piece { text, line, ..*piece });
+        line = line.saturating_add(lines_in(text));
+        rest = behind;
+    }
+    lines
+}
+
 fn classify(line: &[u8]) -> Line {
     if let Some(rest) = line.strip_prefix(b"---")
         && rest.first().is_none_or(u8::is_ascii_whitespace)
@@ -658,6 +719,25 @@ fn classify(line: &[u8]) -> Line {
             has_dash: *first == b'-' && content.get(1).is_none_or(u8::is_ascii_whitespace),
         },
     }
+}
+
+/// `kind:`, maybe quoted, maybe behind the dash of an item.
+fn is_key_of_kind(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    let line = line.strip_prefix(b"- ").unwrap_or(line).trim_ascii_start();
+    let quote = line
+        .first()
+        .filter(|first| matches!(first, b'"' | b'\''))
+        .copied();
+    let line = &line[usize::from(quote.is_some())..];
+    let Some(line) = line.strip_prefix(b"kind") else {
+        return false;
+    };
+    let line = match quote {
+        Some(quote) => line.strip_prefix(&[quote]),
+        None => Some(line),
+    };
+    line.is_some_and(|line| line.trim_ascii_start().starts_with(b":"))
 }
 
 /// `items:` and nothing else but a comment.
@@ -793,6 +873,65 @@ mod tests {
             ("{\"a\"", &[(1, "{\"a\"")]),
         ] {
             assert_eq!(cuts(text), owned(pieces), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_not_closed_swallows_no_other() {
+        let good = |name: usize| format!("{{\"kind\": \"{name}\", \"a\": \"{}\"}}\n", "x".repeat(1000));
+        let broken = "{\"kind\": \"A\", \"b\": {\n";
+        let many: String = (0..10_000).map(good).collect();
+        let found = cuts_of(format!("{}{broken}{many}", good(0)).as_bytes());
+        assert_eq!(found.len(), 10_002);
+        assert_eq!((found[0].0, found[1].0), (1, 2));
+        assert_eq!(found[1].1, broken.trim_end());
+        for (at, (line, text)) in found[2..].iter().enumerate() {
+            assert_eq!(*line as usize, at + 3);
+            assert_eq!(text, good(at).trim_end());
+        }
+        // A smaller one is cut by whoever cannot read it.
+        let text = format!("{broken}{}{}", good(1), good(2));
+        let piece = Piece {
+            text: text.as_bytes(),
+            line: 7,
+            format: Format::Json,
+            has_kind: true,
+        };
+        let lines = lines_with_a_brace(&piece);
+        assert_eq!(lines.iter().map(|it| it.line).collect::<Vec<_>>(), [7, 8, 9]);
+        assert_eq!(
+            lines.iter().map(|it| it.text).collect::<Vec<_>>().concat(),
+            piece.text
+        );
+    }
+
+    #[test]
+    fn it_is_seen_whether_a_kind_is_told() {
+        let has_kind = |text: &str| {
+            let mut splitter = Splitter::new(text.as_bytes());
+            match splitter.next_cut().unwrap() {
+                Some(Cut::Piece(piece)) => piece.has_kind,
+                other => panic!("{other:?}"),
+            }
+        };
+        for text in [
+            "a: 1\nkind: A\n",
+            "'kind': A\n",
+            "\"kind\" : A\n",
+            "items:\n- kind: A\n",
+            "items:\n- a: 1\n  kind: A\n",
+            "{\"kind\": \"A\"",
+        ] {
+            assert!(has_kind(text), "{text}");
+        }
+        for text in [
+            "a:\n  kind: A\n",
+            "kinds: A\n",
+            "'kind: A'\n",
+            "kind\n",
+            "{\"a\": {\"kind\": 1}}",
+        ] {
+            assert!(!has_kind(text), "{text}");
         }
     }
 

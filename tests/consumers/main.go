@@ -1,5 +1,5 @@
-// The consumers read what an audit prints, as those would whom it is made for: with parsers and published schemas that
-// know nothing of the program.
+// The consumers read what an audit prints, and what runs it in pipelines, as those would whom it is made for: with parsers
+// and published schemas that know nothing of the program.
 //
 // They read one JSON document per line from standard input, a format and a text, and answer each by one line: what is
 // wrong with the text, and what there is in it. The argument is the folder with the schemas.
@@ -31,11 +31,13 @@ func main() {
 	schemas, err := loadSchemas(os.Args[1])
 	fail(err)
 	readers := map[string]func(string) (any, error){
+		"action":      readAction,
 		"html":        readPage,
 		"junit":       readSuites,
 		"markdown":    readComment,
 		"openreports": schemas.readReports,
 		"sarif":       schemas.readLog,
+		"workflow":    readWorkflow,
 		"yaml":        readYAML,
 	}
 	output := bufio.NewWriter(os.Stdout)

@@ -114,6 +114,15 @@ pub(crate) const CONSUMERS: Programs = Programs {
     ],
 };
 
+/// What others audit manifests with, to measure beside.
+pub(crate) const PEERS: Programs = Programs {
+    module: "peers",
+    what: "kube-score",
+    patience: "1 minute",
+    packages: &["github.com/zegl/kube-score/cmd/kube-score"],
+    files: &[],
+};
+
 impl Programs {
     /// The folder with the programs, which are built unless they have been.
     pub(crate) fn folder(&self) -> anyhow::Result<PathBuf> {

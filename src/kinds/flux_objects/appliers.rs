@@ -286,14 +286,16 @@ flux_kind!(
     Kustomization,
     KustomizationSpec,
     Applied,
-    flux("kustomize.toolkit.fluxcd.io", "Kustomization", "kustomizations", &["v1", "v1beta2"])
+    flux("kustomize.toolkit.fluxcd.io", "Kustomization", "kustomizations", &["v1", "v1beta2"]),
+    &[&["spec.sourceRef"], &["spec.interval"], &["spec.prune"]]
 );
 flux_kind!(
     /// Installs a chart.
     HelmRelease,
     HelmReleaseSpec,
     Released,
-    flux("helm.toolkit.fluxcd.io", "HelmRelease", "helmreleases", &["v2", "v2beta2", "v2beta1"])
+    flux("helm.toolkit.fluxcd.io", "HelmRelease", "helmreleases", &["v2", "v2beta2", "v2beta1"]),
+    &[&["spec.chart", "spec.chartRef"], &["spec.interval"]]
 );
 
 impl Applier for FluxObject<KustomizationSpec, Applied> {

@@ -79,5 +79,6 @@ flux_kind!(
     ArtifactGenerator,
     ArtifactGeneratorSpec,
     NoStatus,
-    flux("source.extensions.fluxcd.io", "ArtifactGenerator", "artifactgenerators", &["v1beta1"])
+    flux("source.extensions.fluxcd.io", "ArtifactGenerator", "artifactgenerators", &["v1beta1"]),
+    &[&["spec.sources"], &["spec.artifacts"]]
 );

@@ -145,21 +145,24 @@ flux_kind!(
     ImageRepository,
     ImageRepositorySpec,
     NoStatus,
-    flux(GROUP, "ImageRepository", "imagerepositories", &["v1", "v1beta2"])
+    flux(GROUP, "ImageRepository", "imagerepositories", &["v1", "v1beta2"]),
+    &[&["spec.image"], &["spec.interval"]]
 );
 flux_kind!(
     /// Chooses one tag of an image.
     ImagePolicy,
     ImagePolicySpec,
     NoStatus,
-    flux(GROUP, "ImagePolicy", "imagepolicies", &["v1", "v1beta2"])
+    flux(GROUP, "ImagePolicy", "imagepolicies", &["v1", "v1beta2"]),
+    &[&["spec.imageRepositoryRef"], &["spec.policy"]]
 );
 flux_kind!(
     /// Commits chosen tags to Git.
     ImageUpdateAutomation,
     ImageUpdateAutomationSpec,
     NoStatus,
-    flux(GROUP, "ImageUpdateAutomation", "imageupdateautomations", &["v1", "v1beta2"])
+    flux(GROUP, "ImageUpdateAutomation", "imageupdateautomations", &["v1", "v1beta2"]),
+    &[&["spec.sourceRef"], &["spec.interval"]]
 );
 
 impl CloudUser for FluxObject<ImageRepositorySpec, NoStatus> {

@@ -251,15 +251,16 @@ const fn flux(
     }
 }
 
-/// A kind of Flux: `(docs, name, spec, status, descriptor)`.
+/// A kind of Flux: `(docs, name, spec, status, descriptor, required)`.
 macro_rules! flux_kind {
-    ($(#[$doc:meta])* $name:ident, $spec:ty, $status:ty, $descriptor:expr) => {
+    ($(#[$doc:meta])* $name:ident, $spec:ty, $status:ty, $descriptor:expr $(, $required:expr)?) => {
         $(#[$doc])*
         pub struct $name;
 
         impl $crate::kinds::Kind for $name {
             type Row = $crate::kinds::flux_objects::FluxObject<$spec, $status>;
             const DESCRIPTOR: $crate::kinds::Descriptor = $descriptor;
+            $(const REQUIRED: $crate::kinds::Required = $required;)?
 
             fn project(
                 meta: &$crate::kinds::Meta,

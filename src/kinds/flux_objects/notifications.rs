@@ -141,21 +141,24 @@ flux_kind!(
     Alert,
     AlertSpec,
     NoStatus,
-    flux(GROUP, "Alert", "alerts", &["v1", "v1beta3", "v1beta2"])
+    flux(GROUP, "Alert", "alerts", &["v1", "v1beta3", "v1beta2"]),
+    &[&["spec.eventSources"], &["spec.providerRef"]]
 );
 flux_kind!(
     /// Where alerts are sent.
     Provider,
     ProviderSpec,
     NoStatus,
-    flux(GROUP, "Provider", "providers", &["v1", "v1beta3", "v1beta2"])
+    flux(GROUP, "Provider", "providers", &["v1", "v1beta3", "v1beta2"]),
+    &[&["spec.type"]]
 );
 flux_kind!(
     /// Receives webhooks.
     Receiver,
     ReceiverSpec,
     Listening,
-    flux(GROUP, "Receiver", "receivers", &["v1", "v1beta2"])
+    flux(GROUP, "Receiver", "receivers", &["v1", "v1beta2"]),
+    &[&["spec.type"], &["spec.resources"]]
 );
 
 impl CloudUser for FluxObject<ProviderSpec, NoStatus> {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::super::inline::Inline;
 use super::super::meta::null_as_default;
-use super::super::{Descriptor, Kind, Meta, Origin};
+use super::super::{Descriptor, Kind, Meta, Origin, Required};
 use super::{Address, Conditions, FluxObject, NoStatus, Standing, Status, Text, flux, flux_kind, project};
 
 const GROUP: &str = "fluxcd.controlplane.io";
@@ -243,6 +243,7 @@ pub struct FluxInstance;
 impl Kind for FluxInstance {
     type Row = FluxObject<InstanceSpec, Installed>;
     const DESCRIPTOR: Descriptor = flux(GROUP, "FluxInstance", "fluxinstances", &["v1"]);
+    const REQUIRED: Required = &[&["spec.distribution"]];
 
     fn project(meta: &Meta, object: &str) -> Result<Option<Self::Row>, serde_json::Error> {
         let mut row: Option<Self::Row> = project(meta, object, &Self::DESCRIPTOR)?;

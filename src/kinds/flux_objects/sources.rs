@@ -209,35 +209,40 @@ flux_kind!(
     GitRepository,
     GitSpec,
     Fetched,
-    flux(GROUP, "GitRepository", "gitrepositories", &["v1", "v1beta2"])
+    flux(GROUP, "GitRepository", "gitrepositories", &["v1", "v1beta2"]),
+    &[&["spec.url"], &["spec.interval"]]
 );
 flux_kind!(
     /// OCI sources.
     OciRepository,
     OciSpec,
     Fetched,
-    flux(GROUP, "OCIRepository", "ocirepositories", &["v1", "v1beta2"])
+    flux(GROUP, "OCIRepository", "ocirepositories", &["v1", "v1beta2"]),
+    &[&["spec.url"], &["spec.interval"]]
 );
 flux_kind!(
     /// Helm repositories.
     HelmRepository,
     HelmRepositorySpec,
     NoStatus,
-    flux(GROUP, "HelmRepository", "helmrepositories", &["v1", "v1beta2"])
+    flux(GROUP, "HelmRepository", "helmrepositories", &["v1", "v1beta2"]),
+    &[&["spec.url"]]
 );
 flux_kind!(
     /// Charts, most of them made by helm-controller for its HelmReleases.
     HelmChart,
     HelmChartSpec,
     Fetched,
-    flux(GROUP, "HelmChart", "helmcharts", &["v1", "v1beta2"])
+    flux(GROUP, "HelmChart", "helmcharts", &["v1", "v1beta2"]),
+    &[&["spec.chart"], &["spec.sourceRef"], &["spec.interval"]]
 );
 flux_kind!(
     /// Buckets.
     Bucket,
     BucketSpec,
     NoStatus,
-    flux(GROUP, "Bucket", "buckets", &["v1", "v1beta2"])
+    flux(GROUP, "Bucket", "buckets", &["v1", "v1beta2"]),
+    &[&["spec.bucketName"], &["spec.endpoint"], &["spec.interval"]]
 );
 
 impl CloudUser for FluxObject<GitSpec, Fetched> {

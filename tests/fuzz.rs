@@ -1,0 +1,136 @@
+//! `make fuzz` without a fuzzer: the corpus, the manifests that other tests are about, and what becomes of them by chance.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../fuzz/holds.rs"]
+mod holds;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "support/random.rs"]
+mod random;
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+use random::Random;
+
+const FOLDERS: [&str; 3] = ["fuzz/corpus/audit", "tests/shapes", "tests/detect"];
+/// How often a text is changed by chance.
+const CHANGES: usize = 12;
+/// What a test of this size may have resident at most, in kilobytes: a bomb that goes off takes gigabytes.
+const MOST_MEMORY: u64 = 512 * 1024;
+
+/// What means something to somebody who reads manifests.
+const WORDS: [&str; 38] = [
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "\n",
+    "\r\n",
+    "\r",
+    "\t",
+    " ",
+    "  ",
+    "- ",
+    "? ",
+    ": ",
+    ", ",
+    "# ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "{{",
+    "}}",
+    "\"",
+    "'",
+    "|\n",
+    ">-\n",
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    "!!binary ",
+    "~",
+    "0x1f",
+    "1e999",
+    "\u{feff}",
+    "\u{0}",
+    "\u{2028}",
+    "apiVersion: v1\n",
+    "kind: List\nitems:\n",
+    "\n{\"kind\":\"List\",\"items\":[",
+    "\n{",
+];
+
+#[test]
+fn whatever_becomes_of_manifests_is_told_and_harmless() {
+    let texts = texts();
+    assert!(texts.len() >= 20, "{}", texts.len());
+    let mut random = Random(0xf1a5_5ec0);
+    for (name, text) in &texts {
+        hold(name, text);
+        for number in 0..CHANGES {
+            let mut changed = text.clone();
+            for _ in 0..=random.below(6) {
+                change(&mut changed, &texts, &mut random);
+            }
+            hold(&format!("{name}, changed {number}"), &changed);
+        }
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let peak: u64 = peak.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(peak < MOST_MEMORY, "{peak} kB");
+}
+
+/// Shows the input when something does not hold.
+fn hold(name: &str, text: &[u8]) {
+    if catch_unwind(|| holds::for_manifests(text)).is_err() {
+        panic!("{name}:\n{}", String::from_utf8_lossy(text));
+    }
+}
+
+fn texts() -> Vec<(String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = Vec::new();
+    for folder in FOLDERS {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                texts.push((path.display().to_string(), fs::read(&path).unwrap()));
+            }
+        }
+    }
+    texts.sort();
+    texts
+}
+
+/// Changes a text in one place.
+fn change(text: &mut Vec<u8>, others: &[(String, Vec<u8>)], random: &mut Random) {
+    let at = random.below(text.len() + 1);
+    let end = (at + random.below(80)).min(text.len());
+    match random.below(7) {
+        0 => drop(text.drain(at..end)),
+        1 => text.truncate(at),
+        2 => {
+            let part = text[at..end].to_vec();
+            text.splice(at..at, part);
+        }
+        3 if at < text.len() => text[at] = u8::try_from(random.below(256)).unwrap(),
+        4 => {
+            let (_, other) = random.pick(others);
+            let from = random.below(other.len() + 1);
+            let to = (from + random.below(400)).min(other.len());
+            text.splice(at..end, other[from..to].iter().copied());
+        }
+        5 => {
+            let word = random.pick(&WORDS).repeat(1 + random.below(200));
+            text.splice(at..at, word.bytes());
+        }
+        _ => {
+            text.splice(at..end, random.pick(&WORDS).bytes());
+        }
+    }
+}
