@@ -313,6 +313,8 @@ mod tests {
     async fn nothing_is_published_while_nothing_ends() {
         let (mut postures, _, _observing) = looping(3600);
         becomes(&mut postures, WaiverState::Unmatched).await;
+        // The loop has looked at the clock for the first time.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         postures.mark_unchanged();
         tokio::time::sleep(Duration::from_mins(9)).await;
         assert!(!postures.has_changed().unwrap());

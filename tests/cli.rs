@@ -239,7 +239,7 @@ fn what_is_no_waiver_is_wrong_usage() {
     let good = format!("{head}\nspec: {{{spec}, expires: '2020-01-01T00:00:00Z'}}\n");
     for (content, expected) in [
         ("apiVersion: [1".to_owned(), "waivers.yaml:1"),
-        (String::new(), "expected FluxSecurityWaivers and nothing else"),
+        (String::new(), "waivers.yaml: is empty"),
         (
             "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n".to_owned(),
             "expected FluxSecurityWaivers",

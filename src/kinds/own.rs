@@ -96,7 +96,7 @@ impl Kind for Waiver {
         ..OWN
     };
     const IS_CLUSTER_SCOPED: bool = true;
-    const REQUIRED: Required = &[&["control"]];
+    const REQUIRED: Required = &[&["spec.control"]];
     fn project(meta: &Meta, object: &str) -> Result<Option<WaiverRow>, serde_json::Error> {
         let object: WaiverWire<'_> = serde_json::from_str(object)?;
         // One that somebody else wrote, or a newer version, is written anew.
