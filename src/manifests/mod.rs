@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use crate::api::{self, FluxSecurityPolicySpec};
-use crate::engine::{Engine, PolicyPosture, posture};
+use crate::engine::{Engine, Findings, PolicyPosture, posture};
 use crate::inventory::{Coverage, Delta, ObjectKey, namespaces};
 use crate::kinds::own::PolicyRow;
 use crate::kinds::{ErasedRow, KindId};
@@ -179,12 +179,9 @@ impl Manifests {
             };
             drop(engine);
             let mut posture = std::sync::Arc::unwrap_or_clone(posture);
-            places::locate(
-                &mut posture.findings,
-                &self.harvest.definitions,
-                &members,
-                &self.files,
-            );
+            posture
+                .findings
+                .edit(|findings| places::locate(findings, &self.harvest.definitions, &members, &self.files));
             match &mut merged {
                 None => merged = Some(posture),
                 Some(merged) => worlds::merge(merged, posture),
@@ -375,7 +372,7 @@ fn empty(name: &str, policy: &PolicyRow) -> PolicyPosture {
         policy: policy.clone(),
         invalid: None,
         controls: Vec::new(),
-        findings: Vec::new(),
+        findings: Findings::default(),
         installations: Vec::new(),
         gaps: Vec::new(),
     }

@@ -430,10 +430,10 @@ mod tests {
     fn another_served_version_is_no_news() {
         let mut posture = failing(&["a"]);
         let before = report(&posture, None, at(1));
-        Arc::make_mut(&mut posture.findings[0])
-            .finding
-            .resource
-            .api_version = "apps/v2".to_owned();
+        posture.findings.edit(|findings| {
+            let resource = &mut Arc::make_mut(&mut findings[0]).finding.resource;
+            resource.api_version = "apps/v2".to_owned();
+        });
         let after = report(&posture, Some(&before), at(2));
         assert_eq!(transitions("default", "uid", Some(&before), &after, &posture), []);
     }
