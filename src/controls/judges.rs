@@ -136,6 +136,35 @@ impl Judges {
         }
     }
 
+    /// What there is to judge in a namespace: objects, controllers, and the namespace itself. The cluster is in none, as
+    /// are objects of no namespace.
+    pub(crate) fn subjects_in(&self, namespace: &str, inventory: &Inventory) -> Vec<SubjectKey> {
+        match self {
+            Self::Controllers { components, .. } => {
+                let keys = inventory.instances_in(namespace).map(|(key, _)| key);
+                let judged = keys.filter(|key| components.contains(&key.component));
+                let subject = |key: &InstanceKey| SubjectKey::Controller(key.clone().into());
+                judged.map(subject).collect()
+            }
+            Self::Objects(kinds) => {
+                let of = |kind: KindId| {
+                    let keys = inventory.keys_in(kind, namespace).into_iter();
+                    keys.map(move |key| SubjectKey::Object(kind, key))
+                };
+                kinds.iter().flat_map(|judges| of(judges.kind())).collect()
+            }
+            Self::Namespaces(_) => {
+                let exists = inventory.contains(namespaces(), &ObjectKey::new("", namespace));
+                exists
+                    .then(|| SubjectKey::Namespace(namespace.into()))
+                    .into_iter()
+                    .collect()
+            }
+            Self::Cluster(_) if namespace.is_empty() => vec![SubjectKey::Cluster],
+            Self::Cluster(_) => Vec::new(),
+        }
+    }
+
     /// The subject that an object is to this control, if any.
     #[must_use]
     pub fn subject(&self, kind: KindId, key: &ObjectKey) -> Option<SubjectKey> {
@@ -155,6 +184,16 @@ impl Judges {
         match self {
             Self::Objects(kinds) => kinds.iter().map(|judges| judges.kind()).collect(),
             Self::Controllers { .. } | Self::Namespaces(_) | Self::Cluster(_) => Vec::new(),
+        }
+    }
+
+    /// The kinds whose rows are judged: objects, or namespaces.
+    #[must_use]
+    pub(crate) fn row_kinds(&self) -> Vec<KindId> {
+        match self {
+            Self::Objects(_) => self.kinds(),
+            Self::Namespaces(_) => vec![namespaces()],
+            Self::Controllers { .. } | Self::Cluster(_) => Vec::new(),
         }
     }
 

@@ -3,111 +3,159 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::controls::{Outcome, Verdict};
-use crate::inventory::{ObjectKey, SubjectKey};
+use crate::controls::{Control, Defect, Outcome, Verdict};
+use crate::inventory::{Inventory, Missing, Place, SubjectKey};
 use crate::kinds::KindId;
-
-/// What a report says nothing about, object by object.
-type Quiet = Option<Cow<'static, str>>;
 
 /// Which of its control's reads a verdict looked at beyond its own namespace: a bit each, in their order.
 pub(super) type Far = u32;
 
-/// The verdicts, the few that reports tell of apart from the many that they only count.
+/// What a verdict is, in so few bytes that millions of them are no burden: most pass or do not apply, and a report only
+/// counts those. From [`REASONS`] on, it does not apply, and the rest is the place of the reason.
+type State = u16;
+/// There is no verdict.
+const NONE: State = 0;
+const PASS: State = 1;
+const FAIL: State = 2;
+const UNKNOWN: State = 3;
+const MANUAL: State = 4;
+const REASONS: State = 5;
+/// Set beside any of them when the verdict looked beyond its namespace.
+const LOOKS_FAR: State = 1 << 15;
+
+/// The verdicts. What reports tell of is kept apart from what they only count.
 #[derive(Default)]
 pub(super) struct Cells {
-    /// Failures, what is unknown, and what a person has to judge.
-    notable: BTreeMap<SubjectKey, Verdict>,
-    /// Passes, and with a reason what does not apply.
-    quiet: BTreeMap<SubjectKey, Quiet>,
+    /// The verdicts on rows, by their kind and their number.
+    rows: Vec<(KindId, Vec<State>)>,
+    /// The verdicts on what has no row: controllers, and the cluster.
+    others: BTreeMap<SubjectKey, State>,
+    failing: BTreeMap<SubjectKey, Box<[Defect]>>,
+    unknown: BTreeMap<SubjectKey, Missing>,
+    manual: BTreeMap<SubjectKey, Cow<'static, str>>,
+    /// Why it does not apply: a few texts for all subjects.
+    reasons: Vec<Cow<'static, str>>,
     passes: usize,
     /// Those that looked beyond their namespace. Most do not.
     far: BTreeMap<SubjectKey, Far>,
 }
 
 impl Cells {
-    /// Stores a verdict and how far it looked. True when reports may look different now.
-    pub(super) fn set(&mut self, key: SubjectKey, verdict: Verdict, far: Far) -> bool {
-        if far == 0 {
-            self.far.remove(&key);
-        } else {
-            self.far.insert(key.clone(), far);
+    /// No verdicts as yet.
+    pub(super) fn new(control: &Control) -> Self {
+        let mut kinds = control.judges.row_kinds();
+        kinds.sort();
+        Self {
+            rows: kinds.into_iter().map(|kind| (kind, Vec::new())).collect(),
+            ..Self::default()
         }
-        let quiet = match verdict {
-            Verdict::Judged(Outcome::Pass) => None,
-            Verdict::Judged(Outcome::NotApplicable(reason)) => Some(reason),
-            notable => {
-                // An equal failure is told differently when the object's last manager changed; all else is not.
-                let fails = matches!(notable, Verdict::Judged(Outcome::Fail(_)));
-                if !fails && self.notable.get(&key) == Some(&notable) {
-                    return false;
-                }
-                self.clear(&key);
-                self.notable.insert(key, notable);
-                return true;
+    }
+
+    /// Stores a verdict and how far it looked. True when reports may look different now.
+    pub(super) fn set(&mut self, key: &SubjectKey, place: Option<Place>, verdict: Verdict, far: Far) -> bool {
+        let before = self.state(key, place);
+        self.look(key, before, far);
+        let (state, differs) = match verdict {
+            Verdict::Judged(Outcome::Pass) => (PASS, before & !LOOKS_FAR != PASS),
+            Verdict::Judged(Outcome::NotApplicable(reason)) => {
+                let state = self.because(reason);
+                (state, before & !LOOKS_FAR != state)
+            }
+            // An equal failure is told differently when the object's last manager changed; all else is not.
+            Verdict::Judged(Outcome::Fail(defects)) => {
+                self.failing.insert(key.clone(), defects.into());
+                (FAIL, true)
+            }
+            Verdict::Judged(Outcome::Manual(checklist)) => {
+                let known = self.manual.get(key) == Some(&checklist);
+                self.manual.insert(key.clone(), checklist);
+                (MANUAL, !known)
+            }
+            Verdict::Unknown(missing) => {
+                let known = self.unknown.get(key) == Some(&missing);
+                self.unknown.insert(key.clone(), missing);
+                (UNKNOWN, !known)
             }
         };
-        if self.quiet.get(&key) == Some(&quiet) {
-            return false;
+        if before & !LOOKS_FAR != state {
+            self.clear(key, before);
+            self.passes += usize::from(state == PASS);
         }
-        self.clear(&key);
-        self.passes += usize::from(quiet.is_none());
-        self.quiet.insert(key, quiet);
-        true
+        let looks_far = if far == 0 { 0 } else { LOOKS_FAR };
+        self.put(key, place, state | looks_far);
+        differs
     }
 
     /// Forgets the verdict on a subject that is gone. True when there was one.
-    pub(super) fn forget(&mut self, key: &SubjectKey) -> bool {
-        self.far.remove(key);
-        self.clear(key)
-    }
-
-    fn clear(&mut self, key: &SubjectKey) -> bool {
-        let quiet = self.quiet.remove(key);
-        self.passes -= usize::from(quiet == Some(None));
-        self.notable.remove(key).is_some() || quiet.is_some()
-    }
-
-    /// Every subject.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &SubjectKey> {
-        self.notable.keys().chain(self.quiet.keys())
-    }
-
-    /// The controllers.
-    pub(super) fn controllers(&self) -> impl Iterator<Item = &SubjectKey> {
-        // They come first.
-        let is_controller = |key: &&SubjectKey| matches!(key, SubjectKey::Controller(_));
-        let notable = self.notable.keys().take_while(is_controller);
-        notable.chain(self.quiet.keys().take_while(is_controller))
-    }
-
-    /// The subjects in a namespace: those of these kinds, its controllers, and itself. The cluster is in none, as are
-    /// objects of no namespace.
-    pub(super) fn within(&self, namespace: &str, kinds: &[KindId]) -> Vec<SubjectKey> {
-        let mut within: Vec<SubjectKey> = self
-            .controllers()
-            .filter(|key| key.namespace() == namespace)
-            .cloned()
-            .collect();
-        for kind in kinds {
-            let first = SubjectKey::Object(*kind, ObjectKey::new(namespace, ""));
-            let is_inside = |key: &&SubjectKey| {
-                matches!(key, SubjectKey::Object(of, _) if of == kind) && key.namespace() == namespace
-            };
-            let notable = self.notable.range(first.clone()..).map(|(key, _)| key);
-            let quiet = self.quiet.range(first..).map(|(key, _)| key);
-            within.extend(notable.take_while(is_inside).cloned());
-            within.extend(quiet.take_while(is_inside).cloned());
+    pub(super) fn forget(&mut self, key: &SubjectKey, place: Option<Place>) -> bool {
+        let before = self.state(key, place);
+        if before == NONE {
+            return false;
         }
-        let itself = if namespace.is_empty() {
-            SubjectKey::Cluster
-        } else {
-            SubjectKey::Namespace(namespace.into())
+        self.look(key, before, 0);
+        self.clear(key, before);
+        self.put(key, place, NONE);
+        true
+    }
+
+    /// Forgets what was kept of a verdict besides its state.
+    fn clear(&mut self, key: &SubjectKey, before: State) {
+        match before & !LOOKS_FAR {
+            PASS => self.passes -= 1,
+            FAIL => drop(self.failing.remove(key)),
+            UNKNOWN => drop(self.unknown.remove(key)),
+            MANUAL => drop(self.manual.remove(key)),
+            _ => {}
+        }
+    }
+
+    fn look(&mut self, key: &SubjectKey, before: State, far: Far) {
+        if far != 0 {
+            self.far.insert(key.clone(), far);
+        } else if before & LOOKS_FAR != 0 {
+            self.far.remove(key);
+        }
+    }
+
+    fn because(&mut self, reason: Cow<'static, str>) -> State {
+        let known = self.reasons.iter().position(|known| *known == reason);
+        let position = known.unwrap_or(self.reasons.len());
+        let state = State::try_from(position).map_or(LOOKS_FAR, |position| position + REASONS);
+        // A control has a handful of reasons. Whatever comes after the last number stands for the last.
+        if state >= LOOKS_FAR {
+            return LOOKS_FAR - 1;
+        }
+        if known.is_none() {
+            self.reasons.push(reason);
+        }
+        state
+    }
+
+    fn state(&self, key: &SubjectKey, place: Option<Place>) -> State {
+        let Some(Place { kind, slot }) = place else {
+            return self.others.get(key).copied().unwrap_or(NONE);
         };
-        if self.notable.contains_key(&itself) || self.quiet.contains_key(&itself) {
-            within.push(itself);
+        let states = self.rows.iter().find(|(of, _)| *of == kind);
+        let state = states.and_then(|(_, states)| states.get(slot as usize));
+        state.copied().unwrap_or(NONE)
+    }
+
+    fn put(&mut self, key: &SubjectKey, place: Option<Place>, state: State) {
+        let Some(Place { kind, slot }) = place else {
+            match state {
+                NONE => drop(self.others.remove(key)),
+                _ => drop(self.others.insert(key.clone(), state)),
+            }
+            return;
+        };
+        let Some((_, states)) = self.rows.iter_mut().find(|(of, _)| *of == kind) else {
+            return;
+        };
+        let slot = slot as usize;
+        if states.len() <= slot {
+            states.resize(slot + 1, NONE);
         }
-        within
+        states[slot] = state;
     }
 
     /// The subjects whose verdicts looked at one of these reads beyond their namespace.
@@ -116,9 +164,24 @@ impl Cells {
         looking.map(|(key, _)| key)
     }
 
-    /// Failures, what is unknown, and what a person has to judge, in order.
-    pub(super) fn notable(&self) -> impl Iterator<Item = (&SubjectKey, &Verdict)> {
-        self.notable.iter()
+    /// What fails, in order.
+    pub(super) fn failing(&self) -> impl Iterator<Item = (&SubjectKey, &[Defect])> {
+        self.failing.iter().map(|(key, defects)| (key, &**defects))
+    }
+
+    /// What is wrong with a subject.
+    pub(super) fn defects(&self, key: &SubjectKey) -> &[Defect] {
+        self.failing.get(key).map_or(&[], |defects| defects)
+    }
+
+    /// What is unknown, in order.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = (&SubjectKey, &Missing)> {
+        self.unknown.iter()
+    }
+
+    /// What a person has to judge, in order.
+    pub(super) fn manual(&self) -> impl Iterator<Item = (&SubjectKey, &str)> {
+        self.manual.iter().map(|(key, checklist)| (key, &**checklist))
     }
 
     /// How many subjects pass. Counted one by one only where the policy leaves some out.
@@ -126,13 +189,32 @@ impl Cells {
         let Some(covers) = covers else {
             return self.passes;
         };
-        let passing = self.quiet.iter().filter(|(_, quiet)| quiet.is_none());
+        let passing = self
+            .others
+            .iter()
+            .filter(|(_, state)| **state & !LOOKS_FAR == PASS);
         passing.filter(|(key, _)| covers(key)).count()
     }
 
     /// Why the first subject that it does not apply to is none.
-    pub(super) fn not_applicable(&self, covers: impl Fn(&SubjectKey) -> bool) -> Option<&str> {
-        let mut quiet = self.quiet.iter();
-        quiet.find_map(|(key, quiet)| quiet.as_deref().filter(|_| covers(key)))
+    pub(super) fn not_applicable(
+        &self,
+        inventory: &Inventory,
+        covers: impl Fn(&SubjectKey) -> bool,
+    ) -> Option<&str> {
+        let others = self.others.iter().filter(|(key, _)| covers(key));
+        let others = others.map(|(_, state)| *state);
+        let rows = self.rows.iter().flat_map(|(kind, states)| {
+            let slots = inventory.slots(*kind);
+            slots.filter_map(|slot| states.get(slot as usize).copied())
+        });
+        others.chain(rows).find_map(|state| self.reason(state))
+    }
+
+    fn reason(&self, state: State) -> Option<&str> {
+        let position = (state & !LOOKS_FAR).checked_sub(REASONS)?;
+        let last = self.reasons.len().saturating_sub(1);
+        let reason = self.reasons.get(usize::from(position).min(last))?;
+        Some(reason)
     }
 }

@@ -6,7 +6,7 @@ use crate::controls::Control;
 use crate::flux::Component;
 use crate::inventory::access::{ACCOUNTS, AUTHENTICATED};
 use crate::inventory::{
-    Changed, Evidence, Reach, Read, SubjectKey, access_kinds, controller_kinds, namespaces,
+    Changed, InstanceKey, Inventory, Read, Seen, SubjectKey, access_kinds, controller_kinds, namespaces,
 };
 use crate::kinds::id_of;
 use crate::kinds::node::Node;
@@ -53,22 +53,29 @@ impl<'a> Dirty<'a> {
         dirty
     }
 
-    /// The subjects, those with a verdict and those that have none yet.
-    pub(super) fn subjects(self, control: &Control, cells: &Cells) -> BTreeSet<SubjectKey> {
+    /// The subjects: those that there are, and those that changed and may be gone.
+    pub(super) fn subjects(
+        self,
+        control: &Control,
+        cells: &Cells,
+        inventory: &Inventory,
+    ) -> BTreeSet<SubjectKey> {
         let mut subjects = self.subjects;
+        let judges = &control.judges;
         if self.everything {
-            subjects.extend(cells.keys().cloned());
+            subjects.extend(judges.subjects(inventory));
             return subjects;
         }
-        if !self.namespaces.is_empty() {
-            let kinds = control.judges.kinds();
-            for namespace in self.namespaces {
-                subjects.extend(cells.within(namespace, &kinds));
-            }
+        for namespace in self.namespaces {
+            subjects.extend(judges.subjects_in(namespace, inventory));
         }
         if !self.components.is_empty() {
-            let is_peer = |key: &&SubjectKey| matches!(key, SubjectKey::Controller(key) if self.components.contains(&key.component));
-            subjects.extend(cells.controllers().filter(is_peer).cloned());
+            let keys = inventory.instances().keys();
+            let is_peer = |key: &&InstanceKey| {
+                self.components.contains(&key.component) && judges.judges_controller(key.component)
+            };
+            let peers = keys.filter(is_peer).cloned();
+            subjects.extend(peers.map(|key| SubjectKey::Controller(key.into())));
         }
         if self.far != 0 {
             subjects.extend(cells.looking_at(self.far).cloned());
@@ -78,27 +85,19 @@ impl<'a> Dirty<'a> {
 }
 
 /// Which of its control's reads a verdict looked at in other namespaces, by what its view wrote down.
-pub(super) fn far(control: &Control, seen: &[Evidence]) -> Far {
+pub(super) fn far(control: &Control, seen: Seen) -> Far {
     let mut far = 0;
     for (position, read) in control.reads.iter().enumerate() {
-        if seen
-            .iter()
-            .any(|evidence| evidence.is_far() && read.covers(evidence))
-        {
+        if read.far().is_some_and(|evidence| seen.has(evidence)) {
             far |= bit(read, position);
         }
     }
     far
 }
 
-/// The sign of a read that may look into other namespaces. Controllers are few, and change seldom: whoever may look at
-/// them is judged again.
+/// The sign of a read that may look into other namespaces.
 fn bit(read: &Read, position: usize) -> Far {
-    let is_far = matches!(
-        read,
-        Read::Objects(_, Reach::Cluster) | Read::Owners(Reach::Cluster) | Read::Access(Reach::Cluster)
-    );
-    if is_far { 1 << position } else { 0 }
+    if read.far().is_some() { 1 << position } else { 0 }
 }
 
 /// Whom a change concerns, whatever their verdicts looked at.

@@ -2,8 +2,10 @@
 
 mod cells;
 mod dirty;
+pub mod findings;
 pub mod policy;
 pub mod posture;
+mod telling;
 mod waivers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,17 +14,20 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::controls::{CATALOGUE, Control, Defect, Outcome, Parameters, Verdict};
+use crate::controls::{CATALOGUE, Control, Defect, Judges, Outcome, Parameters, Verdict};
 use crate::inventory::{
-    Changed, Delta, Inventory, Missing, ObjectKey, SubjectKey, TenancyRules, View, namespaces,
+    AtHand, Changed, Delta, Inventory, Missing, ObjectKey, Owner, Place, SubjectKey, TenancyRules, View,
+    namespaces,
 };
 use crate::kinds::own::{PolicyRow, WaiverRow};
-use crate::kinds::{self, id_of};
+use crate::kinds::{self, KindId, id_of};
 
 use cells::{Cells, Far};
 use dirty::Dirty;
+pub use findings::Findings;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
+use telling::Telling;
 use waivers::Waivers;
 pub use waivers::{Doubt, WARNINGS, WaiverPosture, WaiverPostures};
 
@@ -33,12 +38,15 @@ const MOST_DEFECTS: usize = 50;
 pub struct Engine {
     inventory: Inventory,
     catalogue: &'static [&'static Control],
-    units: BTreeMap<UnitId, Unit>,
+    /// Ordered by their ids.
+    units: Vec<Unit>,
     plans: BTreeMap<String, Plan>,
     /// The only policy, when the cluster's policies do not count.
     pinned: Option<(String, PolicyRow)>,
     /// Without waivers.
     postures: BTreeMap<String, Arc<PolicyPosture>>,
+    /// How the postures were told, by policy.
+    tellings: BTreeMap<String, Telling>,
     waivers: Waivers,
     /// Waivers that count beside those of the cluster, and before those of the same name.
     pinned_waivers: BTreeMap<String, WaiverRow>,
@@ -50,11 +58,12 @@ pub struct Engine {
 pub(crate) struct UnitId {
     control: &'static str,
     parameters: Parameters,
-    rules: TenancyRules,
+    rules: Arc<TenancyRules>,
 }
 
 /// The verdicts of one unit.
 struct Unit {
+    id: UnitId,
     control: &'static Control,
     cells: Cells,
 }
@@ -62,10 +71,10 @@ struct Unit {
 /// What may look different after a change.
 #[derive(Default)]
 struct Stale {
-    /// Everything: policies, coverage or controllers changed.
+    /// Every control: policies, coverage or controllers changed.
     everything: bool,
-    /// The verdicts of these units.
-    units: BTreeSet<UnitId>,
+    /// The verdicts on these subjects, by the position of their unit.
+    units: BTreeMap<usize, Vec<SubjectKey>>,
 }
 
 impl Default for Engine {
@@ -81,10 +90,11 @@ impl Engine {
         Self {
             inventory: Inventory::default(),
             catalogue,
-            units: BTreeMap::new(),
+            units: Vec::new(),
             plans: BTreeMap::new(),
             pinned: None,
             postures: BTreeMap::new(),
+            tellings: BTreeMap::new(),
             waivers: Waivers::default(),
             pinned_waivers: BTreeMap::new(),
             evaluations: 0,
@@ -176,26 +186,28 @@ impl Engine {
             .policies()
             .map(|(name, row)| (name.to_owned(), Plan::new(row, self.catalogue)))
             .collect();
+        self.tellings.clear();
         let wanted: BTreeSet<UnitId> = self.plans.values().flat_map(Plan::units).cloned().collect();
-        self.units.retain(|id, _| wanted.contains(id));
-        for id in wanted {
-            if self.units.contains_key(&id) {
-                continue;
-            }
-            let Some(control) = self.catalogue.iter().find(|control| control.id == id.control) else {
-                continue;
-            };
-            let mut unit = Unit {
-                control,
-                cells: Cells::default(),
-            };
-            for key in control.judges.subjects(&self.inventory) {
-                self.evaluations += 1;
-                let (verdict, far) = judge(&self.inventory, control, &id, &key);
-                unit.cells.set(key, verdict, far);
-            }
-            self.units.insert(id, unit);
+        self.units.retain(|unit| wanted.contains(&unit.id));
+        let is_new = |id: &UnitId| self.unit(id).is_none();
+        let mut fresh: Vec<Unit> = wanted
+            .into_iter()
+            .filter(is_new)
+            .filter_map(|id| Unit::new(id, self.catalogue))
+            .collect();
+        self.evaluations += fill(&self.inventory, &mut fresh);
+        self.units.append(&mut fresh);
+        self.units.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut plans = std::mem::take(&mut self.plans);
+        for item in plans.values_mut().flat_map(|plan| &mut plan.items) {
+            item.position = self.unit(&item.unit);
         }
+        self.plans = plans;
+    }
+
+    /// Where a unit is.
+    fn unit(&self, id: &UnitId) -> Option<usize> {
+        self.units.binary_search_by(|unit| unit.id.cmp(id)).ok()
     }
 
     /// Takes in every waiver anew.
@@ -238,48 +250,155 @@ impl Engine {
 
     /// Re-evaluates the cells whose evidence changed.
     fn evaluate(&mut self, changed: &BTreeSet<Changed>, stale: &mut Stale) {
-        for (id, unit) in &mut self.units {
+        for (position, unit) in self.units.iter_mut().enumerate() {
             let dirty = Dirty::new(unit.control, changed);
-            let mut differs = false;
-            for key in dirty.subjects(unit.control, &unit.cells) {
-                if !exists(&self.inventory, &key) {
-                    differs |= unit.cells.forget(&key);
-                    continue;
+            let mut differs = Vec::new();
+            for key in dirty.subjects(unit.control, &unit.cells, &self.inventory) {
+                let exists = exists(&self.inventory, &key);
+                self.evaluations += u64::from(exists);
+                let place = self.inventory.place_of(&key);
+                let touched = if exists {
+                    unit.judge(&self.inventory, &key, place, AtHand::default())
+                } else {
+                    unit.cells.forget(&key, place)
+                };
+                if touched {
+                    differs.push(key);
                 }
-                self.evaluations += 1;
-                let (verdict, far) = judge(&self.inventory, unit.control, id, &key);
-                differs |= unit.cells.set(key, verdict, far);
             }
-            if differs {
-                stale.units.insert(id.clone());
+            if !differs.is_empty() {
+                stale.units.insert(position, differs);
             }
         }
+        self.inventory.settle();
     }
 
     /// Makes the postures that may look different; an unchanged one keeps its identity.
     fn render(&mut self, stale: &Stale) {
         self.postures.retain(|name, _| self.plans.contains_key(name));
         for (name, plan) in &self.plans {
-            let known = self.postures.get(name);
-            let touched = stale.everything || plan.units().any(|unit| stale.units.contains(unit));
-            if known.is_some() && !touched {
-                continue;
-            }
             let fresh = posture::render(
                 name,
                 &posture::Sources {
                     plan,
                     inventory: &self.inventory,
-                    cells: &|id| self.units.get(id).map(|unit| &unit.cells),
-                    before: known.filter(|_| !stale.everything).map(|known| &**known),
-                    is_stale: &|id| stale.units.contains(id),
+                    units: &self.units,
+                    stale,
+                    before: self.postures.get(name).map(|known| &**known),
                 },
+                self.tellings.entry(name.clone()).or_default(),
             );
-            if known.is_some_and(|known| **known == fresh) {
-                continue;
+            if let Some(fresh) = fresh {
+                self.postures.insert(name.clone(), Arc::new(fresh));
             }
-            self.postures.insert(name.clone(), Arc::new(fresh));
         }
+    }
+}
+
+impl Unit {
+    fn new(id: UnitId, catalogue: &[&'static Control]) -> Option<Self> {
+        let control = catalogue.iter().find(|control| control.id == id.control)?;
+        Some(Self {
+            cells: Cells::new(control),
+            control,
+            id,
+        })
+    }
+
+    /// Judges a subject. True when reports may look different now.
+    fn judge(
+        &mut self,
+        inventory: &Inventory,
+        key: &SubjectKey,
+        place: Option<Place>,
+        at_hand: AtHand<'_>,
+    ) -> bool {
+        let (verdict, far) = judge(inventory, self.control, &self.id, key, at_hand);
+        self.cells.set(key, place, verdict, far)
+    }
+}
+
+/// Judges all that there is for units that have no verdicts yet. How many verdicts that are.
+fn fill(inventory: &Inventory, units: &mut [Unit]) -> u64 {
+    let mut verdicts = 0;
+    for unit in &mut *units {
+        if !unit.control.judges.row_kinds().is_empty() {
+            continue;
+        }
+        for key in unit.control.judges.subjects(inventory) {
+            unit.judge(inventory, &key, None, AtHand::default());
+            verdicts += 1;
+        }
+    }
+    for kind in KindId::all() {
+        verdicts += fill_rows(inventory, kind, units);
+    }
+    verdicts
+}
+
+/// Judges the rows of a kind, one after the other by all units: what a row holds is near the processor then.
+fn fill_rows(inventory: &Inventory, kind: KindId, units: &mut [Unit]) -> u64 {
+    let mut owners = Owners::default();
+    let judging = units
+        .iter_mut()
+        .filter(|unit| unit.control.judges.row_kinds().contains(&kind));
+    let mut judging: Vec<(&mut Unit, usize)> = judging
+        .map(|unit| {
+            let rules = owners.by(&unit.id.rules);
+            (unit, rules)
+        })
+        .collect();
+    if judging.is_empty() {
+        return 0;
+    }
+    let mut verdicts = 0;
+    for (key, slot, row) in inventory.each(kind) {
+        let place = Some(Place { kind, slot });
+        let object = SubjectKey::Object(kind, key.clone());
+        let itself = SubjectKey::Namespace(key.name.clone());
+        for (unit, rules) in &mut judging {
+            let (subject, namespace) = match unit.control.judges {
+                Judges::Namespaces(_) => (&itself, &*key.name),
+                _ => (&object, &*key.namespace),
+            };
+            let at_hand = AtHand {
+                row: Some(row),
+                owner: Some(owners.of(inventory, *rules, namespace)),
+            };
+            unit.judge(inventory, subject, place, at_hand);
+            verdicts += 1;
+        }
+    }
+    verdicts
+}
+
+/// Whom the last namespace belongs to, by each of some rules: the rows of one come one after the other.
+#[derive(Default)]
+struct Owners<'a>(Vec<(Arc<TenancyRules>, Option<Owned<'a>>)>);
+
+/// A namespace, and whom it belongs to.
+type Owned<'a> = (&'a str, Result<Owner<'a>, Missing>);
+
+impl<'a> Owners<'a> {
+    /// The position of some rules.
+    fn by(&mut self, rules: &Arc<TenancyRules>) -> usize {
+        let known = self.0.iter().position(|(known, _)| known == rules);
+        known.unwrap_or_else(|| {
+            self.0.push((rules.clone(), None));
+            self.0.len() - 1
+        })
+    }
+
+    fn of(
+        &mut self,
+        inventory: &'a Inventory,
+        rules: usize,
+        namespace: &'a str,
+    ) -> &Result<Owner<'a>, Missing> {
+        let (rules, last) = &mut self.0[rules];
+        last.take_if(|(known, _)| *known != namespace);
+        let (_, owner) = last.get_or_insert_with(|| (namespace, rules.owner(inventory, namespace)));
+        owner
     }
 }
 
@@ -299,11 +418,12 @@ fn judge(
     control: &'static Control,
     unit: &UnitId,
     key: &SubjectKey,
+    at_hand: AtHand<'_>,
 ) -> (Verdict, Far) {
     if let Some(missing) = possibly_flux(inventory, key) {
         return (Verdict::Unknown(missing), 0);
     }
-    let view = View::new(inventory, key, &unit.rules);
+    let view = View::new(inventory, key, &unit.rules).with(at_hand);
     let judged = catch_unwind(AssertUnwindSafe(|| control.judges.judge(&view, &unit.parameters)));
     let verdict = match judged {
         Ok(Some(Ok(Outcome::Fail(defects)))) if defects.is_empty() => {
@@ -316,7 +436,7 @@ fn judge(
         Ok(None) => internal(control, key, "did not find its subject"),
         Err(_) => internal(control, key, "panicked"),
     };
-    (verdict, dirty::far(control, &view.reads()))
+    (verdict, dirty::far(control, view.seen()))
 }
 
 /// The first defects of each object; the last of them stands for the rest. An object with a list of references may have
@@ -362,7 +482,7 @@ fn possibly_flux(inventory: &Inventory, key: &SubjectKey) -> Option<Missing> {
 fn is_seen_by_every_policy(changed: &Changed) -> bool {
     let is_told_by_verdicts_alone = matches!(
         changed,
-        Changed::Object(..) | Changed::Neighbours(_) | Changed::Tolerations
+        Changed::Object(..) | Changed::Access(_) | Changed::Neighbours(_) | Changed::Tolerations
     );
     !is_told_by_verdicts_alone || concerns_policies(changed)
 }

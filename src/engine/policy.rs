@@ -1,5 +1,7 @@
 //! A policy, checked and turned into the work it asks for.
 
+use std::sync::Arc;
+
 use crate::api::policy::ControlTuning;
 use crate::api::{FluxSecurityPolicySpec, Severity};
 use crate::controls::{Control, Parameters};
@@ -24,6 +26,8 @@ pub(crate) struct Item {
     /// The severity that the policy sets instead of the catalogue's.
     pub(crate) tuned: Option<Severity>,
     pub(crate) unit: UnitId,
+    /// Where the unit is; `None`: there is none, because nothing is called for.
+    pub(super) position: Option<usize>,
 }
 
 impl Plan {
@@ -31,10 +35,13 @@ impl Plan {
         let invalid = check(&row.spec, catalogue).err();
         let items = match invalid {
             Some(_) => Vec::new(),
-            None => catalogue
-                .iter()
-                .filter_map(|control| item(&row.spec, control))
-                .collect(),
+            None => {
+                let rules = Arc::new(TenancyRules::new(&row.spec));
+                let items = catalogue.iter();
+                items
+                    .filter_map(|control| item(&row.spec, control, &rules))
+                    .collect()
+            }
         };
         Self {
             row: row.clone(),
@@ -57,7 +64,7 @@ impl Plan {
     }
 }
 
-fn item(spec: &FluxSecurityPolicySpec, control: &'static Control) -> Option<Item> {
+fn item(spec: &FluxSecurityPolicySpec, control: &'static Control, rules: &Arc<TenancyRules>) -> Option<Item> {
     let tuning = spec.controls.iter().rev().find(|tuning| tuning.id == control.id);
     if tuning.and_then(|tuning| tuning.enabled) == Some(false) {
         return None;
@@ -73,18 +80,19 @@ fn item(spec: &FluxSecurityPolicySpec, control: &'static Control) -> Option<Item
         unit: UnitId {
             control: control.id,
             parameters,
-            rules: rules(spec, control),
+            rules: asked_for(rules, control),
         },
+        position: None,
     })
 }
 
 /// Whom namespaces belong to is part of a verdict only where the control asks for it: all other verdicts are shared
 /// by policies that see the tenants differently.
-fn rules(spec: &FluxSecurityPolicySpec, control: &Control) -> TenancyRules {
+fn asked_for(rules: &Arc<TenancyRules>, control: &Control) -> Arc<TenancyRules> {
     if !control.reads.iter().any(Read::asks_for_owners) {
-        return TenancyRules::default();
+        return Arc::default();
     }
-    TenancyRules::new(spec)
+    rules.clone()
 }
 
 /// Checks what the API server cannot.

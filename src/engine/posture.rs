@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::report::{Controller, Finding, Location};
 use crate::api::{ControlResult, Installation, ResourceRef, Severity};
-use crate::controls::{Control, Defect, Judges, Outcome, Verdict};
+use crate::controls::{Control, Defect, Judges};
 use crate::flux::distribution;
 use crate::inventory::{
     Coverage, Instance, InstanceKey, Inventory, Missing, SubjectKey, templates_stand_for_pods,
@@ -13,10 +13,12 @@ use crate::inventory::{
 use crate::kinds::own::PolicyRow;
 use crate::kinds::{self, KindId};
 
-use super::UnitId;
 use super::cells::Cells;
+use super::findings::Findings;
 use super::policy::{Item, Plan};
+use super::telling::{Telling, Told};
 use super::waivers::WaiverPostures;
+use super::{Stale, Unit};
 
 /// An immutable picture of everything.
 #[derive(Clone, Debug)]
@@ -88,7 +90,7 @@ pub struct PolicyPosture {
     /// Every enabled control, in catalogue order.
     pub controls: Vec<ControlPosture>,
     /// Every finding, in report order. Postures that follow each other share those that stayed.
-    pub findings: Vec<Arc<FindingPosture>>,
+    pub findings: Findings,
     /// The installations in scope.
     pub installations: Vec<Installation>,
     /// The controllers in scope with their installer, for metrics.
@@ -188,58 +190,111 @@ impl Posture {
 pub(super) struct Sources<'a> {
     pub(super) plan: &'a Plan,
     pub(super) inventory: &'a Inventory,
-    /// The verdicts of a unit.
-    pub(super) cells: &'a dyn Fn(&UnitId) -> Option<&'a Cells>,
-    /// The posture before, as far as nothing else changed than the verdicts of some units.
+    /// The verdicts.
+    pub(super) units: &'a [Unit],
+    /// What may be told differently now.
+    pub(super) stale: &'a Stale,
+    /// The posture before.
     pub(super) before: Option<&'a PolicyPosture>,
-    /// Whether a unit is one of those.
-    pub(super) is_stale: &'a dyn Fn(&UnitId) -> bool,
 }
 
-/// Makes the posture of one policy out of the verdicts that it asked for.
-pub(super) fn render(name: &str, sources: &Sources<'_>) -> PolicyPosture {
+/// Makes the posture of one policy out of the verdicts that it asked for. `None`: it is the one before.
+pub(super) fn render(name: &str, sources: &Sources<'_>, telling: &mut Telling) -> Option<PolicyPosture> {
     let Sources {
         plan,
         inventory,
-        cells,
+        stale,
         before,
-        is_stale,
+        ..
     } = *sources;
+    let is_new = telling.controls.len() != plan.items.len();
+    let before = before.filter(|_| !is_new);
+    if is_new {
+        *telling = tell_everything(name, sources);
+    }
     let none = Cells::default();
-    let mut found = Vec::new();
-    let mut stale: Vec<&str> = Vec::new();
+    let mut differs = false;
     let mut controls = Vec::with_capacity(plan.items.len());
     for (position, item) in plan.items.iter().enumerate() {
+        let touched = item.position.and_then(|position| stale.units.get(&position));
         let known = before.and_then(|before| before.controls.get(position));
-        if let Some(known) = known.filter(|_| !is_stale(&item.unit)) {
+        if let Some(known) = known.filter(|_| !stale.everything && touched.is_none()) {
             controls.push(known.clone());
             continue;
         }
-        stale.push(item.control.id);
-        let judgement = Judgement {
-            policy: name,
-            plan,
-            item,
-            inventory,
-            cells: cells(&item.unit).unwrap_or(&none),
-        };
-        controls.push(judgement.control(&mut found));
+        let judgement = sources.judgement(name, item, &none);
+        let told = &mut telling.controls[position];
+        for key in touched.filter(|_| !is_new).into_iter().flatten() {
+            differs |= judgement.tell(key, told, &mut telling.findings);
+        }
+        let control = judgement.control(told);
+        differs |= known != Some(&control);
+        controls.push(control);
     }
-    let stays = |finding: &&Arc<FindingPosture>| !stale.contains(&finding.finding.control.as_str());
-    let stayed = before.map_or(&[][..], |before| &before.findings);
-    let mut findings: Vec<Arc<FindingPosture>> = stayed.iter().filter(stays).cloned().collect();
-    findings.extend(found.into_iter().map(Arc::new));
-    findings.sort_by(|a, b| a.finding.cmp(&b.finding));
-    PolicyPosture {
+    if let Some(before) = before.filter(|_| !stale.everything) {
+        return differs.then(|| PolicyPosture {
+            controls,
+            findings: telling.findings.clone(),
+            ..before.without_verdicts()
+        });
+    }
+    let fresh = PolicyPosture {
         name: name.to_owned(),
         policy: plan.row.clone(),
         invalid: plan.invalid.clone(),
         controls,
-        findings,
+        findings: telling.findings.clone(),
         installations: installations(inventory, plan),
         gaps: KindId::all()
             .filter_map(|kind| inventory.complete(kind).err())
             .collect(),
+    };
+    (sources.before != Some(&fresh)).then_some(fresh)
+}
+
+/// Tells the findings of all controls.
+fn tell_everything(name: &str, sources: &Sources<'_>) -> Telling {
+    let none = Cells::default();
+    let mut telling = Telling::default();
+    for item in &sources.plan.items {
+        let judgement = sources.judgement(name, item, &none);
+        let mut told = Told::default();
+        for (key, _) in judgement.cells.failing() {
+            told.tell(key, judgement.findings(key));
+        }
+        telling.controls.push(told);
+    }
+    let mut all: Vec<Arc<FindingPosture>> = telling.controls.iter().flat_map(Told::iter).cloned().collect();
+    all.sort_by(|a, b| a.finding.cmp(&b.finding));
+    telling.findings = Findings::from(all);
+    telling
+}
+
+impl PolicyPosture {
+    /// Everything but what follows from verdicts.
+    fn without_verdicts(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            policy: self.policy.clone(),
+            invalid: self.invalid.clone(),
+            controls: Vec::new(),
+            findings: Findings::default(),
+            installations: self.installations.clone(),
+            gaps: self.gaps.clone(),
+        }
+    }
+}
+
+impl<'a> Sources<'a> {
+    fn judgement(&self, policy: &'a str, item: &'a Item, none: &'a Cells) -> Judgement<'a> {
+        let unit = item.position.and_then(|position| self.units.get(position));
+        Judgement {
+            policy,
+            plan: self.plan,
+            item,
+            inventory: self.inventory,
+            cells: unit.map_or(none, |unit| &unit.cells),
+        }
     }
 }
 
@@ -253,39 +308,44 @@ struct Judgement<'a> {
 }
 
 impl Judgement<'_> {
+    /// Tells the findings of a subject. True when they are others than before.
+    fn tell(&self, key: &SubjectKey, told: &mut Told, findings: &mut Findings) -> bool {
+        let fresh = self.findings(key);
+        let Some(before) = told.tell(key, fresh.clone()) else {
+            return false;
+        };
+        before.iter().for_each(|finding| findings.remove(finding));
+        fresh.into_iter().for_each(|finding| findings.insert(finding));
+        true
+    }
+
+    /// The findings of a subject.
+    fn findings(&self, key: &SubjectKey) -> Box<[Arc<FindingPosture>]> {
+        let Some(severity) = self.item.severity.filter(|_| self.covers(key)) else {
+            return Box::default();
+        };
+        let defects = self.cells.defects(key).iter();
+        defects
+            .map(|defect| Arc::new(self.finding(severity, key, defect)))
+            .collect()
+    }
+
     /// The worst of the verdicts: any failure, else anything unknown or unseen, else what a person has to judge, else
     /// any pass, else not applicable.
-    fn control(&self, findings: &mut Vec<FindingPosture>) -> ControlPosture {
+    fn control(&self, told: &Told) -> ControlPosture {
         let Some(severity) = self.item.severity else {
             let message = "the policy's tenancy does not call for it".to_owned();
             return self.result(Severity::Info, ControlResult::NotApplicable, "Tenancy", message);
         };
-        let mut failed: Vec<FindingPosture> = Vec::new();
-        let mut unknown: Option<&Missing> = None;
-        let mut manual: Option<&str> = None;
-        for (key, verdict) in self.cells.notable().filter(|(key, _)| self.covers(key)) {
-            match verdict {
-                Verdict::Judged(Outcome::Fail(defects)) => {
-                    failed.extend(defects.iter().map(|defect| self.finding(severity, key, defect)));
-                }
-                Verdict::Judged(Outcome::Manual(checklist)) => manual = manual.or(Some(checklist)),
-                Verdict::Unknown(missing) => unknown = unknown.or(Some(missing)),
-                Verdict::Judged(Outcome::Pass | Outcome::NotApplicable(_)) => {}
-            }
-        }
-        if let Some(worst) = failed.iter().map(|finding| finding.finding.severity).min() {
-            let mut failing = self.result(
-                worst,
-                ControlResult::Fail,
-                "Failed",
-                summary_of(failed.iter().map(|it| &it.finding)),
-            );
-            failing.findings = failed.len();
-            findings.append(&mut failed);
+        if let (Some(worst), Some(first)) = (told.worst(), told.first()) {
+            let message = summed_up(&first.finding.message, told.count() - 1);
+            let mut failing = self.result(worst, ControlResult::Fail, "Failed", message);
+            failing.findings = told.count();
             return failing;
         }
+        let unknown = self.cells.unknown().find(|(key, _)| self.covers(key));
         let unseen = self.item.control.judges.complete(self.inventory).err();
-        if let Some(missing) = unknown.or(unseen.as_ref()) {
+        if let Some(missing) = unknown.map(|(_, missing)| missing).or(unseen.as_ref()) {
             return self.result(
                 severity,
                 ControlResult::Unknown,
@@ -293,7 +353,7 @@ impl Judgement<'_> {
                 bounded(&missing.message),
             );
         }
-        if let Some(checklist) = manual {
+        if let Some((_, checklist)) = self.cells.manual().find(|(key, _)| self.covers(key)) {
             return self.result(
                 severity,
                 ControlResult::Manual,
@@ -306,7 +366,8 @@ impl Judgement<'_> {
             let message = self.comply(passes);
             return self.result(severity, ControlResult::Pass, "Passed", message);
         }
-        if let Some(reason) = self.cells.not_applicable(|key| self.covers(key)) {
+        let reason = self.cells.not_applicable(self.inventory, |key| self.covers(key));
+        if let Some(reason) = reason {
             return self.result(
                 severity,
                 ControlResult::NotApplicable,
@@ -433,8 +494,12 @@ pub(crate) fn summary_of<'a>(mut failed: impl Iterator<Item = &'a Finding>) -> S
         .next()
         .map(|finding| finding.message.clone())
         .unwrap_or_default();
-    match failed.count() {
-        0 => first,
+    summed_up(&first, failed.count())
+}
+
+fn summed_up(first: &str, more: usize) -> String {
+    match more {
+        0 => first.to_owned(),
         more => format!("{first} (and {more} more)"),
     }
 }
@@ -553,7 +618,7 @@ fn controller(key: &InstanceKey, instance: &Instance) -> Controller {
 
 /// The object that a control's transition is about: one that counts, if there is any.
 #[must_use]
-pub fn first_failing<'a>(findings: &'a [Arc<FindingPosture>], control: &str) -> Option<&'a FindingPosture> {
+pub fn first_failing<'a>(findings: &'a Findings, control: &str) -> Option<&'a FindingPosture> {
     let findings = findings.iter().map(|finding| &**finding);
     let mut findings = findings.filter(|it| it.finding.control == control);
     let first = findings.next()?;

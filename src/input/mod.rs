@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::api::report::Location;
+use crate::engine::FindingPosture;
 use crate::kinds::own::PolicyRow;
 use crate::manifests::read::{File as Origin, Harvest};
 use crate::manifests::split::{Cut, Piece, Splitter};
@@ -290,7 +291,8 @@ impl Progress {
 /// Looks up the lines that findings are about. Only files with findings are read again.
 fn find_lines(audited: &mut Audited) {
     let mut by_file: BTreeMap<String, BTreeMap<u32, Vec<usize>>> = BTreeMap::new();
-    for (at, finding) in audited.posture.findings.iter().enumerate() {
+    let mut found: Vec<Arc<FindingPosture>> = audited.posture.findings.iter().cloned().collect();
+    for (at, finding) in found.iter().enumerate() {
         let location = &finding.finding.location;
         let Some(line) = location.line.and_then(|line| u32::try_from(line).ok()) else {
             continue;
@@ -308,16 +310,17 @@ fn find_lines(audited: &mut Audited) {
             continue;
         }
         if let Ok(source) = File::open(&file) {
-            let _ = find_lines_in(source, &wanted, audited);
+            let _ = find_lines_in(source, &wanted, &mut found);
         }
     }
-    audited.posture.findings.sort_by(|a, b| a.finding.cmp(&b.finding));
+    found.sort_by(|a, b| a.finding.cmp(&b.finding));
+    audited.posture.findings = found.into();
 }
 
 fn find_lines_in(
     source: impl Read,
     wanted: &BTreeMap<u32, Vec<usize>>,
-    audited: &mut Audited,
+    found: &mut [Arc<FindingPosture>],
 ) -> io::Result<()> {
     let mut splitter = Splitter::new(source);
     let mut left = wanted.len();
@@ -329,13 +332,13 @@ fn find_lines_in(
             continue;
         };
         left -= 1;
-        let place = |at: &usize| &audited.posture.findings[*at].finding.location;
+        let place = |at: &usize| &found[*at].finding.location;
         let places: Vec<&Location> = findings.iter().map(place).collect();
         let Some(lines) = manifests::lines_within(&piece, &places) else {
             continue;
         };
         for (at, line) in findings.iter().zip(lines) {
-            let finding = Arc::make_mut(&mut audited.posture.findings[*at]);
+            let finding = Arc::make_mut(&mut found[*at]);
             finding.finding.location.line = i32::try_from(line).ok();
         }
     }

@@ -3,6 +3,8 @@
 //! Kept incrementally: for each principal the bindings that name it, for each role the bindings that use it. A changed
 //! binding touches those that it names, a changed role those that it is bound to, and nobody else.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::Missing;
@@ -14,6 +16,8 @@ use crate::kinds::rbac::{BindingRow, Principal, RoleRow, Rule};
 pub const AUTHENTICATED: &str = "system:authenticated";
 /// Every ServiceAccount is in this group; with a namespace behind it, every one of that namespace.
 pub const ACCOUNTS: &str = "system:serviceaccounts";
+/// What the group of a namespace's ServiceAccounts begins with.
+const OF_A_NAMESPACE: &str = "system:serviceaccounts:";
 
 /// The indexes over bindings. A binding without a namespace is a ClusterRoleBinding, a role without one a ClusterRole.
 #[derive(Debug, Default)]
@@ -65,6 +69,76 @@ impl Index {
             let principals = self.bindings.get(binding).map(|bound| bound.principals.iter());
             touched.extend(principals.into_iter().flatten().cloned());
         }
+    }
+}
+
+/// Whom the index is asked for: a [`Principal`], or what one would be made of.
+trait Whom {
+    fn parts(&self) -> Parts<'_>;
+}
+
+/// The texts of a principal. That of a group may come in two pieces.
+enum Parts<'a> {
+    Account(&'a str, &'a str),
+    User(&'a str),
+    Group(&'a str, &'a str),
+}
+
+impl Whom for Principal {
+    fn parts(&self) -> Parts<'_> {
+        match self {
+            Self::Account { namespace, name } => Parts::Account(namespace, name),
+            Self::User(name) => Parts::User(name),
+            Self::Group(name) => Parts::Group(name, ""),
+        }
+    }
+}
+
+impl Whom for Parts<'_> {
+    fn parts(&self) -> Parts<'_> {
+        match *self {
+            Self::Account(namespace, name) => Parts::Account(namespace, name),
+            Self::User(name) => Parts::User(name),
+            Self::Group(start, rest) => Parts::Group(start, rest),
+        }
+    }
+}
+
+/// The order of principals.
+impl Ord for dyn Whom + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.parts(), other.parts()) {
+            (Parts::Account(namespace, name), Parts::Account(other_namespace, other)) => {
+                (namespace, name).cmp(&(other_namespace, other))
+            }
+            (Parts::User(name), Parts::User(other)) => name.cmp(other),
+            (Parts::Group(start, rest), Parts::Group(other, of_other)) => {
+                let name = start.bytes().chain(rest.bytes());
+                name.cmp(other.bytes().chain(of_other.bytes()))
+            }
+            (Parts::Account(..), _) | (Parts::User(_), Parts::Group(..)) => Ordering::Less,
+            (Parts::User(_) | Parts::Group(..), _) => Ordering::Greater,
+        }
+    }
+}
+
+impl PartialOrd for dyn Whom + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for dyn Whom + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for dyn Whom + '_ {}
+
+impl<'a> Borrow<dyn Whom + 'a> for Principal {
+    fn borrow(&self) -> &(dyn Whom + 'a) {
+        self
     }
 }
 
@@ -189,14 +263,17 @@ impl<'a> Access<'a> {
     /// What a ServiceAccount is given, by its name and by the groups that it is in.
     pub fn of_account(self, namespace: &str, name: &str) -> impl Iterator<Item = Grant<'a>> + use<'a> {
         let principals = [
-            Principal::account(namespace, name),
-            Principal::Group(format!("{ACCOUNTS}:{namespace}").into()),
-            Principal::Group(ACCOUNTS.into()),
-            Principal::Group(AUTHENTICATED.into()),
+            Parts::Account(namespace, name),
+            Parts::Group(OF_A_NAMESPACE, namespace),
+            Parts::Group(ACCOUNTS, ""),
+            Parts::Group(AUTHENTICATED, ""),
         ];
-        principals
-            .into_iter()
-            .flat_map(move |principal| self.of_principal(&principal))
+        let bindings = principals.map(|principal| {
+            let whom: &dyn Whom = &principal;
+            self.index.of_principal.get(whom)
+        });
+        let bindings = bindings.into_iter().flatten().flatten();
+        bindings.filter_map(move |binding| self.grant(binding))
     }
 
     /// What the bindings give that name somebody.
@@ -242,26 +319,27 @@ impl<'a> Access<'a> {
             self.bindings
         };
         let (binding, row) = table.get_entry(binding)?;
-        let role = role_of(binding, row);
-        let table = if role.namespace.is_empty() {
-            self.cluster_roles
+        let role = if row.role.is_cluster_role || binding.namespace.is_empty() {
+            self.cluster_roles.find("", &row.role.name)
         } else {
-            self.roles
+            self.roles.find(&binding.namespace, &row.role.name)
         };
-        let rules = if let Some(role) = table.get(&role) {
-            &role.rules
-        } else {
-            self.note_lack_of(&role);
-            &[][..]
+        let rules = match role {
+            Some(role) => &*role.rules,
+            None => {
+                self.note_lack_of(binding, row);
+                &[]
+            }
         };
         Some(Grant { binding, row, rules })
     }
 
     /// A role that a cluster does not have gives no rights; one that is in no manifest may give any.
-    fn note_lack_of(self, role: &ObjectKey) {
+    fn note_lack_of(self, binding: &ObjectKey, row: &BindingRow) {
         if !self.is_input {
             return;
         }
+        let role = role_of(binding, row);
         let kind = if role.namespace.is_empty() {
             "ClusterRole"
         } else {

@@ -13,6 +13,7 @@ pub mod table;
 pub mod tenancy;
 pub mod view;
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,12 +27,14 @@ pub use delta::Delta;
 pub use ingress::{Ingress, PodNetwork};
 pub use instances::{Instance, InstanceKey};
 pub use placement::Neighbours;
+pub(crate) use reads::Seen;
 pub use reads::{Evidence, Reach, Read};
 pub use subject::SubjectKey;
+pub(crate) use table::Slot;
 pub use table::{ObjectKey, Table};
 pub use tenancy::{Owner, TenancyRules};
-pub(crate) use view::Lacking;
 pub use view::View;
+pub(crate) use view::{AtHand, Lacking};
 
 /// A fact that changed, as far as re-evaluation is concerned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +59,13 @@ pub struct Inventory {
     instances: BTreeMap<InstanceKey, Instance>,
     access: access::Index,
     placement: placement::Index,
+}
+
+/// Where whatever is kept beside a row is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) kind: KindId,
+    pub(crate) slot: Slot,
 }
 
 struct KindState {
@@ -358,6 +368,40 @@ impl Inventory {
     #[must_use]
     pub fn keys(&self, kind: KindId) -> Vec<ObjectKey> {
         self.state(kind).table.keys()
+    }
+
+    /// The keys of a kind's rows in a namespace.
+    pub(crate) fn keys_in(&self, kind: KindId, namespace: &str) -> Vec<ObjectKey> {
+        self.state(kind).table.keys_in(namespace)
+    }
+
+    /// All rows of a kind, with their keys and numbers, in order.
+    pub(crate) fn each(&self, kind: KindId) -> impl Iterator<Item = (&ObjectKey, Slot, &dyn Any)> {
+        self.state(kind).table.each()
+    }
+
+    /// The numbers of a kind's rows, in the order of their keys.
+    pub(crate) fn slots(&self, kind: KindId) -> impl Iterator<Item = Slot> {
+        self.each(kind).map(|(_, slot, _)| slot)
+    }
+
+    /// Where something is kept beside a subject's row, also when that is gone since the last settling; `None`: it is
+    /// nothing that has a row, or never was there.
+    pub(crate) fn place_of(&self, subject: &SubjectKey) -> Option<Place> {
+        let (kind, namespace, name) = match subject {
+            SubjectKey::Object(kind, key) => (*kind, &*key.namespace, &*key.name),
+            SubjectKey::Namespace(name) => (namespaces(), "", &**name),
+            SubjectKey::Controller(_) | SubjectKey::Cluster => return None,
+        };
+        let slot = self.state(kind).table.slot(namespace, name)?;
+        Some(Place { kind, slot })
+    }
+
+    /// Gives the places of rows that are gone to rows to come: nothing is kept beside them any more.
+    pub(crate) fn settle(&mut self) {
+        for state in &mut self.kinds {
+            state.table.settle();
+        }
     }
 
     /// Whether a row of this object is kept.

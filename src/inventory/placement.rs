@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::instances::{Instance, InstanceKey};
-use super::table::ObjectKey;
+use super::table::{self, Named, ObjectKey};
 use super::tenancy::Owner;
 use crate::kinds::pod::PodRow;
 use crate::kinds::scheduling::Toleration;
@@ -119,9 +119,9 @@ impl Index {
 
     /// The pods of a namespace that may run a Flux controller.
     pub(super) fn candidates<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a ObjectKey> {
-        let start = ObjectKey::new(namespace, "");
+        let first: &dyn Named = &(namespace, "");
         self.candidates
-            .range((Bound::Included(start), Bound::Unbounded))
+            .range::<dyn Named, _>((Bound::Included(first), Bound::Unbounded))
             .take_while(move |key| &*key.namespace == namespace)
     }
 
@@ -135,8 +135,7 @@ impl Index {
 
     /// The nodes that pods of a namespace are on.
     pub(super) fn nodes(&self, namespace: &str, touched: &mut BTreeSet<Arc<str>>) {
-        let start = ObjectKey::new(namespace, "");
-        let pods = self.pods.range((Bound::Included(start), Bound::Unbounded));
+        let pods = table::from(&self.pods, namespace);
         let own = pods.take_while(|(key, _)| &*key.namespace == namespace);
         touched.extend(own.map(|(_, placed)| placed.node.clone()));
     }
@@ -161,7 +160,7 @@ impl Index {
 /// Pods of one namespace on the judged node.
 pub struct Neighbours<'a> {
     /// Whom they belong to.
-    pub owner: Owner,
+    pub owner: Owner<'a>,
     /// The controllers of Flux that run there, for sure or possibly.
     pub controllers: Vec<(&'a InstanceKey, &'a Instance)>,
 }

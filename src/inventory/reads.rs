@@ -1,7 +1,7 @@
 //! What a verdict depends on besides its subject: declared by controls, recorded by views, compared by tests.
 
 use crate::flux::Component;
-use crate::kinds::{Kind, KindId, id_of};
+use crate::kinds::{CATALOG, Kind, KindId, id_of};
 
 /// How far a control looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,14 +50,68 @@ pub enum Evidence {
     Tolerations,
 }
 
-impl Evidence {
-    /// Whether it may be of other namespaces than the subject's own.
-    #[must_use]
-    pub const fn is_far(&self) -> bool {
-        matches!(
-            self,
-            Self::Objects(_, Reach::Cluster) | Self::Owners(Reach::Cluster) | Self::Access(Reach::Cluster)
-        )
+/// Evidence, a bit each: every judgement writes down what it asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Kinds, in the subject's own namespace.
+    near: u128,
+    /// Kinds, everywhere.
+    far: u128,
+    others: u32,
+}
+
+const _: () = assert!(
+    CATALOG.len() <= u128::BITS as usize,
+    "every kind needs a bit of its own"
+);
+
+impl Seen {
+    /// Writes down one more.
+    pub(crate) const fn note(&mut self, evidence: Evidence) {
+        let (near, far, others) = Self::bits(evidence);
+        self.near |= near;
+        self.far |= far;
+        self.others |= others;
+    }
+
+    /// Whether it was asked for.
+    pub(crate) const fn has(self, evidence: Evidence) -> bool {
+        let (near, far, others) = Self::bits(evidence);
+        self.near & near | self.far & far != 0 || self.others & others != 0
+    }
+
+    /// All of it, in order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Evidence> {
+        let objects = |kind| [Reach::Namespace, Reach::Cluster].map(|reach| Evidence::Objects(kind, reach));
+        let others = [
+            Evidence::Peers,
+            Evidence::Owners(Reach::Namespace),
+            Evidence::Owners(Reach::Cluster),
+            Evidence::Access(Reach::Namespace),
+            Evidence::Access(Reach::Cluster),
+            Evidence::Neighbours,
+            Evidence::Tolerations,
+        ];
+        let all = KindId::all()
+            .flat_map(objects)
+            .chain(Component::DETECTED.map(Evidence::Controllers))
+            .chain(others);
+        all.filter(move |evidence| self.has(*evidence))
+    }
+
+    const fn bits(evidence: Evidence) -> (u128, u128, u32) {
+        match evidence {
+            Evidence::Objects(kind, Reach::Namespace) => (1 << kind.0, 0, 0),
+            Evidence::Objects(kind, Reach::Cluster) => (0, 1 << kind.0, 0),
+            Evidence::Peers => (0, 0, 1),
+            Evidence::Owners(Reach::Namespace) => (0, 0, 1 << 1),
+            Evidence::Owners(Reach::Cluster) => (0, 0, 1 << 2),
+            Evidence::Access(Reach::Namespace) => (0, 0, 1 << 3),
+            Evidence::Access(Reach::Cluster) => (0, 0, 1 << 4),
+            Evidence::Neighbours => (0, 0, 1 << 5),
+            Evidence::Tolerations => (0, 0, 1 << 6),
+            Evidence::Controllers(component) => (0, 0, 1 << (16 + component as u32)),
+        }
     }
 }
 
@@ -78,6 +132,17 @@ impl Read {
     #[must_use]
     pub const fn asks_for_owners(&self) -> bool {
         matches!(self, Self::Owners(_) | Self::Neighbours | Self::Tolerations)
+    }
+
+    /// What a view writes down when it is used beyond the subject's namespace; `None`: it cannot be. Controllers are few
+    /// and change seldom: nothing is written down of who looked at which.
+    pub(crate) fn far(&self) -> Option<Evidence> {
+        match self {
+            Self::Objects(declared, Reach::Cluster) => Some(Evidence::Objects(declared(), Reach::Cluster)),
+            Self::Owners(Reach::Cluster) => Some(Evidence::Owners(Reach::Cluster)),
+            Self::Access(Reach::Cluster) => Some(Evidence::Access(Reach::Cluster)),
+            _ => None,
+        }
     }
 
     /// Whether the declaration admits this read.

@@ -31,12 +31,12 @@ pub struct TenancyRules {
 }
 
 /// Whom a namespace belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner<'a> {
     /// Those who run the cluster.
     Platform,
     /// A tenant, by the value of the policy's label, else by the name of its only namespace.
-    Tenant(String),
+    Tenant(&'a str),
     /// Neither: the policy's selector of tenants leaves it out.
     Nobody,
 }
@@ -64,11 +64,15 @@ impl TenancyRules {
     ///
     /// # Errors
     /// Controllers or namespaces cannot all be seen: the namespace might be Flux's own, or carry a label.
-    pub(super) fn owner(&self, inventory: &Inventory, namespace: &str) -> Result<Owner, Missing> {
+    pub(crate) fn owner<'a>(
+        &self,
+        inventory: &'a Inventory,
+        namespace: &'a str,
+    ) -> Result<Owner<'a>, Missing> {
         if self.platform.iter().any(|pattern| matches(pattern, namespace)) {
             return Ok(Owner::Platform);
         }
-        let row = namespace_row(inventory, &ObjectKey::new("", namespace))?;
+        let row = namespace_row(inventory, namespace)?;
         let label = |name: &str| row.and_then(|row| row.labels.get(name));
         let mut wanted = self.tenant_labels.iter();
         let is_selected = wanted.all(|(name, value)| label(name) == Some(value));
@@ -84,7 +88,7 @@ impl TenancyRules {
             return Ok(Owner::Nobody);
         }
         let named = tenant.filter(|name| !name.is_empty());
-        Ok(Owner::Tenant(named.map_or(namespace, String::as_str).to_owned()))
+        Ok(Owner::Tenant(named.map_or(namespace, String::as_str)))
     }
 }
 
@@ -117,17 +121,15 @@ impl TenancyRules {
 }
 
 /// The labels of a namespace; `None`: it does not exist.
-fn namespace_row<'a>(
-    inventory: &'a Inventory,
-    name: &ObjectKey,
-) -> Result<Option<&'a NamespaceRow>, Missing> {
+fn namespace_row<'a>(inventory: &'a Inventory, name: &str) -> Result<Option<&'a NamespaceRow>, Missing> {
     let kind = id_of::<Namespace>();
-    if inventory.coverage(kind).is_of_input() {
-        found_in_input(inventory, kind, name)?;
-    } else {
+    let row = inventory.table::<Namespace>().find("", name);
+    if !inventory.coverage(kind).is_of_input() {
         complete(inventory, kind)?;
+    } else if row.is_none() {
+        found_in_input(inventory, kind, &ObjectKey::new("", name))?;
     }
-    Ok(inventory.table::<Namespace>().get(name))
+    Ok(row)
 }
 
 fn is_meant(subject: &PlatformSubject, principal: &Principal) -> bool {

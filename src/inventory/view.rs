@@ -1,12 +1,12 @@
 //! What a control sees: the inventory, with every gap in the way instead of behind it.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 
 use super::access::{Access, Grant};
 use super::coverage::{Coverage, Missing};
 use super::placement::Neighbours;
-use super::reads::{Evidence, Reach};
+use super::reads::{Evidence, Reach, Seen};
 use super::tenancy::{Owner, TenancyRules};
 use super::{
     Instance, InstanceKey, Inventory, ObjectKey, SubjectKey, Table, access_kinds, controllers_are_complete,
@@ -16,16 +16,26 @@ use crate::kinds::namespace::{Namespace, NamespaceRow};
 use crate::kinds::node::Node;
 use crate::kinds::rbac::Principal;
 use crate::kinds::scheduling::Toleration;
-use crate::kinds::{self, Kind, KindId};
+use crate::kinds::{self, Kind, KindId, Mark};
 
 /// Read-only access for one judgement. It writes down what was read, so that a control that reads what it did not
 /// declare is found out by the tests.
 pub struct View<'a> {
     inventory: &'a Inventory,
     subject: &'a SubjectKey,
+    at_hand: AtHand<'a>,
     rules: &'a TenancyRules,
-    read: RefCell<BTreeSet<Evidence>>,
+    seen: Cell<Seen>,
     lacking: Lacking,
+}
+
+/// What whoever judges subject by subject knows already.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AtHand<'a> {
+    /// The subject's row.
+    pub(crate) row: Option<&'a dyn Any>,
+    /// Whom the subject's namespace belongs to, by the same rules.
+    pub(crate) owner: Option<&'a Result<Owner<'a>, Missing>>,
 }
 
 /// Evidence whose lack shows only while rights are looked at. What is bad without it stays bad; nothing else can be said.
@@ -46,10 +56,17 @@ impl<'a> View<'a> {
         Self {
             inventory,
             subject,
+            at_hand: AtHand::default(),
             rules,
-            read: RefCell::default(),
+            seen: Cell::default(),
             lacking: Lacking::default(),
         }
+    }
+
+    /// The same view, with what does not have to be looked up any more.
+    pub(crate) fn with(mut self, at_hand: AtHand<'a>) -> Self {
+        self.at_hand = at_hand;
+        self
     }
 
     /// What a judgement that finds nothing bad could not know.
@@ -67,7 +84,8 @@ impl<'a> View<'a> {
     pub(crate) fn own_row<K: Kind>(&self) -> Option<(&'a ObjectKey, &'a K::Row)> {
         match self.subject {
             SubjectKey::Object(kind, key) if *kind == kinds::id_of::<K>() => {
-                Some((key, self.inventory.table::<K>().get(key)?))
+                let at_hand = self.at_hand.row.and_then(|row| row.downcast_ref::<K::Row>());
+                Some((key, at_hand.or_else(|| self.inventory.table::<K>().get(key))?))
             }
             _ => None,
         }
@@ -77,11 +95,12 @@ impl<'a> View<'a> {
     pub(crate) fn own_namespace(&self) -> Option<(&'a str, &'a NamespaceRow)> {
         match self.subject {
             SubjectKey::Namespace(name) => {
-                let row = self
-                    .inventory
-                    .table::<Namespace>()
-                    .get(&ObjectKey::new("", name))?;
-                Some((name, row))
+                let at_hand = self
+                    .at_hand
+                    .row
+                    .and_then(|row| row.downcast_ref::<NamespaceRow>());
+                let row = at_hand.or_else(|| self.inventory.table::<Namespace>().find("", name));
+                Some((name, row?))
             }
             _ => None,
         }
@@ -104,6 +123,17 @@ impl<'a> View<'a> {
         self.record(Evidence::Objects(kind, Reach::Cluster));
         complete(self.inventory, kind)?;
         Ok(self.inventory.table::<K>())
+    }
+
+    /// The rows of a kind that have a mark.
+    ///
+    /// # Errors
+    /// The table is not complete: the kind is not watched, or one of its objects could not be read.
+    pub fn marked<K: Kind>(
+        &self,
+        mark: &Mark<K::Row>,
+    ) -> Result<impl Iterator<Item = (&'a ObjectKey, &'a K::Row)> + use<'a, K>, Missing> {
+        Ok(self.table::<K>()?.marked(mark))
     }
 
     /// The row of an object, wherever it is; `None`: there is no such object.
@@ -140,13 +170,18 @@ impl<'a> View<'a> {
     pub fn sibling<K: Kind>(&self, name: &str) -> Result<Option<&'a K::Row>, Missing> {
         let kind = kinds::id_of::<K>();
         self.record(Evidence::Objects(kind, Reach::Namespace));
-        let wanted = ObjectKey::new(self.subject.namespace(), name);
+        let namespace = self.subject.namespace();
         if !self.inventory.coverage(kind).is_of_input() {
             is_watched(self.inventory, kind)?;
         }
-        all_readable(self.inventory, kind, |key| *key == wanted)?;
-        found_in_input(self.inventory, kind, &wanted)?;
-        Ok(self.inventory.table::<K>().get(&wanted))
+        all_readable(self.inventory, kind, |key| {
+            *key.namespace == *namespace && *key.name == *name
+        })?;
+        let row = self.inventory.table::<K>().find(namespace, name);
+        if row.is_none() {
+            found_in_input(self.inventory, kind, &ObjectKey::new(namespace, name))?;
+        }
+        Ok(row)
     }
 
     /// The Flux controllers of a type, sure or only possible.
@@ -235,11 +270,17 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// Controllers or namespaces cannot all be seen.
-    pub fn owner(&self, namespace: &str) -> Result<Owner, Missing> {
+    pub fn owner<'n>(&self, namespace: &'n str) -> Result<Owner<'n>, Missing>
+    where
+        'a: 'n,
+    {
         let is_own = self.subject.namespace() == namespace;
         let reach = if is_own { Reach::Namespace } else { Reach::Cluster };
         self.record(Evidence::Owners(reach));
-        self.rules.owner(self.inventory, namespace)
+        match self.at_hand.owner {
+            Some(owner) if is_own => owner.clone(),
+            _ => self.rules.owner(self.inventory, namespace),
+        }
     }
 
     /// Whether tenants share the cluster, as the policy says.
@@ -299,11 +340,18 @@ impl<'a> View<'a> {
     /// What was asked for so far.
     #[must_use]
     pub fn reads(&self) -> Vec<Evidence> {
-        self.read.borrow().iter().copied().collect()
+        self.seen().iter().collect()
+    }
+
+    /// The same, bit by bit.
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.get()
     }
 
     fn record(&self, evidence: Evidence) {
-        self.read.borrow_mut().insert(evidence);
+        let mut seen = self.seen.get();
+        seen.note(evidence);
+        self.seen.set(seen);
     }
 }
 

@@ -50,6 +50,8 @@ pub trait Kind: 'static {
     const IS_CLUSTER_SCOPED: bool = false;
     /// What a whole object of it has.
     const REQUIRED: Required = &[];
+    /// What controls ask about all of its rows.
+    const MARKS: &'static [Mark<Self::Row>] = &[];
     /// Cuts the row out of an object. `None`: the object is of no interest to any control.
     ///
     /// # Errors
@@ -63,6 +65,16 @@ pub trait Kind: 'static {
 
 /// Fields that the schema of a kind asks for, at the top or in `spec`, at least one of each group: what lacks them is a patch.
 pub type Required = &'static [&'static [&'static str]];
+
+/// Something that some rows have, and that controls ask about all rows of a kind. Those that have it are kept at hand: the
+/// answer costs what they are, not what all rows are.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark<R> {
+    /// What it is, among the marks of a kind.
+    pub name: &'static str,
+    /// Whether a row has it.
+    pub is_on: fn(&R) -> bool,
+}
 
 /// What findings and Events tell of an object besides its kind and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,7 +131,6 @@ pub struct Entry {
     copy: fn(&ErasedRow) -> Option<ErasedRow>,
     new_table: fn() -> Box<dyn AnyTable>,
     origin: fn(&dyn AnyTable, &ObjectKey) -> Option<Origin>,
-    is: fn(std::any::TypeId) -> bool,
 }
 
 /// A row on its way from a watch to its table.
@@ -144,12 +155,11 @@ impl Entry {
                 let row = row.0.downcast_ref::<K::Row>()?.clone();
                 Some(ErasedRow(Box::new(row) as Box<dyn Any + Send>))
             },
-            new_table: || Box::new(Table::<K::Row>::default()),
+            new_table: || Box::new(Table::<K::Row>::with_marks(K::MARKS)),
             origin: |table, key| {
                 let table = table.as_any().downcast_ref::<Table<K::Row>>()?;
                 K::origin(table.get(key)?).cloned()
             },
-            is: |id| id == std::any::TypeId::of::<K>(),
         }
     }
 
@@ -226,20 +236,39 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<own::Waiver>(),
 ];
 
-/// The position of a kind.
-///
-/// # Panics
-/// When the kind is missing from [`CATALOG`]: a mistake that every test finds.
+/// The position of a kind: known to the compiler, because every verdict asks for some. A kind that is missing from
+/// [`CATALOG`] does not compile.
 #[must_use]
-#[expect(
-    clippy::expect_used,
-    reason = "a kind without a catalogue line is a programming mistake"
-)]
-pub fn id_of<K: Kind>() -> KindId {
-    let wanted = std::any::TypeId::of::<K>();
-    let position = CATALOG.iter().position(|entry| (entry.is)(wanted));
-    let position = position.expect("invariant: every kind has its line in the catalogue");
-    KindId(u8::try_from(position).expect("invariant: the catalogue is short"))
+pub const fn id_of<K: Kind>() -> KindId {
+    const { position_of(&K::DESCRIPTOR) }
+}
+
+const fn position_of(wanted: &Descriptor) -> KindId {
+    let mut position: u8 = 0;
+    while (position as usize) < CATALOG.len() {
+        let descriptor = &CATALOG[position as usize].descriptor;
+        if is_same(descriptor.group, wanted.group) && is_same(descriptor.kind, wanted.kind) {
+            return KindId(position);
+        }
+        position += 1;
+    }
+    panic!("this kind has no line in the catalogue")
+}
+
+/// Whether two texts are the same, for the compiler.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 impl KindId {

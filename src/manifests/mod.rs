@@ -33,7 +33,7 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{self, FluxSecurityPolicySpec};
-use crate::engine::{Engine, PolicyPosture, WaiverPosture, posture};
+use crate::engine::{Engine, Findings, PolicyPosture, WaiverPosture, posture};
 use crate::inventory::{Coverage, Delta, ObjectKey, namespaces};
 use crate::kinds::own::{self, PolicyRow, WaiverRow};
 use crate::kinds::{ErasedRow, KindId, id_of};
@@ -254,12 +254,9 @@ impl Manifests {
             });
             drop(engine);
             let mut posture = Arc::unwrap_or_clone(posture);
-            places::locate(
-                &mut posture.findings,
-                &self.harvest.definitions,
-                &members,
-                &self.files,
-            );
+            posture
+                .findings
+                .edit(|findings| places::locate(findings, &self.harvest.definitions, &members, &self.files));
             match &mut merged {
                 None => merged = Some(posture),
                 Some(merged) => worlds::merge(merged, posture),
@@ -458,7 +455,7 @@ fn empty(name: &str, policy: &PolicyRow) -> PolicyPosture {
         policy: policy.clone(),
         invalid: None,
         controls: Vec::new(),
-        findings: Vec::new(),
+        findings: Findings::default(),
         installations: Vec::new(),
         gaps: Vec::new(),
     }

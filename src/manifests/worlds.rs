@@ -244,9 +244,11 @@ impl<'a> Paths<'a> {
 
 /// Adds the posture of another world: the worse result of each control, and every finding once.
 pub(super) fn merge(merged: &mut PolicyPosture, other: PolicyPosture) {
-    merged.findings.extend(other.findings);
-    merged.findings.sort_by(|a, b| a.finding.cmp(&b.finding));
-    merged.findings.dedup_by(|a, b| a.finding == b.finding);
+    merged.findings.edit(|findings| {
+        findings.extend(other.findings.iter().cloned());
+        findings.sort_by(|a, b| a.finding.cmp(&b.finding));
+        findings.dedup_by(|a, b| a.finding == b.finding);
+    });
     let mut findings: BTreeMap<&str, Counts> = BTreeMap::new();
     for finding in &merged.findings {
         let counts = findings.entry(&finding.finding.control).or_default();

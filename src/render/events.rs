@@ -446,10 +446,10 @@ mod tests {
     fn another_served_version_is_no_news() {
         let mut posture = failing(&["a"]);
         let before = report(&posture, None, at(1));
-        Arc::make_mut(&mut posture.findings[0])
-            .finding
-            .resource
-            .api_version = "apps/v2".to_owned();
+        posture.findings.edit(|findings| {
+            let resource = &mut Arc::make_mut(&mut findings[0]).finding.resource;
+            resource.api_version = "apps/v2".to_owned();
+        });
         let after = report(&posture, Some(&before), at(2));
         assert_eq!(transitions("default", "uid", Some(&before), &after, &posture), []);
     }
@@ -480,11 +480,13 @@ mod tests {
     /// The posture with the finding of that namespace waived.
     fn waived(namespaces: &[&str], waived: &str) -> PolicyPosture {
         let mut posture = failing(namespaces);
-        for finding in &mut posture.findings {
-            if finding.finding.resource.namespace == waived {
-                "w".clone_into(&mut Arc::make_mut(finding).finding.waiver);
+        posture.findings.edit(|findings| {
+            for finding in findings {
+                if finding.finding.resource.namespace == waived {
+                    "w".clone_into(&mut Arc::make_mut(finding).finding.waiver);
+                }
             }
-        }
+        });
         posture.controls[0].findings -= 1;
         posture.controls[0].waived = 1;
         if posture.controls[0].findings == 0 {

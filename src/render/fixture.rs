@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::api::report::{Finding, Location};
 use crate::api::{ControlResult, FluxSecurityPolicySpec, ResourceRef, Severity};
 use crate::controls::CATALOGUE;
-use crate::engine::{ControlPosture, FindingPosture, PolicyPosture};
+use crate::engine::{ControlPosture, FindingPosture, Findings, PolicyPosture};
 use crate::kinds::own::PolicyRow;
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -38,7 +38,7 @@ pub(crate) fn posture(controls: Vec<ControlPosture>) -> PolicyPosture {
         },
         invalid: None,
         controls,
-        findings: Vec::new(),
+        findings: Findings::default(),
         installations: Vec::new(),
         gaps: Vec::new(),
     }
@@ -73,7 +73,9 @@ pub(crate) fn failing(namespaces: &[&str]) -> PolicyPosture {
         .iter()
         .map(|namespace| Arc::new(finding(namespace)))
         .collect();
-    posture.findings.sort_by(|a, b| a.finding.cmp(&b.finding));
+    let in_order =
+        |findings: &mut Vec<_>| findings.sort_by(|a: &Arc<FindingPosture>, b| a.finding.cmp(&b.finding));
+    posture.findings.edit(in_order);
     posture.controls[0].findings = namespaces.len();
     posture
 }

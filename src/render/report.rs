@@ -1,7 +1,6 @@
 //! Reports and statuses. Equal input gives equal output, so that nothing is written when nothing changed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -14,7 +13,7 @@ use crate::api::{
 };
 use crate::controls::{DOCUMENT_REVISION, VERSION};
 use crate::engine::posture::first_failing;
-use crate::engine::{ControlPosture, FindingPosture, PolicyPosture};
+use crate::engine::{ControlPosture, Findings, PolicyPosture};
 use crate::flux::advisories::advisories;
 
 /// Condition: audited and published.
@@ -71,7 +70,8 @@ pub fn report(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: Tim
     };
     let most = usize::try_from(policy.spec.report.max_findings).unwrap_or(0);
     let room = (MAX_OBJECT_BYTES - METADATA_BYTES).saturating_sub(size_of(&report));
-    let (findings, left_out) = bounded_findings(posture.findings.iter().map(|it| &it.finding), most, room);
+    let findings = posture.findings.iter().map(|it| &it.finding);
+    let (findings, left_out) = bounded_findings(findings, posture.findings.len(), most, room);
     report.findings = findings;
     report.truncated_findings = left_out;
     report
@@ -364,7 +364,7 @@ fn change(
     }
 }
 
-fn namespace_totals(findings: &[Arc<FindingPosture>]) -> Vec<NamespaceTotals> {
+fn namespace_totals(findings: &Findings) -> Vec<NamespaceTotals> {
     let mut by_name: BTreeMap<&str, SeverityCounts> = BTreeMap::new();
     for finding in findings.iter().map(|it| &it.finding) {
         if !finding.resource.home().is_empty() && !finding.is_waived() {
@@ -399,11 +399,11 @@ fn bounded_installations(installations: &[Installation]) -> Vec<Installation> {
 
 /// The findings that fit, the worst first, and how many do not.
 fn bounded_findings<'a>(
-    findings: impl ExactSizeIterator<Item = &'a Finding>,
+    findings: impl Iterator<Item = &'a Finding>,
+    total: usize,
     most: usize,
     mut room: usize,
 ) -> (Vec<Finding>, i32) {
-    let total = findings.len();
     let fits = |finding: &&Finding| spend(&mut room, size_of(finding));
     let kept: Vec<Finding> = findings.take(most).take_while(fits).cloned().collect();
     let left_out = count(total - kept.len());
@@ -486,7 +486,7 @@ fn namespace_report(
     };
     let room = (MAX_OBJECT_BYTES - METADATA_BYTES).saturating_sub(size_of(&report));
     (report.findings, report.truncated_findings) =
-        bounded_findings(findings.iter().copied(), usize::MAX, room);
+        bounded_findings(findings.iter().copied(), findings.len(), usize::MAX, room);
     report
 }
 
@@ -616,6 +616,8 @@ pub(super) fn count(number: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::api::Severity;
     use crate::render::fixture::{at, control, failing, posture};
@@ -717,9 +719,11 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut posture = failing(&names);
         posture.policy.spec.report.max_findings = 1000;
-        for finding in &mut posture.findings {
-            Arc::make_mut(finding).finding.observed = "\u{1}".repeat(200);
-        }
+        posture.findings.edit(|findings| {
+            for finding in findings {
+                Arc::make_mut(finding).finding.observed = "\u{1}".repeat(200);
+            }
+        });
         let report = report(&posture, None, at(100));
         assert!(serde_json::to_vec(&report).unwrap().len() <= MAX_OBJECT_BYTES - METADATA_BYTES + 2);
         assert!(!report.findings.is_empty() && report.findings.len() < 1000);
@@ -741,7 +745,7 @@ mod tests {
         let first = report(&posture, None, at(100));
         let namespaces = namespace_reports(&posture, &BTreeMap::new(), at(100));
         posture.invalid = Some("spec.controls[0].id: there is no control".to_owned());
-        posture.findings.clear();
+        posture.findings = Findings::default();
         assert_eq!(report(&posture, Some(&first), at(200)), first);
         assert_eq!(namespace_reports(&posture, &namespaces, at(200)), namespaces);
         let status = policy_status(&posture, None, at(200));

@@ -6,6 +6,7 @@ use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{ClusterSubject, Judges};
 use crate::api::Severity;
 use crate::inventory::{Missing, Read};
+use crate::kinds::Mark;
 use crate::kinds::flux_objects::appliers::KubeConfig;
 use crate::kinds::flux_objects::{HelmRelease, Kustomization};
 
@@ -28,9 +29,9 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
-    let kustomizations = subject.view.table::<Kustomization>()?.iter();
+    let kustomizations = subject.view.marked::<Kustomization>(&Mark::REMOTE)?;
     let kustomizations = kustomizations.map(|(key, row)| (key, row.spec.kube_config.as_ref()));
-    let releases = subject.view.table::<HelmRelease>()?.iter();
+    let releases = subject.view.marked::<HelmRelease>(&Mark::REMOTE)?;
     let releases = releases.map(|(key, row)| (key, row.spec.kube_config.as_ref()));
     let remote = kustomizations
         .chain(releases)

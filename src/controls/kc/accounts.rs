@@ -6,6 +6,7 @@ use super::super::lockdown;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::{Missing, Read};
+use crate::kinds::Mark;
 use crate::kinds::flux_objects::{Applier, HelmRelease, Kustomization};
 
 pub(crate) static CONTROL: Control = Control {
@@ -28,9 +29,9 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     let view = subject.view;
-    let kustomizations = view.table::<Kustomization>()?.iter();
+    let kustomizations = view.marked::<Kustomization>(&Mark::REMOTE)?;
     let kustomizations = kustomizations.filter(|(_, row)| row.logs_in_by_config_map());
-    let releases = view.table::<HelmRelease>()?.iter();
+    let releases = view.marked::<HelmRelease>(&Mark::REMOTE)?;
     let releases = releases.filter(|(_, row)| row.logs_in_by_config_map());
     let readers = [
         (Component::Kustomize, kustomizations.count()),

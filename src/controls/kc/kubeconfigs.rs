@@ -4,6 +4,7 @@ use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{ClusterSubject, Judges};
 use crate::api::Severity;
 use crate::inventory::{Missing, Read};
+use crate::kinds::Mark;
 use crate::kinds::flux_objects::appliers::KubeConfig;
 use crate::kinds::flux_objects::{HelmRelease, Kustomization};
 
@@ -22,9 +23,9 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
-    let kustomizations = subject.view.table::<Kustomization>()?.iter();
+    let kustomizations = subject.view.marked::<Kustomization>(&Mark::REMOTE)?;
     let kustomizations = kustomizations.filter(|(_, row)| is_in_secret(row.spec.kube_config.as_deref()));
-    let releases = subject.view.table::<HelmRelease>()?.iter();
+    let releases = subject.view.marked::<HelmRelease>(&Mark::REMOTE)?;
     let releases = releases.filter(|(_, row)| is_in_secret(row.spec.kube_config.as_deref()));
     let (kustomizations, releases) = (kustomizations.count(), releases.count());
     if kustomizations + releases == 0 {

@@ -43,7 +43,7 @@ fn judge(subject: &ObjectSubject<'_, Node>) -> Result<Outcome, Missing> {
             }
         }
         if let Owner::Tenant(name) = neighbours.owner {
-            tenants.insert(name);
+            tenants.insert(name.to_owned());
         }
     }
     let is_apart = CONTROL.parameter(TENANTS, subject.parameters) == "apart";

@@ -3,11 +3,11 @@
 use crate::flux::Component;
 use crate::flux::command_line::{Evaluation, Setting, WORKLOAD_IDENTITY_GATE, workload_identity_flags};
 use crate::inventory::{Missing, View};
-use crate::kinds::Kind;
 use crate::kinds::flux_objects::{
     Applier, Bucket, CloudUser, GitRepository, HelmRelease, ImageRepository, Kustomization, OciRepository,
     Provider,
 };
+use crate::kinds::{Kind, Mark};
 
 /// Whether an identity of an object is in use.
 pub(super) fn is_used(view: &View<'_>) -> Result<bool, Missing> {
@@ -71,7 +71,7 @@ fn is_switched_on(component: Component, evaluation: &Evaluation) -> Result<bool,
 }
 
 fn is_used_by_objects(view: &View<'_>) -> Result<bool, Missing> {
-    let mut kustomizations = view.table::<Kustomization>()?.iter();
+    let mut kustomizations = view.marked::<Kustomization>(&Mark::DECRYPTS)?;
     let decrypts = kustomizations.any(|(_, row)| {
         let decryption = row.spec.decryption.as_ref();
         decryption.is_some_and(|decryption| !decryption.service_account_name.is_empty())
@@ -88,12 +88,12 @@ fn is_used_by_objects(view: &View<'_>) -> Result<bool, Missing> {
 
 /// Whether an object logs in to a remote cluster as a ConfigMap says, which takes a token.
 fn logs_in<K: Kind<Row: Applier>>(view: &View<'_>) -> Result<bool, Missing> {
-    let mut rows = view.table::<K>()?.iter();
+    let mut rows = view.marked::<K>(&Mark::REMOTE)?;
     Ok(rows.any(|(_, row)| row.logs_in_by_config_map()))
 }
 
 /// Whether an object logs in to a cloud as an account of its own.
 fn names_an_account<K: Kind<Row: CloudUser>>(view: &View<'_>) -> Result<bool, Missing> {
-    let mut rows = view.table::<K>()?.iter();
-    Ok(rows.any(|(_, row)| row.cloud().is_some() && !row.cloud_account().is_empty()))
+    let mut rows = view.marked::<K>(&Mark::CLOUD)?;
+    Ok(rows.any(|(_, row)| !row.cloud_account().is_empty()))
 }

@@ -86,13 +86,13 @@ where
     K: Kind,
     K::Row: Labelled,
 {
-    let mut observed = format!("no {component} runs");
+    let mut runs = false;
     let mut unknown = None;
     for (key, instance) in subject.view.accepted_controllers(component)? {
         if instance.inactive {
             continue;
         }
-        observed = format!("no running {component} selects it");
+        runs = true;
         match selects(key, instance, &subject.key.namespace, subject.row.labels()) {
             Ok(true) => return Ok(Outcome::Pass),
             Ok(false) => {}
@@ -105,6 +105,11 @@ where
     if !has_controllers(subject.view)? {
         return Ok(Outcome::not_applicable("no controller of Flux is here"));
     }
+    let observed = if runs {
+        format!("no running {component} selects it")
+    } else {
+        format!("no {component} runs")
+    };
     Ok(Outcome::fail(Defect {
         field: "metadata.labels".to_owned(),
         message: format!("{} {}: {observed}", K::DESCRIPTOR.kind, subject.key),

@@ -6,6 +6,7 @@ use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{ClusterSubject, Judges};
 use crate::api::Severity;
 use crate::inventory::{Missing, ObjectKey, Owner, Reach, Read, View};
+use crate::kinds::Mark;
 use crate::kinds::flux_objects::{Kustomization, Text};
 use crate::kinds::identity::ServiceAccount;
 
@@ -66,7 +67,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
 /// The accounts that tenants decrypt with, and whose they are.
 fn accounts(view: &View<'_>) -> Result<BTreeMap<ObjectKey, String>, Missing> {
     let mut accounts = BTreeMap::new();
-    for (key, row) in view.table::<Kustomization>()?.iter() {
+    for (key, row) in view.marked::<Kustomization>(&Mark::DECRYPTS)? {
         let Some(decryption) = &row.spec.decryption else {
             continue;
         };
@@ -75,7 +76,7 @@ fn accounts(view: &View<'_>) -> Result<BTreeMap<ObjectKey, String>, Missing> {
         }
         if let Owner::Tenant(tenant) = view.owner(&key.namespace)? {
             let account = ObjectKey::new(&key.namespace, decryption.service_account_name.as_str());
-            accounts.insert(account, tenant);
+            accounts.insert(account, tenant.to_owned());
         }
     }
     Ok(accounts)

@@ -8,6 +8,7 @@ use super::super::lockdown;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::{Missing, Owner, Reach, Read, View};
+use crate::kinds::Mark;
 use crate::kinds::flux_objects::Kustomization;
 use crate::kinds::flux_objects::appliers::Decryption;
 
@@ -55,12 +56,12 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
 /// The tenants of whose Kustomizations one decrypts so.
 fn tenants(view: &View<'_>, so: impl Fn(&Decryption) -> bool) -> Result<BTreeSet<String>, Missing> {
     let mut tenants = BTreeSet::new();
-    for (key, row) in view.table::<Kustomization>()?.iter() {
+    for (key, row) in view.marked::<Kustomization>(&Mark::DECRYPTS)? {
         if !row.spec.decryption.as_ref().is_some_and(&so) {
             continue;
         }
         if let Owner::Tenant(tenant) = view.owner(&key.namespace)? {
-            tenants.insert(tenant);
+            tenants.insert(tenant.to_owned());
         }
     }
     Ok(tenants)

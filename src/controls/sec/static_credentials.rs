@@ -4,6 +4,7 @@ use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{ClusterSubject, Judges};
 use crate::api::Severity;
 use crate::inventory::{Missing, Read};
+use crate::kinds::Mark;
 use crate::kinds::flux_objects::Kustomization;
 
 pub(crate) static CONTROL: Control = Control {
@@ -21,7 +22,7 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
-    let rows = subject.view.table::<Kustomization>()?.iter();
+    let rows = subject.view.marked::<Kustomization>(&Mark::DECRYPTS)?;
     let decryptions: Vec<_> = rows.filter_map(|(_, row)| row.spec.decryption.as_ref()).collect();
     if decryptions.is_empty() {
         return Ok(Outcome::not_applicable("no Kustomization decrypts"));

@@ -7,6 +7,7 @@ use crate::api::Severity;
 use crate::flux::Component;
 use crate::flux::command_line::{Evaluation, Setting};
 use crate::inventory::{Missing, ObjectKey, Read, View};
+use crate::kinds::Mark;
 use crate::kinds::flux_objects::{GitRepository, Standing};
 
 pub(crate) static CONTROL: Control = Control {
@@ -89,11 +90,6 @@ fn sets_a_list(subject: &Subject<'_>) -> bool {
 }
 
 fn over_ssh<'a>(view: &View<'a>) -> Result<Vec<(&'a ObjectKey, &'a Standing)>, Missing> {
-    let sources = view.table::<GitRepository>()?.iter();
-    let is_ssh = |url: &str| {
-        url.get(..6)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("ssh://"))
-    };
-    let over_ssh = sources.filter(|(_, row)| is_ssh(row.spec.url.as_str()));
+    let over_ssh = view.marked::<GitRepository>(&Mark::SSH)?;
     Ok(over_ssh.map(|(key, row)| (key, &row.status.ready)).collect())
 }

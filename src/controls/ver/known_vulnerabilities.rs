@@ -11,6 +11,7 @@ use crate::kinds::flux_objects::appliers::KubeConfig;
 use crate::kinds::flux_objects::{
     Bucket, CloudUser, GitRepository, HelmChart, HelmRelease, Kustomization, OciRepository, Receiver,
 };
+use crate::kinds::{Kind, Mark};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-VER-001",
@@ -67,45 +68,36 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
 }
 
 fn is_in_use(view: &View<'_>, matter: Matter) -> Result<bool, Missing> {
-    let cosign = |provider: Option<&str>| provider == Some("cosign");
     Ok(match matter {
         Matter::Bucket => !view.table::<Bucket>()?.is_empty(),
         Matter::AzureBucket => {
-            let mut buckets = view.table::<Bucket>()?.iter();
+            let mut buckets = view.marked::<Bucket>(&Mark::CLOUD)?;
             buckets.any(|(_, row)| row.cloud() == Some("azure"))
         }
         Matter::GcrReceiver => {
             let mut receivers = view.table::<Receiver>()?.iter();
             receivers.any(|(_, row)| row.spec.kind.as_str() == "gcr")
         }
-        Matter::GitVerification => {
-            let mut sources = view.table::<GitRepository>()?.iter();
-            sources.any(|(_, row)| row.spec.verify.is_some())
-        }
+        Matter::GitVerification => is_one::<GitRepository>(view, &Mark::VERIFIED)?,
         Matter::Kustomization => !view.table::<Kustomization>()?.is_empty(),
-        Matter::Decryption => {
-            let mut appliers = view.table::<Kustomization>()?.iter();
-            appliers.any(|(_, row)| row.spec.decryption.is_some())
-        }
-        Matter::SecretSubstitution => {
-            let appliers = view.table::<Kustomization>()?.iter();
-            let mut filled_in = appliers.flat_map(|(_, row)| &row.spec.post_build.substitute_from);
-            filled_in.any(|from| from.kind.as_str() == "Secret")
-        }
+        Matter::Decryption => is_one::<Kustomization>(view, &Mark::DECRYPTS)?,
+        Matter::SecretSubstitution => is_one::<Kustomization>(view, &Mark::SECRET_VARIABLES)?,
         Matter::KubeconfigSecret => {
-            let mut appliers = view.table::<Kustomization>()?.iter();
-            let mut releases = view.table::<HelmRelease>()?.iter();
+            let mut appliers = view.marked::<Kustomization>(&Mark::REMOTE)?;
+            let mut releases = view.marked::<HelmRelease>(&Mark::REMOTE)?;
             appliers.any(|(_, row)| is_in_secret(row.spec.kube_config.as_deref()))
                 || releases.any(|(_, row)| is_in_secret(row.spec.kube_config.as_deref()))
         }
         Matter::GitRepository => !view.table::<GitRepository>()?.is_empty(),
         Matter::CosignVerification => {
-            let mut images = view.table::<OciRepository>()?.iter();
-            let mut charts = view.table::<HelmChart>()?.iter();
-            images.any(|(_, row)| cosign(row.spec.verify.as_ref().map(|it| it.provider.as_str())))
-                || charts.any(|(_, row)| cosign(row.spec.verify.as_ref().map(|it| it.provider.as_str())))
+            is_one::<OciRepository>(view, &Mark::COSIGN_IMAGE)?
+                || is_one::<HelmChart>(view, &Mark::COSIGN_CHART)?
         }
     })
+}
+
+fn is_one<K: Kind>(view: &View<'_>, mark: &Mark<K::Row>) -> Result<bool, Missing> {
+    Ok(view.marked::<K>(mark)?.next().is_some())
 }
 
 fn is_in_secret(remote: Option<&KubeConfig>) -> bool {

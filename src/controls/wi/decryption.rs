@@ -7,6 +7,7 @@ use super::identity;
 use crate::api::Severity;
 use crate::flux::Component;
 use crate::inventory::{Missing, Read};
+use crate::kinds::Mark;
 use crate::kinds::flux_objects::Kustomization;
 use crate::kinds::identity::ServiceAccount;
 
@@ -31,12 +32,8 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    let decrypts = subject
-        .view
-        .table::<Kustomization>()?
-        .iter()
-        .any(|(_, row)| row.spec.decryption.is_some());
-    if !decrypts && !identity::controller_has_identity(subject)? {
+    let mut decrypting = subject.view.marked::<Kustomization>(&Mark::DECRYPTS)?;
+    if decrypting.next().is_none() && !identity::controller_has_identity(subject)? {
         return Ok(identity::not_used());
     }
     flag::must_be_set(subject, "default-decryption-service-account")

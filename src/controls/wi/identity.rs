@@ -6,9 +6,9 @@ use super::super::judges::Subject;
 use crate::api::Severity;
 use crate::flux::flags::Release;
 use crate::inventory::{Missing, ObjectKey};
-use crate::kinds::Kind;
 use crate::kinds::flux_objects::CloudUser;
 use crate::kinds::identity::ServiceAccount;
+use crate::kinds::{Kind, Mark};
 
 /// Whether the controller carries an identity of a cloud, by its ServiceAccount or its environment.
 pub(in crate::controls) fn controller_has_identity(subject: &Subject<'_>) -> Result<bool, Missing> {
@@ -30,8 +30,7 @@ where
     K: Kind,
     K::Row: CloudUser,
 {
-    let mut rows = subject.view.table::<K>()?.iter();
-    Ok(rows.any(|(_, row)| row.cloud().is_some()))
+    Ok(subject.view.marked::<K>(&Mark::CLOUD)?.next().is_some())
 }
 
 /// Since such a version a controller makes no token of its own account that this cluster accepts: without an identity of

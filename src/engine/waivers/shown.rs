@@ -38,8 +38,10 @@ impl Shown {
     ) -> Self {
         let mut selections = BTreeMap::new();
         let mut carried = Vec::with_capacity(unwaived.findings.len());
-        let mut old = before.map_or(&[][..], |before| &before.unwaived.findings);
-        let known = old.len();
+        let flat = |posture: &PolicyPosture| posture.findings.iter().cloned().collect::<Vec<_>>();
+        let known = before.map_or_else(Vec::new, |before| flat(&before.unwaived));
+        let known_shown = before.map_or_else(Vec::new, |before| flat(&before.posture));
+        let mut old = &known[..];
         for (position, finding) in unwaived.findings.iter().enumerate() {
             // Both lists are in order, and share the findings that stayed.
             while let [first, rest @ ..] = old
@@ -55,8 +57,8 @@ impl Shown {
                     select(&finding.finding)
                 }
                 Some((before, _)) => {
-                    let position = known - old.len();
-                    carried.push(before.posture.findings[position].clone());
+                    let position = known.len() - old.len();
+                    carried.push(known_shown[position].clone());
                     before.selections.get(&position).cloned().unwrap_or_default()
                 }
             };
@@ -104,7 +106,8 @@ impl Shown {
 
     /// Other waivers cover findings than before.
     pub(super) fn show(&mut self, covering: Covering<'_>) {
-        self.posture = self.render(self.posture.findings.clone(), covering);
+        let findings = self.posture.findings.iter().cloned().collect();
+        self.posture = self.render(findings, covering);
     }
 
     /// The positions of the findings of a control, or of all controls whose ids begin like that.
@@ -122,9 +125,7 @@ impl Shown {
             };
             let is_within =
                 |it: &Arc<FindingPosture>| it.finding.severity == severity && is_meant(&it.finding.control);
-            let first = findings.partition_point(is_before);
-            let count = findings[first..].partition_point(is_within);
-            first..first + count
+            findings.partition_point(is_before)..findings.partition_point(|it| is_before(it) || is_within(it))
         });
         ranges.into_iter().flatten()
     }
@@ -132,11 +133,11 @@ impl Shown {
     /// The posture with these findings, as far as each shows the waiver that covers it.
     fn render(&self, mut findings: Vec<Arc<FindingPosture>>, covering: Covering<'_>) -> Arc<PolicyPosture> {
         let unwaived = &self.unwaived;
-        let mut waived = false;
+        let mut is_waived = false;
         for (position, finding) in findings.iter_mut().enumerate() {
             let covering = self.selections.get(&position).and_then(|names| covering(names));
             let waiver = covering.as_deref().unwrap_or_default();
-            waived |= !waiver.is_empty();
+            is_waived |= !waiver.is_empty();
             if finding.finding.waiver == waiver {
                 continue;
             }
@@ -145,7 +146,7 @@ impl Shown {
                 waiver.clone_into(&mut Arc::make_mut(finding).finding.waiver);
             }
         }
-        if !waived {
+        if !is_waived {
             return unwaived.clone();
         }
         let controls = controls(&unwaived.controls, &findings);
@@ -154,7 +155,7 @@ impl Shown {
             policy: unwaived.policy.clone(),
             invalid: unwaived.invalid.clone(),
             controls,
-            findings,
+            findings: findings.into(),
             installations: unwaived.installations.clone(),
             gaps: unwaived.gaps.clone(),
         })

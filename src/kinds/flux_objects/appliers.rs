@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use super::super::Mark;
 use super::super::inline::Inline;
 use super::super::meta::null_as_default;
 use super::sources::OciReference;
@@ -287,7 +288,8 @@ flux_kind!(
     KustomizationSpec,
     Applied,
     flux("kustomize.toolkit.fluxcd.io", "Kustomization", "kustomizations", &["v1", "v1beta2"]),
-    &[&["spec.sourceRef"], &["spec.interval"], &["spec.prune"]]
+    &[&["spec.sourceRef"], &["spec.interval"], &["spec.prune"]],
+    marks: &[Mark::REMOTE, Mark::DECRYPTS, Mark::SECRET_VARIABLES]
 );
 flux_kind!(
     /// Installs a chart.
@@ -295,8 +297,25 @@ flux_kind!(
     HelmReleaseSpec,
     Released,
     flux("helm.toolkit.fluxcd.io", "HelmRelease", "helmreleases", &["v2", "v2beta2", "v2beta1"]),
-    &[&["spec.chart", "spec.chartRef"], &["spec.interval"]]
+    &[&["spec.chart", "spec.chartRef"], &["spec.interval"]],
+    marks: &[Mark::REMOTE]
 );
+
+impl Mark<FluxObject<KustomizationSpec, Applied>> {
+    /// It decrypts Secrets.
+    pub const DECRYPTS: Self = Self {
+        name: "decrypts",
+        is_on: |row| row.spec.decryption.is_some(),
+    };
+    /// It fills in variables from Secrets.
+    pub const SECRET_VARIABLES: Self = Self {
+        name: "secret variables",
+        is_on: |row| {
+            let mut from = row.spec.post_build.substitute_from.iter();
+            from.any(|from| from.kind.as_str() == "Secret")
+        },
+    };
+}
 
 impl Applier for FluxObject<KustomizationSpec, Applied> {
     fn account(&self) -> &str {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::super::Mark;
 use super::super::meta::null_as_default;
 use super::sources::GitReference;
 use super::{CloudUser, FluxObject, NameRef, NoStatus, ObjectRef, Text, flux, flux_kind, named_provider};
@@ -146,7 +147,8 @@ flux_kind!(
     ImageRepositorySpec,
     NoStatus,
     flux(GROUP, "ImageRepository", "imagerepositories", &["v1", "v1beta2"]),
-    &[&["spec.image"], &["spec.interval"]]
+    &[&["spec.image"], &["spec.interval"]],
+    marks: &[Mark::CLOUD]
 );
 flux_kind!(
     /// Chooses one tag of an image.

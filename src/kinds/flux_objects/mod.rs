@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::meta::null_as_default;
-use super::{Descriptor, Meta, Origin};
+use super::{Descriptor, Mark, Meta, Origin};
 use crate::flux::labels::Labels;
 
 /// An object of Flux: where it comes from, and what controls read of it.
@@ -66,6 +66,22 @@ pub trait Applier {
     fn is_remote(&self) -> bool;
     /// Whether it logs in to the remote cluster as a ConfigMap says.
     fn logs_in_by_config_map(&self) -> bool;
+}
+
+impl<R: CloudUser> Mark<R> {
+    /// It uses an identity of a cloud.
+    pub const CLOUD: Self = Self {
+        name: "cloud",
+        is_on: |row| row.cloud().is_some(),
+    };
+}
+
+impl<R: Applier> Mark<R> {
+    /// It changes a remote cluster.
+    pub const REMOTE: Self = Self {
+        name: "remote",
+        is_on: R::is_remote,
+    };
 }
 
 /// `spec.provider`, where absent and `generic` are the same.
@@ -253,7 +269,7 @@ const fn flux(
 
 /// A kind of Flux: `(docs, name, spec, status, descriptor, required)`.
 macro_rules! flux_kind {
-    ($(#[$doc:meta])* $name:ident, $spec:ty, $status:ty, $descriptor:expr $(, $required:expr)?) => {
+    ($(#[$doc:meta])* $name:ident, $spec:ty, $status:ty, $descriptor:expr $(, $required:expr)? $(, marks: $marks:expr)?) => {
         $(#[$doc])*
         pub struct $name;
 
@@ -261,6 +277,7 @@ macro_rules! flux_kind {
             type Row = $crate::kinds::flux_objects::FluxObject<$spec, $status>;
             const DESCRIPTOR: $crate::kinds::Descriptor = $descriptor;
             $(const REQUIRED: $crate::kinds::Required = $required;)?
+            $(const MARKS: &'static [$crate::kinds::Mark<Self::Row>] = $marks;)?
 
             fn project(
                 meta: &$crate::kinds::Meta,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::super::Mark;
 use super::super::meta::null_as_default;
 use super::{
     Address, CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux,
@@ -150,7 +151,8 @@ flux_kind!(
     ProviderSpec,
     NoStatus,
     flux(GROUP, "Provider", "providers", &["v1", "v1beta3", "v1beta2"]),
-    &[&["spec.type"]]
+    &[&["spec.type"]],
+    marks: &[Mark::CLOUD]
 );
 flux_kind!(
     /// Receives webhooks.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::super::Mark;
 use super::super::meta::null_as_default;
 use super::{
     Address, CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux,
@@ -210,7 +211,8 @@ flux_kind!(
     GitSpec,
     Fetched,
     flux(GROUP, "GitRepository", "gitrepositories", &["v1", "v1beta2"]),
-    &[&["spec.url"], &["spec.interval"]]
+    &[&["spec.url"], &["spec.interval"]],
+    marks: &[Mark::CLOUD, Mark::SSH, Mark::VERIFIED]
 );
 flux_kind!(
     /// OCI sources.
@@ -218,7 +220,8 @@ flux_kind!(
     OciSpec,
     Fetched,
     flux(GROUP, "OCIRepository", "ocirepositories", &["v1", "v1beta2"]),
-    &[&["spec.url"], &["spec.interval"]]
+    &[&["spec.url"], &["spec.interval"]],
+    marks: &[Mark::CLOUD, Mark::COSIGN_IMAGE]
 );
 flux_kind!(
     /// Helm repositories.
@@ -226,7 +229,8 @@ flux_kind!(
     HelmRepositorySpec,
     NoStatus,
     flux(GROUP, "HelmRepository", "helmrepositories", &["v1", "v1beta2"]),
-    &[&["spec.url"]]
+    &[&["spec.url"]],
+    marks: &[Mark::CLOUD]
 );
 flux_kind!(
     /// Charts, most of them made by helm-controller for its HelmReleases.
@@ -234,7 +238,8 @@ flux_kind!(
     HelmChartSpec,
     Fetched,
     flux(GROUP, "HelmChart", "helmcharts", &["v1", "v1beta2"]),
-    &[&["spec.chart"], &["spec.sourceRef"], &["spec.interval"]]
+    &[&["spec.chart"], &["spec.sourceRef"], &["spec.interval"]],
+    marks: &[Mark::COSIGN_CHART]
 );
 flux_kind!(
     /// Buckets.
@@ -242,8 +247,45 @@ flux_kind!(
     BucketSpec,
     NoStatus,
     flux(GROUP, "Bucket", "buckets", &["v1", "v1beta2"]),
-    &[&["spec.bucketName"], &["spec.endpoint"], &["spec.interval"]]
+    &[&["spec.bucketName"], &["spec.endpoint"], &["spec.interval"]],
+    marks: &[Mark::CLOUD]
 );
+
+impl Mark<FluxObject<GitSpec, Fetched>> {
+    /// It is fetched over SSH.
+    pub const SSH: Self = Self {
+        name: "ssh",
+        is_on: |row| {
+            let scheme = row.spec.url.as_str().get(..6);
+            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("ssh://"))
+        },
+    };
+    /// Its commits are verified.
+    pub const VERIFIED: Self = Self {
+        name: "verified",
+        is_on: |row| row.spec.verify.is_some(),
+    };
+}
+
+impl Mark<FluxObject<OciSpec, Fetched>> {
+    /// Cosign verifies it.
+    pub const COSIGN_IMAGE: Self = Self {
+        name: "cosign",
+        is_on: |row| is_cosign(row.spec.verify.as_ref()),
+    };
+}
+
+impl Mark<FluxObject<HelmChartSpec, Fetched>> {
+    /// Cosign verifies it.
+    pub const COSIGN_CHART: Self = Self {
+        name: "cosign",
+        is_on: |row| is_cosign(row.spec.verify.as_ref()),
+    };
+}
+
+fn is_cosign(verify: Option<&OciVerification>) -> bool {
+    verify.is_some_and(|verify| verify.provider.as_str() == "cosign")
+}
 
 impl CloudUser for FluxObject<GitSpec, Fetched> {
     fn cloud(&self) -> Option<&str> {
