@@ -18,5 +18,6 @@ pub mod kinds;
 pub mod manifests;
 pub mod publish;
 pub mod render;
+pub mod secrets;
 pub mod serve;
 pub mod telemetry;

@@ -298,7 +298,7 @@ fn possibly_flux(inventory: &Inventory, key: &SubjectKey) -> Option<Missing> {
 fn is_seen_by_every_policy(changed: &Changed) -> bool {
     let is_told_by_verdicts_alone = matches!(
         changed,
-        Changed::Object(..) | Changed::Neighbours(_) | Changed::Tolerations
+        Changed::Object(..) | Changed::Neighbours(_) | Changed::Tolerations | Changed::Trees
     );
     !is_told_by_verdicts_alone || concerns_policies(changed)
 }

@@ -11,6 +11,7 @@ pub mod reads;
 pub mod subject;
 pub mod table;
 pub mod tenancy;
+pub mod trees;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ pub use reads::{Evidence, Reach, Read};
 pub use subject::SubjectKey;
 pub use table::{ObjectKey, Table};
 pub use tenancy::{Owner, TenancyRules};
+pub use trees::{TreeKey, TreeState, Trees};
 pub(crate) use view::Lacking;
 pub use view::View;
 
@@ -48,6 +50,8 @@ pub enum Changed {
     Neighbours(ObjectKey),
     /// Which tolerations pods have, or whom those belong to.
     Tolerations,
+    /// What the files of a source hold, or whether they are read.
+    Trees,
 }
 
 /// The tables, their coverage, and what follows from them.
@@ -56,6 +60,7 @@ pub struct Inventory {
     instances: BTreeMap<InstanceKey, Instance>,
     access: access::Index,
     placement: placement::Index,
+    trees: Trees,
 }
 
 struct KindState {
@@ -79,6 +84,7 @@ impl Default for Inventory {
             instances: BTreeMap::new(),
             access: access::Index::default(),
             placement: placement::Index::default(),
+            trees: Trees::default(),
         }
     }
 }
@@ -137,6 +143,22 @@ impl Inventory {
                 }
             }
             Delta::Coverage(kind, coverage) => self.cover(kind, coverage, changed),
+            Delta::TreesAreRead(is_read) => {
+                if std::mem::replace(&mut self.trees.is_read, is_read) != is_read {
+                    changed.insert(Changed::Trees);
+                }
+            }
+            Delta::Tree(key, state) => {
+                if self.trees.rows.get(&key) != Some(&state) {
+                    self.trees.rows.insert(key, state);
+                    changed.insert(Changed::Trees);
+                }
+            }
+            Delta::NoTree(key) => {
+                if self.trees.rows.remove(&key).is_some() {
+                    changed.insert(Changed::Trees);
+                }
+            }
         }
     }
 
@@ -352,6 +374,12 @@ impl Inventory {
     /// Fails unless the table of a kind is complete and every object of it could be read.
     pub(crate) fn complete(&self, kind: KindId) -> Result<(), Missing> {
         view::complete(self, kind)
+    }
+
+    /// What the files of sources hold; `None`: nobody reads them.
+    #[must_use]
+    pub fn trees(&self) -> Option<&Trees> {
+        self.trees.is_read.then_some(&self.trees)
     }
 
     /// The keys of all rows of a kind.

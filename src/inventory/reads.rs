@@ -29,6 +29,8 @@ pub enum Read {
     Neighbours,
     /// Which tolerations pods of tenants have.
     Tolerations,
+    /// What the files of sources hold.
+    Trees,
 }
 
 /// Something that a view was asked for.
@@ -48,6 +50,8 @@ pub enum Evidence {
     Neighbours,
     /// Which tolerations pods of tenants have.
     Tolerations,
+    /// What the files of sources hold.
+    Trees,
 }
 
 impl Evidence {
@@ -93,7 +97,8 @@ impl Read {
             }
             (Self::Peers, Evidence::Peers)
             | (Self::Neighbours, Evidence::Neighbours)
-            | (Self::Tolerations, Evidence::Tolerations) => true,
+            | (Self::Tolerations, Evidence::Tolerations)
+            | (Self::Trees, Evidence::Trees) => true,
             _ => false,
         }
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::super::inline::Inline;
 use super::super::meta::null_as_default;
 use super::sources::OciReference;
 use super::{Applier, Conditions, FluxObject, NameRef, ObjectRef, Status, Text, flux, flux_kind};
+use crate::secrets::inline::Inline;
 
 /// `spec` of a Kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -24,7 +24,7 @@ pub struct Leak {
 }
 
 /// What gives a secret away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trace {
     /// The manifest or the patch of a Secret.
     SecretData,
