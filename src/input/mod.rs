@@ -12,11 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::api::report::Location;
+use walk::Entry;
+
+use crate::api::{self, report::Location};
 use crate::kinds::own::PolicyRow;
 use crate::manifests::read::Harvest;
 use crate::manifests::split::{Cut, Format, Piece, Splitter};
 use crate::manifests::{self, Audited, Manifests, Place, is_kustomization};
+use crate::secrets::{Gap, LONGEST_FILE};
 
 /// How much text goes to a reader at once.
 const BATCH: usize = 128 * 1024;
@@ -41,17 +44,22 @@ pub fn audit(paths: &[PathBuf], name: &str, policy: &PolicyRow) -> io::Result<Au
 /// Text on its way to a reader: pieces of one file.
 struct Batch {
     file: u32,
+    path: Arc<str>,
     is_kustomization: bool,
+    /// Whether it is a whole file, and none of manifests.
+    is_whole: bool,
     text: Vec<u8>,
     /// Where each piece ends in the text, its line, and its format.
     pieces: Vec<(usize, u32, Format)>,
 }
 
 impl Batch {
-    fn new(file: u32, is_kustomization: bool) -> Self {
+    fn new(file: u32, path: &Arc<str>, is_kustomization: bool) -> Self {
         Self {
             file,
+            path: path.clone(),
             is_kustomization,
+            is_whole: false,
             text: Vec::new(),
             pieces: Vec::new(),
         }
@@ -62,7 +70,19 @@ impl Batch {
         self.pieces.push((self.text.len(), piece.line, piece.format));
     }
 
+    /// A file that is no manifest, as a whole.
+    fn whole(path: &Arc<str>, text: Vec<u8>) -> Self {
+        Self {
+            is_whole: true,
+            text,
+            ..Self::new(0, path, false)
+        }
+    }
+
     fn read(&self, harvest: &mut Harvest) {
+        if self.is_whole {
+            return harvest.scan.file(&self.path, &self.text);
+        }
         let mut from = 0;
         for (to, line, format) in &self.pieces {
             let piece = Piece {
@@ -70,6 +90,7 @@ impl Batch {
                 line: *line,
                 format: *format,
             };
+            harvest.scan(&self.path, &Cut::Piece(piece));
             harvest.read(self.file, &piece, self.is_kustomization);
             from = *to;
         }
@@ -147,16 +168,21 @@ impl Cutter {
 
     fn path(&mut self, path: &Path) {
         if path.as_os_str() == STDIN {
-            let file = self.name("standard input");
-            self.stream(file, false, io::stdin().lock());
+            let name = "standard input".into();
+            let file = self.name(&name);
+            self.stream(file, &name, io::stdin().lock());
             return;
         }
+        self.own.scan.root(&path.to_string_lossy());
         let mut files = walk::files(path);
         for found in &mut files {
             match found {
-                Ok(path) => self.file(&path),
+                Ok(Entry::Manifest(path)) => self.file(&path),
+                Ok(Entry::Other(path)) => self.other(&path),
                 Err((path, error)) => {
-                    let file = self.name(&path.to_string_lossy());
+                    let name = path.to_string_lossy().into();
+                    let file = self.name(&name);
+                    self.own.scan.not_read(&name, Gap::Unreadable);
                     self.own.complain(Place { file, line: 0 }, error.to_string());
                 }
             }
@@ -165,35 +191,55 @@ impl Cutter {
     }
 
     fn file(&mut self, path: &Path) {
-        let name = path.to_string_lossy();
+        let name = path.to_string_lossy().into();
         let file = self.name(&name);
         match File::open(path) {
-            Ok(source) => self.stream(file, is_kustomization(&name), source),
-            Err(error) => self.own.complain(Place { file, line: 0 }, error.to_string()),
+            Ok(source) => self.stream(file, &name, source),
+            Err(error) => {
+                self.own.scan.not_read(&name, Gap::Unreadable);
+                self.own.complain(Place { file, line: 0 }, error.to_string());
+            }
         }
     }
 
-    fn name(&mut self, name: &str) -> u32 {
+    /// A file that has no objects, and may have secrets.
+    fn other(&mut self, path: &Path) {
+        let name: Arc<str> = path.to_string_lossy().into();
+        let mut text = Vec::new();
+        let most = LONGEST_FILE as u64 + 1;
+        match File::open(path).and_then(|source| source.take(most).read_to_end(&mut text)) {
+            Ok(_) if text.len() > LONGEST_FILE => self.own.scan.not_read(&name, Gap::TooLarge),
+            Ok(_) => self.hand_over(Batch::whole(&name, text)),
+            Err(_) => self.own.scan.not_read(&name, Gap::Unreadable),
+        }
+    }
+
+    fn name(&mut self, name: &Arc<str>) -> u32 {
         let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
-        self.files.push(name.to_owned());
+        self.files.push(name.to_string());
         number
     }
 
-    fn stream(&mut self, file: u32, is_kustomization: bool, source: impl Read) {
+    fn stream(&mut self, file: u32, name: &Arc<str>, source: impl Read) {
+        let is_kustomization = is_kustomization(name);
         let mut splitter = Splitter::with_room(source, std::mem::take(&mut self.room));
-        let mut batch = Batch::new(file, is_kustomization);
+        let mut batch = Batch::new(file, name, is_kustomization);
         loop {
             match splitter.next_cut() {
                 Ok(Some(Cut::Piece(piece))) => batch.push(&piece),
-                Ok(Some(cut)) => self.own.take(file, &cut, is_kustomization),
+                Ok(Some(cut)) => {
+                    self.own.scan(name, &cut);
+                    self.own.take(file, &cut, is_kustomization);
+                }
                 Ok(None) => break,
                 Err(error) => {
+                    self.own.scan.not_read(name, Gap::Unreadable);
                     self.own.complain(Place { file, line: 0 }, error.to_string());
                     break;
                 }
             }
             if batch.text.len() >= BATCH {
-                let full = std::mem::replace(&mut batch, Batch::new(file, is_kustomization));
+                let full = std::mem::replace(&mut batch, Batch::new(file, name, is_kustomization));
                 self.add(full);
             }
         }
@@ -206,6 +252,10 @@ impl Cutter {
             return;
         }
         self.progress.saw(batch.pieces.len());
+        self.hand_over(batch);
+    }
+
+    fn hand_over(&mut self, batch: Batch) {
         self.loaded += batch.text.len();
         self.load.push(batch);
         if self.loaded >= BATCH {
@@ -271,7 +321,9 @@ fn find_lines(audited: &mut Audited) {
             continue;
         };
         let is_whole = location.part().is_empty();
-        if location.file.is_empty() || is_whole {
+        // What is about the input as a whole is about a line of a file already.
+        let is_of_object = !finding.finding.resource.api_version.starts_with(api::GROUP);
+        if location.file.is_empty() || is_whole || !is_of_object {
             continue;
         }
         let lines = by_file.entry(location.file.clone()).or_default();

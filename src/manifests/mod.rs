@@ -26,12 +26,14 @@ mod yaml;
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::sync::Arc;
 
 use crate::api::{self, FluxSecurityPolicySpec};
 use crate::engine::{Engine, PolicyPosture, posture};
-use crate::inventory::{Coverage, Delta, ObjectKey, namespaces};
+use crate::inventory::{Coverage, Delta, ObjectKey, TreeKey, TreeState, namespaces};
 use crate::kinds::own::PolicyRow;
 use crate::kinds::{ErasedRow, KindId};
+use crate::secrets::{Gap, Tree};
 
 pub use places::lines_within;
 use read::Harvest;
@@ -149,7 +151,10 @@ impl Manifests {
         loop {
             match splitter.next_cut() {
                 Ok(None) => return,
-                Ok(Some(cut)) => self.harvest.take(file, &cut, is_kustomization),
+                Ok(Some(cut)) => {
+                    self.harvest.scan(name, &cut);
+                    self.harvest.take(file, &cut, is_kustomization);
+                }
                 Err(error) => {
                     self.harvest.complain(Place { file, line: 0 }, error.to_string());
                     return;
@@ -166,6 +171,9 @@ impl Manifests {
             .definitions
             .sort_unstable_by_key(|definition| definition.place);
         let plan = worlds::Plan::new(&self.files, &self.harvest.definitions);
+        // Whoever stands in a repository names a part of it.
+        self.harvest.scan.root("");
+        let tree = Arc::new(std::mem::take(&mut self.harvest.scan).finish());
         let mut merged: Option<PolicyPosture> = None;
         let count = plan.worlds.len();
         for (number, world) in plan.worlds.iter().enumerate() {
@@ -173,6 +181,7 @@ impl Manifests {
             let is_last = number + 1 == count;
             let mut engine = Engine::default();
             engine.ingest(self.deltas(&members, is_last));
+            engine.ingest(files(&tree));
             engine.pin(name, policy.clone());
             let Some(posture) = engine.posture().policies.get(name).cloned() else {
                 continue;
@@ -280,7 +289,25 @@ impl Manifests {
     }
 }
 
+/// What the files hold, beside their objects.
+fn files(tree: &Arc<Tree>) -> [Delta; 2] {
+    let scanned = TreeState::Scanned {
+        revision: "".into(),
+        digest: "".into(),
+        tree: tree.clone(),
+    };
+    [Delta::TreesAreRead(true), Delta::Tree(TreeKey::Input, scanned)]
+}
+
 impl Harvest {
+    /// Looks for secrets in what was cut off a file.
+    pub(crate) fn scan(&mut self, path: &str, cut: &Cut<'_>) {
+        match cut {
+            Cut::Piece(piece) => self.scan.document(path, piece.line, piece.text),
+            Cut::TooLarge { .. } => self.scan.not_read(path, Gap::TooLarge),
+        }
+    }
+
     /// Takes in what was cut off a file.
     pub(crate) fn take(&mut self, file: u32, cut: &Cut<'_>, is_kustomization: bool) {
         match *cut {

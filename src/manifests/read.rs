@@ -14,6 +14,7 @@ use super::{Definition, Fact, Place, Skipped, Trouble};
 use crate::api;
 use crate::inventory::ObjectKey;
 use crate::kinds::{Descriptor, KindId, Meta};
+use crate::secrets::Scan;
 
 /// Lists within lists are read so deep.
 const DEEPEST_LIST: u32 = 3;
@@ -29,6 +30,8 @@ pub(crate) struct Harvest {
     pub(super) skipped: Skipped,
     pub(super) objects: u64,
     pub(super) troubles: Vec<Trouble>,
+    /// Secrets in plain text, wherever they are.
+    pub(crate) scan: Scan,
     /// Room for JSON.
     json: Vec<u8>,
 }
@@ -287,6 +290,7 @@ impl Harvest {
         self.troubles.extend(other.troubles);
         self.skipped.add(other.skipped);
         self.objects += other.objects;
+        self.scan.merge(other.scan);
     }
 }
 

@@ -17,8 +17,14 @@
 //! assert_eq!((&*tree.leaks[0].file, tree.leaks[0].line), ("apps/db.yaml", 6));
 //! ```
 
+mod document;
 pub mod inline;
+mod layout;
+mod lines;
+mod node;
+pub mod rules;
 mod scan;
+mod sops;
 mod tree;
 
 pub use scan::{LONGEST_FILE, Scan};

@@ -1,12 +1,13 @@
 //! What a tree of files has: leaks, ciphertext and its recipients, and what was not looked into.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::api::Severity;
 
 use super::inline::Trace;
+use super::layout::{self, Builds};
 
 /// What came of a scan. It holds no value of a secret, nor a part or a hash of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub struct Tree {
     pub encrypted: Box<[Encrypted]>,
     /// How much was looked at.
     pub coverage: Coverage,
+    pub(super) builds: Builds,
+    /// Where the paths of Flux may begin, when that is not the tree itself.
+    pub(super) roots: Box<[Box<str>]>,
+    pub(super) folders: HashSet<u64>,
 }
 
 /// A secret in plain text.
@@ -78,9 +83,28 @@ pub struct Encrypted {
     /// Whether it is a Secret.
     pub is_secret: bool,
     /// Who can decrypt it.
-    pub recipients: Box<[Recipient]>,
+    pub recipients: Arc<[Recipient]>,
     /// 64 bits of a digest of its authentication code, which a copy has, too. The code is no secret.
     pub code: u64,
+}
+
+impl Encrypted {
+    /// Whether it needs no key management: whoever decrypts it has a key of age or PGP.
+    #[must_use]
+    pub fn is_for_keys_alone(&self) -> bool {
+        let is_key = |recipient: &Recipient| !matches!(recipient, Recipient::Managed(_));
+        !self.recipients.is_empty() && self.recipients.iter().all(is_key)
+    }
+}
+
+impl Recipient {
+    /// As SOPS writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Age(text) | Self::Pgp(text) | Self::Managed(text) => text,
+        }
+    }
 }
 
 /// How ciphertext is written.
@@ -167,6 +191,18 @@ impl fmt::Display for Gap {
 }
 
 impl Coverage {
+    /// Adds what another scan looked at.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        for (gap, (count, first)) in other.gaps {
+            self.note(gap, &first);
+            if let Some((total, _)) = self.gaps.get_mut(&gap) {
+                *total += count - 1;
+            }
+        }
+    }
+
     /// Puts down that something was not looked into.
     pub(super) fn note(&mut self, gap: Gap, path: &str) {
         let (count, first) = self.gaps.entry(gap).or_insert_with(|| (0, path.into()));
@@ -178,6 +214,38 @@ impl Coverage {
 }
 
 impl Tree {
+    /// What is encrypted of what Flux builds from a folder.
+    #[must_use]
+    pub fn encrypted_in(&self, folder: &str) -> Vec<&Encrypted> {
+        if self.encrypted.is_empty() {
+            return Vec::new();
+        }
+        let folders = self.starts(folder);
+        let reaches: Vec<_> = folders.iter().map(|folder| self.builds.reach(folder)).collect();
+        let is_reached = |it: &&Encrypted| reaches.iter().any(|reach| reach.has(&it.file));
+        self.encrypted.iter().filter(is_reached).collect()
+    }
+
+    /// Whether files that somebody names are the tree of a source, as far as it has this folder.
+    #[must_use]
+    pub fn has_folder(&self, folder: &str) -> bool {
+        let mut folders = self.starts(folder).into_iter();
+        folders.any(|folder| self.folders.contains(&layout::hash(&folder)))
+    }
+
+    /// Where a path of Flux may lead to.
+    fn starts(&self, folder: &str) -> Vec<Box<str>> {
+        if self.roots.is_empty() {
+            return layout::beside("", folder).into_iter().collect();
+        }
+        let starts: BTreeSet<Box<str>> = self
+            .roots
+            .iter()
+            .filter_map(|root| layout::beside(root, folder))
+            .collect();
+        starts.into_iter().collect()
+    }
+
     /// What was not looked into, in one sentence; `None`: all was.
     #[must_use]
     pub fn lack(&self) -> Option<String> {

@@ -15,6 +15,8 @@ use crate::secrets::inline::Inline;
 pub struct KustomizationSpec {
     /// What is applied.
     pub source_ref: ObjectRef,
+    /// The folder of the source that is built.
+    pub path: Text,
     /// The account that it is applied as.
     pub service_account_name: Text,
     /// The remote cluster that it is applied to.

@@ -1,5 +1,9 @@
 //! Names of fields that hold passwords, tokens and keys.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 use super::shapes::Literal;
 
 /// What a name says of its value.
@@ -54,6 +58,32 @@ const KEYS: [&str; 9] = [
 const SECRETS: [&str; 8] = [
     "client", "consumer", "cookie", "hmac", "jwt", "session", "shared", "signing",
 ];
+
+/// What every name that means something has in it, whatever its case; and what makes data those of a Secret.
+static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    const WORDS: [&str; 9] = [
+        "pass",
+        "pwd",
+        "token",
+        "key",
+        "secret",
+        "credential",
+        "sops",
+        "\\",
+        "fake",
+    ];
+    let mut builder = AhoCorasick::builder();
+    builder
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(WORDS)
+        .ok()
+});
+
+/// Whether a text may have a name with a meaning.
+pub(super) fn may_have_meaning(text: &str) -> bool {
+    WORDS.as_ref().is_none_or(|words| words.is_match(text))
+}
 
 /// What a name says of its value; `None`: nothing about secrets.
 ///

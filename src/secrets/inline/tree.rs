@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeSeed};
 
 use super::names::{self, Meaning};
 use super::shapes::{self, Literal};
-use super::{Leaks, Trace, is_public, join, shown, text};
+use super::{Leaks, Trace, base64, is_public, join, shown, text};
 
 /// How a value is looked at.
 #[derive(Clone, Copy)]
@@ -23,6 +23,8 @@ pub(super) struct Look {
 
 /// Deeper than any chart nests its values, and less deep than a decoder goes.
 const DEPTH: u8 = 48;
+/// What a SealedSecret holds, and only its controller can open.
+const SEALED: &str = "encryptedData";
 /// Passwords that are written as numbers are longer.
 const SMALLEST_PASSWORD: u64 = 1000;
 
@@ -209,6 +211,10 @@ impl<'de> Visitor<'de> for Look {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seen, A::Error> {
         let mut object = Object::default();
         while let Some(Key(key)) = map.next_key()? {
+            if key == SEALED {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
             let seen = map.next_value_seed(self.into_field(&key))?;
             object.take(&key, seen);
         }
@@ -239,7 +245,10 @@ impl<'de> Visitor<'de> for Look {
         if self.meaning.is_none() && !matches!(self.role, Role::Value | Role::Entry) {
             return Ok(seen);
         }
-        seen.literal = shapes::literal(text);
+        seen.literal = match self.role {
+            Role::Entry => base64::datum(text),
+            _ => shapes::literal(text),
+        };
         let fits = |literal: Literal| self.meaning.is_some_and(|meaning| meaning.fits(literal));
         if seen.leaks.kept.is_empty() && seen.literal.is_some_and(fits) {
             seen.leaks.push("", Trace::Name);
