@@ -137,6 +137,7 @@ impl Findings {
         }
         self.inline(&object);
         self.fakes(&object);
+        self.templates(&object);
     }
 
     /// What SOPS has encrypted, and what it has not.
@@ -176,7 +177,10 @@ impl Findings {
         self.is_unread |= inline.is_unread();
         for leak in inline.leaks() {
             let line = object.root.line_of(&leak.place);
-            if leak.place.starts_with("sops.") || self.leaks.iter().any(|known| known.line == line) {
+            let is_told = |known: &Found| {
+                known.class == Class::Sops && known.line == line && known.object == object.name
+            };
+            if leak.place.starts_with("sops.") || self.leaks.iter().any(is_told) {
                 continue;
             }
             let class = match leak.trace {
@@ -215,6 +219,33 @@ impl Findings {
                 self.leaks
                     .push(object.found(line, Class::Secret, Trace::SecretData, field));
             }
+        }
+    }
+
+    /// What an operator makes Secrets of once it has decrypted it.
+    fn templates(&mut self, object: &Object<'_>) {
+        if object.kind != "SopsSecret" || object.root.get("sops").is_some() {
+            return;
+        }
+        let templates = object.root.below(&["spec", "secretTemplates"]).map(Node::items);
+        for (number, template) in templates.unwrap_or_default().iter().enumerate() {
+            for list in ["data", "stringData"] {
+                for (key, line, value) in template.get(list).into_iter().flat_map(Node::lines) {
+                    if !inline::is_public(key) && value.text().is_some_and(inline::is_datum) {
+                        let field = format!("spec.secretTemplates[{number}].{list}.{}", shown(key));
+                        self.put(object.found(line, Class::Secret, Trace::SecretData, field));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds a leak whose line is not known for one yet, or only by its name.
+    fn put(&mut self, found: Found) {
+        self.leaks
+            .retain(|known| known.line != found.line || known.class < found.class);
+        if !self.leaks.iter().any(|known| known.line == found.line) {
+            self.leaks.push(found);
         }
     }
 

@@ -290,7 +290,8 @@ impl Scan {
 
     /// Looks at one document.
     fn yaml(&mut self, page: &mut Page<'_>, text: &str, line: u32) {
-        if !page.is_kustomization && !inline::may_speak_of_secrets(text) {
+        let is_schema = has_line(text, "kind: CustomResourceDefinition");
+        if !page.is_kustomization && (is_schema || !inline::may_speak_of_secrets(text)) {
             return;
         }
         let root = match Node::parse(text, line) {
@@ -468,7 +469,8 @@ impl Page<'_> {
             }
         }
         self.found.sort();
-        self.found.dedup_by(|a, b| a.line == b.line && a.field == b.field);
+        self.found
+            .dedup_by(|a, b| a.line == b.line && a.field == b.field && a.object == b.object);
         self.found
     }
 }
@@ -505,21 +507,40 @@ fn weighed(leak: Leak, layout: &Layout) -> Leak {
 /// The documents of a stream of YAML, and the lines that they begin in.
 fn documents(text: &str) -> Vec<(u32, &str)> {
     let mut documents = Vec::new();
+    let mut add = |first: u32, from: usize, to: usize| {
+        if !text[from..to].trim().is_empty() {
+            documents.push((first, &text[from..to]));
+        }
+    };
     let (mut start, mut first, mut at) = (0, 1, 0);
     for (line, whole) in (1..).zip(text.split_inclusive('\n')) {
         let mark = whole.trim_end();
-        if mark == "---" || mark == "..." || whole.starts_with("--- ") {
-            documents.push((first, &text[start..at]));
-            (start, first) = match whole.starts_with("--- ") {
-                true => (at, line),
-                false => (at + whole.len(), line + 1),
+        let has_content = whole.starts_with("--- ") && mark != "---";
+        if mark == "---" || mark == "..." || has_content {
+            add(first, start, at);
+            (start, first) = if has_content {
+                (at, line)
+            } else {
+                (at + whole.len(), line + 1)
             };
         }
         at += whole.len();
     }
-    documents.push((first, &text[start..]));
-    documents.retain(|(_, text)| !text.trim().is_empty());
+    add(first, start, text.len());
     documents
+}
+
+/// Whether a text has this line.
+fn has_line(text: &str, line: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_line = |at: usize| {
+        let before = at.checked_sub(1).is_none_or(|before| bytes[before] == b'\n');
+        before
+            && bytes
+                .get(at + line.len())
+                .is_none_or(|behind| matches!(behind, b'\n' | b'\r'))
+    };
+    text.match_indices(line).any(|(at, _)| is_line(at))
 }
 
 /// The text of a file in UTF-16.
@@ -610,6 +631,8 @@ mod tests {
             leaks(&[("a.json", json)]),
             [at("a.json", 2, Class::Secret, "stringData.x")]
         );
+        let one_line = r#"{"apiVersion": "v1", "kind": "Secret", "stringData": {"x": "y", "z": "a"}}"#;
+        assert_eq!(leaks(&[("a.json", one_line)]).len(), 2);
         let embedded = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  secret.yaml: |\n    apiVersion: v1\n    kind: Secret\n    stringData:\n      x: y\n";
         assert_eq!(
             leaks(&[("a.yaml", embedded)]),
@@ -624,11 +647,22 @@ mod tests {
             1,
             "what was applied last is kept in clear"
         );
-        let template =
-            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{ .Release.Name }}\nstringData:\n  x: y\n";
+        let template = "{{- if .Values.on }}\napiVersion: v1\nkind: Secret\nstringData:\n  a: b\n  x: y\n";
+        let operated = "apiVersion: isindir.github.com/v1alpha3\nkind: SopsSecret\nspec:\n  secretTemplates:\n  - name: a\n    stringData: {user: admin}\n";
+        assert_eq!(leaks(&[("a.yaml", operated)]).len(), 1);
+        let list =
+            "kind: Other\nitems:\n- kind: A\n  data: {x: YWRtaW4=}\n---\napiVersion: v1\nkind: Secret\n";
+        assert_eq!(
+            leaks(&[("a.yaml", list)]),
+            [],
+            "one document says nothing of the next"
+        );
         assert_eq!(
             leaks(&[("templates/a.yaml", template)]),
-            [at("templates/a.yaml", 6, Class::Secret, "")]
+            [
+                at("templates/a.yaml", 5, Class::Secret, ""),
+                at("templates/a.yaml", 6, Class::Secret, "")
+            ]
         );
     }
 

@@ -236,11 +236,16 @@ fn holds_connection_string(text: &str) -> bool {
     })
 }
 
+/// Addresses of one text that are looked at, and the bytes of each.
+const MOST_ADDRESSES: usize = 50_000;
+const LONGEST_ADDRESS: usize = 2048;
+
 /// What is before and behind each `://`.
 fn addresses(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.match_indices("://").map(|(at, found)| {
+    text.match_indices("://").take(MOST_ADDRESSES).map(|(at, found)| {
         let end = |it: char| it.is_whitespace() || matches!(it, '"' | '\'' | '<' | '>' | '`');
         let rest = &text[at + found.len()..];
+        let rest = &rest[..rest.floor_char_boundary(LONGEST_ADDRESS)];
         (&text[..at], rest.split(end).next().unwrap_or_default())
     })
 }
