@@ -105,10 +105,9 @@ impl Files {
         for path in entries {
             let begins_templates = is_chart && path.ends_with("templates");
             self.templates += u64::from(begins_templates);
-            self.ahead.push(match is_template || begins_templates {
-                true => Ahead::Template(path),
-                false => Ahead::Met(path),
-            });
+            let is_template = is_template || begins_templates;
+            let ahead = if is_template { Ahead::Template } else { Ahead::Met };
+            self.ahead.push(ahead(path));
         }
         Ok(())
     }

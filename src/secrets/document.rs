@@ -183,8 +183,11 @@ impl Findings {
             if leak.place.starts_with("sops.") || self.leaks.iter().any(is_told) {
                 continue;
             }
+            let is_data = |list: &str| leak.place.starts_with(list);
+            let is_datum = object.is_secret() && ["data.", "stringData."].into_iter().any(is_data);
             let class = match leak.trace {
                 _ if object.is_of_flux() => Class::FluxObject,
+                _ if is_datum => Class::Secret,
                 Trace::SecretData => Class::Secret,
                 _ => Class::Credential,
             };

@@ -71,7 +71,7 @@ impl Layout {
     }
 
     /// Puts down what kustomize builds from a file.
-    pub(super) fn build(&mut self, path: &str, build: Build) {
+    pub(super) fn build(&mut self, path: &str, build: &Build) {
         let folder = folder(plain(path));
         self.paths += build.takes.len() + build.secrets.len();
         self.is_full |= self.builds.0.len() >= MOST_FOLDERS || self.paths > MOST_PATHS;
@@ -194,8 +194,10 @@ impl Builds {
     }
 }
 
+/// Flux looks at the ends of names as they are.
 fn is_manifest(path: &str) -> bool {
-    path.ends_with(".yaml") || path.ends_with(".yml")
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension);
+    matches!(extension, Some("yaml" | "yml"))
 }
 
 /// A path without the sign that it begins here.
@@ -245,9 +247,10 @@ pub(super) fn beside(folder: &str, path: &str) -> Option<Box<str>> {
         }
     }
     let joined = parts.join("/");
-    Some(match folder.starts_with('/') {
-        true => format!("/{joined}").into(),
-        false => joined.into(),
+    Some(if folder.starts_with('/') {
+        format!("/{joined}").into()
+    } else {
+        joined.into()
     })
 }
 
@@ -260,7 +263,7 @@ mod tests {
         for (path, takes) in builds {
             let takes = takes.iter().map(|path| (*path).into()).collect();
             let secrets = Vec::new();
-            layout.build(path, Build { takes, secrets });
+            layout.build(path, &Build { takes, secrets });
         }
         layout.into_parts().0
     }

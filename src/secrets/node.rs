@@ -283,7 +283,7 @@ impl<'a> Events<'a> {
     }
 }
 
-fn scalar<'a>(text: Cow<'a, str>, style: ScalarStyle, line: u32) -> Node<'a> {
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, line: u32) -> Node<'_> {
     let value = match style {
         ScalarStyle::Plain if matches!(&*text, "" | "~" | "null" | "Null" | "NULL") => Value::Null,
         ScalarStyle::Plain => Value::Plain(text),
@@ -391,6 +391,8 @@ impl<'de> Deserializer<'de> for Key<'de> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn line(text: &str, place: &str) -> u32 {
@@ -450,7 +452,7 @@ h: {i: 3,
         let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-            laughs.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+            writeln!(laughs, "a{level}: &a{level} [{aliases}]").unwrap();
         }
         assert_eq!(Node::parse(&laughs, 1).unwrap_err(), Fault::TooComplex);
         for broken in ["a: b: c", "a: [", "*x", "{{ .Values }}: a: b", "\u{0}"] {

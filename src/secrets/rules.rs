@@ -65,7 +65,7 @@ struct Rule {
 
 /// All rules, and what leads to them.
 struct Rules {
-    rules: Vec<Rule>,
+    all: Vec<Rule>,
     keywords: AhoCorasick,
     /// The rule of each keyword that has one.
     of_keyword: Vec<u16>,
@@ -103,7 +103,7 @@ impl Rules {
             });
         }
         Self {
-            rules,
+            all: rules,
             keywords,
             of_keyword,
         }
@@ -155,13 +155,13 @@ pub(super) fn trace(text: &str) -> Option<Trace> {
 }
 
 fn find(text: &str) -> Option<&'static Rule> {
-    let all = &*RULES;
+    let rules = &*RULES;
     let mut looked: BTreeSet<u16> = BTreeSet::new();
-    for found in all.keywords.find_overlapping_iter(text) {
-        let Some(number) = all.of_keyword.get(found.pattern().as_usize()) else {
+    for found in rules.keywords.find_overlapping_iter(text) {
+        let Some(number) = rules.of_keyword.get(found.pattern().as_usize()) else {
             continue;
         };
-        let rule = &all.rules[usize::from(*number)];
+        let rule = &rules.all[usize::from(*number)];
         if looked.insert(*number) && rule.finds(text) {
             return Some(rule);
         }
@@ -220,7 +220,7 @@ fn entropy_of(text: &str) -> f64 {
 /// The names of all rules.
 #[must_use]
 pub fn ids() -> Vec<&'static str> {
-    RULES.rules.iter().map(|rule| rule.id).collect()
+    RULES.all.iter().map(|rule| rule.id).collect()
 }
 
 #[cfg(test)]
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles_and_has_its_keyword() {
-        for rule in &RULES.rules {
+        for rule in &RULES.all {
             assert!(rule.regex().is_some(), "{}", rule.id);
         }
         let mut ids = ids();

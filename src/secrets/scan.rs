@@ -314,7 +314,7 @@ impl Scan {
             self.not_read(page.path, Gap::Selector);
         }
         if let Some(build) = findings.build {
-            self.layout.build(page.path, build);
+            self.layout.build(page.path, &build);
         }
         for ciphertext in findings.encrypted {
             let is_envelope = root.get("data").is_some() && root.lines().count() == 2;
@@ -334,12 +334,11 @@ impl Scan {
         }
         let code = ciphertext.metadata.code_digest();
         let recipients: Arc<[Recipient]> = ciphertext.metadata.recipients.into();
-        let recipients = match self.recipients.get(&recipients) {
-            Some(known) => known.clone(),
-            None => {
-                self.recipients.insert(recipients.clone());
-                recipients
-            }
+        let recipients = if let Some(known) = self.recipients.get(&recipients) {
+            known.clone()
+        } else {
+            self.recipients.insert(recipients.clone());
+            recipients
         };
         self.encrypted.insert(Encrypted {
             file: page.file.clone(),
@@ -441,8 +440,8 @@ impl Page<'_> {
 
     fn content(&self, text: &str) -> Content {
         match text.trim() {
-            "" => Content::Empty,
             _ if self.has_ciphertext => Content::Encrypted,
+            text if !inline::is_datum(text) => Content::Empty,
             _ => Content::Plain,
         }
     }
@@ -618,8 +617,13 @@ mod tests {
         );
         let second = format!("# first\n---\n{data}---\nkind: Other\n");
         assert_eq!(leaks(&[("a.yaml", &second)])[0].1, 7);
-        let last = "data:\n  one: YWRtaW4=\n  two: YWRtaW4=\nkind: Secret\napiVersion: v1\n";
-        assert_eq!(leaks(&[("a.yaml", last)]).len(), 2, "the kind may come last");
+        let kind_last = "data:\n  one: YWRtaW4=\n  two: YWRtaW4=\nkind: Secret\napiVersion: v1\n";
+        assert_eq!(leaks(&[("a.yaml", kind_last)]).len(), 2, "the kind may come last");
+        let named = format!("{SECRET}data:\n  password: aHVudGVyMg==\n");
+        assert_eq!(
+            leaks(&[("a.yaml", &named)]),
+            [at("a.yaml", 5, Class::Secret, "data.password")]
+        );
         let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  metadata: {name: a}\n  stringData: {x: y}\n";
         assert_eq!(
             leaks(&[("a.yaml", list)]),
@@ -650,10 +654,10 @@ mod tests {
         let template = "{{- if .Values.on }}\napiVersion: v1\nkind: Secret\nstringData:\n  a: b\n  x: y\n";
         let operated = "apiVersion: isindir.github.com/v1alpha3\nkind: SopsSecret\nspec:\n  secretTemplates:\n  - name: a\n    stringData: {user: admin}\n";
         assert_eq!(leaks(&[("a.yaml", operated)]).len(), 1);
-        let list =
+        let others =
             "kind: Other\nitems:\n- kind: A\n  data: {x: YWRtaW4=}\n---\napiVersion: v1\nkind: Secret\n";
         assert_eq!(
-            leaks(&[("a.yaml", list)]),
+            leaks(&[("a.yaml", others)]),
             [],
             "one document says nothing of the next"
         );
@@ -765,7 +769,7 @@ mod tests {
             ("x/kustomization.yaml", kustomization),
             ("x/c.env", &encrypted),
             ("x/ca.crt", "x"),
-            ("keys/k.txt", "x"),
+            ("keys/k.txt", "hunter2"),
         ]);
         assert_eq!(
             found,

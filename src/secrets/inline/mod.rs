@@ -179,8 +179,13 @@ impl Leaks {
         }
     }
 
-    fn has(&self, place: &str) -> bool {
-        self.kept.iter().any(|leak| &*leak.place == place)
+    /// Puts down a datum of a Secret: that says more than its name.
+    fn push_datum(&mut self, place: Box<str>) {
+        match self.kept.iter_mut().find(|leak| leak.place == place) {
+            Some(known) if known.trace == Trace::Name => known.trace = Trace::SecretData,
+            Some(_) => {}
+            None => self.push(place, Trace::SecretData),
+        }
     }
 }
 
@@ -283,6 +288,15 @@ mod tests {
         assert_eq!(
             found(&manifest("v1", json!({"user": "YWRtaW4="}))),
             at("extra[0].data.user", Trace::SecretData)
+        );
+        assert_eq!(
+            found(&manifest("v1", json!({"password": "YWRtaW4="}))),
+            at("extra[0].data.password", Trace::SecretData)
+        );
+        assert_eq!(
+            found(&manifest("v1", json!({"a.yaml": "auth:\n  password: hunter2\n"}))),
+            at("extra[0].data.a.yaml:2", Trace::Name),
+            "once"
         );
         assert_eq!(
             found(&manifest("v1", json!({"user": "${USER}", "ca.crt": "YQ=="}))),

@@ -30,7 +30,7 @@ pub(super) fn literal(text: &str) -> Option<Literal> {
 /// What the datum of a Secret is when it stands for itself: there, a hash or a path is as good as a password.
 pub(super) fn datum(text: &str) -> Option<Literal> {
     let text = text.trim();
-    if text.is_empty() || stands_for_another(text) || is_filled_in_later(text) {
+    if text.is_empty() || stands_for_another(text) || is_filled_in_later(text) || is_open(text) {
         return None;
     }
     let is_name = is_object_name(text);
@@ -58,6 +58,21 @@ fn stands_for_another(text: &str) -> bool {
                 .all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
     });
     is_variable || OPENINGS.iter().any(|opening| text.starts_with(opening)) || text.contains("{{")
+}
+
+/// Whether it is a certificate, a public key, or ciphertext in a frame, and nothing else.
+fn is_open(text: &str) -> bool {
+    const OPEN: [&str; 6] = [
+        "CERTIFICATE",
+        "CERTIFICATE REQUEST",
+        "PUBLIC KEY",
+        "PGP PUBLIC KEY BLOCK",
+        "PGP MESSAGE",
+        "AGE ENCRYPTED FILE",
+    ];
+    let mut labels = text.split("-----BEGIN ").skip(1);
+    let is_framed = text.starts_with("-----BEGIN ");
+    is_framed && labels.all(|rest| OPEN.iter().any(|label| rest.split("-----").next() == Some(label)))
 }
 
 /// Whether it is what a password was hashed to.
@@ -362,6 +377,7 @@ mod tests {
             "{SSHA}abc",
             "/etc/secrets/password",
             "file:/run/token",
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----\n",
         ] {
             assert_eq!(literal(text), None, "{text}");
         }

@@ -189,11 +189,11 @@ impl<'a> Scan<'a> {
 
     fn end_document(&mut self) {
         for number in std::mem::take(&mut self.of_document) {
-            let place = format!(":{number}");
-            if self.is_secret && !self.leaks.has(&place) {
-                self.leaks.push(place, Trace::SecretData);
-            } else if !self.is_secret {
-                self.data.push(place.into());
+            let place = format!(":{number}").into();
+            if self.is_secret {
+                self.leaks.push_datum(place);
+            } else {
+                self.data.push(place);
             }
         }
         self.is_secret = false;

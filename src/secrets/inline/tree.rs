@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeSeed};
 
 use super::names::{self, Meaning};
 use super::shapes::{self, Literal};
-use super::{Leaks, Trace, base64, is_public, join, shown, text};
+use super::{Leak, Leaks, Trace, base64, is_public, join, shown, text};
 
 /// How a value is looked at.
 #[derive(Clone, Copy)]
@@ -308,7 +308,10 @@ impl Object {
             ("value", _) if seen.leaks.kept.is_empty() => self.value = seen.literal,
             _ => {}
         }
-        let key_of_data = seen.literal.is_some() && !is_public(key);
+        // What gives a datum away by more than its name is told in its stead.
+        let is_name = |leak: &Leak| leak.place.is_empty() && leak.trace == Trace::Name;
+        let says_more = !seen.leaks.kept.iter().all(is_name);
+        let key_of_data = seen.literal.is_some() && !says_more && !is_public(key);
         let key = shown(key);
         if key_of_data {
             self.data.push(key.into());
@@ -334,9 +337,7 @@ impl Object {
         let is_secret = self.is_secret && !self.is_of_another_group;
         if is_secret || self.patches_secret {
             for place in self.data {
-                if !self.leaks.has(&place) {
-                    self.leaks.push(place, Trace::SecretData);
-                }
+                self.leaks.push_datum(place);
             }
         }
         Seen {
