@@ -34,5 +34,6 @@ pub mod manifests;
 pub mod publish;
 pub mod remedy;
 pub mod render;
+pub mod secrets;
 pub mod serve;
 pub mod telemetry;

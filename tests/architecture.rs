@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of the pure core.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "api",
+    "secrets",
     "kinds",
     "flux",
     "inventory",
@@ -30,7 +31,19 @@ const FORBIDDEN: [&str; 9] = [
 ];
 
 /// Who may not know whom: a layer knows only what comes before it.
-const UNKNOWN_TO: [(&str, &[&str]); 7] = [
+const UNKNOWN_TO: [(&str, &[&str]); 8] = [
+    (
+        "secrets",
+        &[
+            "crate::kinds",
+            "crate::flux",
+            "crate::inventory",
+            "crate::controls",
+            "crate::engine",
+            "crate::render",
+            "crate::manifests",
+        ],
+    ),
     (
         "flux",
         &[

@@ -291,7 +291,7 @@ fn passing_readers(engine: &Engine, kind: KindId) -> BTreeSet<&'static str> {
         Evidence::Controllers(_) | Evidence::Peers => CONTROLLERS.contains(&kind.name()),
         Evidence::Access(_) => ACCESS.contains(&kind.name()),
         // Whether labels and controllers are asked for depends on the namespace.
-        Evidence::Owners(_) => false,
+        Evidence::Owners(_) | Evidence::Trees => false,
         Evidence::Neighbours | Evidence::Tolerations => kind.name() == "Pod",
     };
     let mut readers = BTreeSet::new();

@@ -9,8 +9,10 @@ use std::fs;
 use flux_security_operator::api::policy::ControlTuning;
 use flux_security_operator::api::{ControlResult, Tenancy};
 use flux_security_operator::controls::{self, CATALOGUE, Control, Judges};
+use flux_security_operator::engine::PolicyPosture;
 use flux_security_operator::kinds::KindId;
 use flux_security_operator::kinds::own::PolicyRow;
+use flux_security_operator::manifests;
 use serde_json::Value;
 
 const PAGES: &str = "docs/controls";
@@ -81,6 +83,7 @@ fn check(id: &str, example: &Example) -> Result<(), String> {
         expected,
         tenancy,
         parameters,
+        is_file,
     } = meaning(&example.info)?;
     if !example.sentence.ends_with(['.', ':']) {
         return Err("no sentence before it says why".to_owned());
@@ -90,7 +93,9 @@ fn check(id: &str, example: &Example) -> Result<(), String> {
     if objects.is_empty() {
         return Err("no object".to_owned());
     }
-    objects.iter().try_for_each(is_served)?;
+    if !is_file {
+        objects.iter().try_for_each(is_served)?;
+    }
     let mut row = support::policy(tenancy);
     if !parameters.is_empty() {
         row.spec.controls = vec![ControlTuning {
@@ -98,6 +103,10 @@ fn check(id: &str, example: &Example) -> Result<(), String> {
             parameters,
             ..ControlTuning::default()
         }];
+    }
+    if is_file {
+        let posture = manifests::audit([&example.yaml], &row.spec);
+        return compare(id, &posture, expected);
     }
     judge(id, &row, &objects, expected)
 }
@@ -114,6 +123,10 @@ fn judge(id: &str, row: &PolicyRow, objects: &[Value], expected: ControlResult) 
     if let Some(gap) = posture.gaps.first() {
         return Err(gap.message.clone());
     }
+    compare(id, &posture, expected)
+}
+
+fn compare(id: &str, posture: &PolicyPosture, expected: ControlResult) -> Result<(), String> {
     let controls = posture.controls.iter();
     let judged = controls.into_iter().find(|control| control.control.id == id);
     let judged = judged.ok_or("no such control")?;
@@ -123,13 +136,15 @@ fn judge(id: &str, row: &PolicyRow, objects: &[Value], expected: ControlResult) 
     Err(format!("{}: {}", judged.result, judged.message))
 }
 
-/// What an info string says: `fail`, `fail dedicated`, `fail allowed=github.com/my-org`.
+/// What an info string says: `fail`, `fail file`, `fail dedicated`, `fail allowed=github.com/my-org`.
 struct Meaning {
     expected: ControlResult,
     /// Shared when none is named.
     tenancy: Tenancy,
     /// Parameters of the control.
     parameters: BTreeMap<String, String>,
+    /// Whether it is a file that is audited instead of a cluster.
+    is_file: bool,
 }
 
 fn meaning(info: &str) -> Result<Meaning, String> {
@@ -146,11 +161,13 @@ fn meaning(info: &str) -> Result<Meaning, String> {
         expected,
         tenancy: Tenancy::Shared,
         parameters: BTreeMap::new(),
+        is_file: false,
     };
     for word in words {
         match (word, word.split_once('=')) {
             ("none", _) => meaning.tenancy = Tenancy::None,
             ("shared", _) => meaning.tenancy = Tenancy::Shared,
+            ("file", _) => meaning.is_file = true,
             ("dedicated", _) => meaning.tenancy = Tenancy::Dedicated,
             (_, Some((name, value))) => {
                 meaning.parameters.insert(name.to_owned(), value.to_owned());

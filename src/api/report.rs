@@ -283,7 +283,7 @@ pub struct Location {
     /// Path of the field.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
-    /// File that the object was read from; empty when it was read from a cluster.
+    /// File that the object was read from, or of a source that has the secret; empty for an object of a cluster.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// Line of that file, from 1.

@@ -148,6 +148,10 @@ pub struct Defect {
     pub argument: String,
     /// Path of the field.
     pub field: String,
+    /// File of a source that it is in; empty: it is in the object.
+    pub file: String,
+    /// Line of that file, from 1.
+    pub line: Option<u32>,
     /// What was read.
     pub observed: String,
     /// What the recommendation asks for.

@@ -178,7 +178,6 @@ pub(super) fn defect(
     Defect {
         container: launch.container.clone(),
         argument: objection.argument,
-        field: String::new(),
         message: format!(
             "{} in namespace {}: {} ({place})",
             key.component, key.namespace, objection.observed
@@ -186,7 +185,7 @@ pub(super) fn defect(
         observed: objection.observed,
         expected: objection.expected,
         severity: weight(subject),
-        about: None,
+        ..Defect::default()
     }
 }
 

@@ -125,7 +125,7 @@ fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
             let asks = reads.any(|read| matches!(read, Read::Neighbours));
             control.judges.subject(id_of::<Node>(), node).filter(|_| asks)
         }
-        Changed::Coverage(_) | Changed::Access(_) | Changed::Tolerations => None,
+        Changed::Coverage(_) | Changed::Access(_) | Changed::Tolerations | Changed::Trees => None,
     }
 }
 
@@ -142,7 +142,7 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
             Some(Touched::Cluster)
         }
         (Read::Peers, Changed::Instance(key)) => Some(Touched::Peers(key.component)),
-        (Read::Tolerations, Changed::Tolerations) => Some(Touched::Cluster),
+        (Read::Tolerations, Changed::Tolerations) | (Read::Trees, Changed::Trees) => Some(Touched::Cluster),
         (Read::Controllers(_) | Read::Peers, Changed::Coverage(kind))
             if controller_kinds().contains(kind) =>
         {

@@ -439,17 +439,19 @@ fn judge(
     (verdict, dirty::far(control, view.seen()))
 }
 
-/// The first defects of each object; the last of them stands for the rest. An object with a list of references may have
+/// The first defects of each object and of each file; the last of them stands for the rest. An object with a list of references may have
 /// tens of thousands, each as large as a finding.
 fn summed_up(defects: Vec<Defect>) -> Vec<Defect> {
     if defects.len() <= MOST_DEFECTS {
         return defects;
     }
     let mut kept: Vec<Defect> = Vec::new();
-    // Of each object how many there are, and the place of the last that is kept.
-    let mut objects: BTreeMap<Option<SubjectKey>, (usize, usize)> = BTreeMap::new();
+    // Of each how many there are, and the place of the last that is kept.
+    let mut objects: BTreeMap<(Option<SubjectKey>, String), (usize, usize)> = BTreeMap::new();
     for defect in defects {
-        let (found, last) = objects.entry(defect.about.clone()).or_default();
+        let (found, last) = objects
+            .entry((defect.about.clone(), defect.file.clone()))
+            .or_default();
         *found += 1;
         if *found <= MOST_DEFECTS {
             *last = kept.len();
@@ -482,7 +484,11 @@ fn possibly_flux(inventory: &Inventory, key: &SubjectKey) -> Option<Missing> {
 fn is_seen_by_every_policy(changed: &Changed) -> bool {
     let is_told_by_verdicts_alone = matches!(
         changed,
-        Changed::Object(..) | Changed::Access(_) | Changed::Neighbours(_) | Changed::Tolerations
+        Changed::Object(..)
+            | Changed::Access(_)
+            | Changed::Neighbours(_)
+            | Changed::Tolerations
+            | Changed::Trees
     );
     !is_told_by_verdicts_alone || concerns_policies(changed)
 }

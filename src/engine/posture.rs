@@ -467,7 +467,8 @@ impl Judgement<'_> {
                     container: defect.container.clone(),
                     argument: bounded(&defect.argument),
                     field: defect.field.clone(),
-                    ..Location::default()
+                    file: bounded(&defect.file),
+                    line: defect.line.and_then(|line| i32::try_from(line).ok()),
                 },
                 observed: bounded(&defect.observed),
                 expected: defect.expected.clone(),

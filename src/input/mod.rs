@@ -13,12 +13,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::api::report::Location;
+use walk::Entry;
+
+use crate::api::{self, report::Location};
 use crate::engine::FindingPosture;
 use crate::kinds::own::PolicyRow;
 use crate::manifests::read::{File as Origin, Harvest};
 use crate::manifests::split::{Cut, Piece, Splitter};
 use crate::manifests::{self, Audited, Manifests, Waived, World, is_kustomization};
+use crate::secrets::{Gap, LONGEST_FILE};
 
 /// How much text goes to a reader at once.
 const BATCH: usize = 128 * 1024;
@@ -58,15 +61,20 @@ pub fn audit_with(
 /// Text on its way to a reader: pieces of one file.
 struct Batch {
     file: Origin,
+    path: Arc<str>,
+    /// Whether it is a whole file, and none of manifests.
+    is_whole: bool,
     text: Vec<u8>,
     /// Where each piece ends in the text, and the piece without its text.
     pieces: Vec<(usize, Piece<'static>)>,
 }
 
 impl Batch {
-    fn new(file: Origin) -> Self {
+    fn new(file: Origin, path: &Arc<str>) -> Self {
         Self {
             file,
+            path: path.clone(),
+            is_whole: false,
             text: Vec::new(),
             pieces: Vec::new(),
         }
@@ -77,11 +85,25 @@ impl Batch {
         self.pieces.push((self.text.len(), Piece { text: &[], ..*piece }));
     }
 
+    /// A file that is no manifest, as a whole.
+    fn whole(path: &Arc<str>, text: Vec<u8>) -> Self {
+        Self {
+            is_whole: true,
+            text,
+            ..Self::new(Origin::default(), path)
+        }
+    }
+
     fn read(&self, harvest: &mut Harvest) {
+        if self.is_whole {
+            return harvest.scan.file(&self.path, &self.text);
+        }
         let mut from = 0;
         for (to, piece) in &self.pieces {
             let text = &self.text[from..*to];
-            harvest.read(self.file, &Piece { text, ..*piece });
+            let piece = Piece { text, ..*piece };
+            harvest.scan(&self.path, &Cut::Piece(piece));
+            harvest.read(self.file, &piece);
             from = *to;
         }
     }
@@ -158,16 +180,19 @@ impl Cutter {
 
     fn path(&mut self, path: &Path) {
         if path.as_os_str() == STDIN {
-            let file = self.name("standard input", true);
-            self.stream(file, io::stdin().lock());
+            let name = "standard input".into();
+            let file = self.name(&name, true);
+            self.stream(file, &name, io::stdin().lock());
             return;
         }
+        self.own.scan.root(&path.to_string_lossy());
         let mut files = walk::files(path);
         let mut is_empty = true;
         for found in &mut files {
-            is_empty = false;
+            is_empty &= matches!(found, Ok(Entry::Other(_)));
             match found {
-                Ok(found) => self.file(&found, found == path),
+                Ok(Entry::Manifest(found)) => self.file(&found, found == path),
+                Ok(Entry::Other(found)) => self.other(&found),
                 Err((path, error)) => self.fail(&path, &error),
             }
         }
@@ -181,21 +206,39 @@ impl Cutter {
     }
 
     fn file(&mut self, path: &Path, is_named: bool) {
-        let file = self.name(&path.to_string_lossy(), is_named);
+        let name = path.to_string_lossy().into();
+        let file = self.name(&name, is_named);
         match File::open(path) {
-            Ok(source) => self.stream(file, source),
-            Err(error) => self.own.complain(file.at(0), error.to_string()),
+            Ok(source) => self.stream(file, &name, source),
+            Err(error) => {
+                self.own.scan.not_read(&name, Gap::Unreadable);
+                self.own.complain(file.at(0), error.to_string());
+            }
+        }
+    }
+
+    /// A file that has no objects, and may have secrets.
+    fn other(&mut self, path: &Path) {
+        let name: Arc<str> = path.to_string_lossy().into();
+        let mut text = Vec::new();
+        let most = LONGEST_FILE as u64 + 1;
+        match File::open(path).and_then(|source| source.take(most).read_to_end(&mut text)) {
+            Ok(_) if text.len() > LONGEST_FILE => self.own.scan.not_read(&name, Gap::TooLarge),
+            Ok(_) => self.hand_over(Batch::whole(&name, text)),
+            Err(_) => self.own.scan.not_read(&name, Gap::Unreadable),
         }
     }
 
     fn fail(&mut self, path: &Path, why: &dyn Display) {
-        let file = self.name(&path.to_string_lossy(), true);
+        let name = path.to_string_lossy().into();
+        let file = self.name(&name, true);
+        self.own.scan.not_read(&name, Gap::Unreadable);
         self.own.complain(file.at(0), why.to_string());
     }
 
-    fn name(&mut self, name: &str, is_named: bool) -> Origin {
+    fn name(&mut self, name: &Arc<str>, is_named: bool) -> Origin {
         let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
-        self.files.push(name.to_owned());
+        self.files.push(name.to_string());
         Origin {
             number,
             is_named,
@@ -203,22 +246,26 @@ impl Cutter {
         }
     }
 
-    fn stream(&mut self, file: Origin, source: impl Read) {
+    fn stream(&mut self, file: Origin, name: &Arc<str>, source: impl Read) {
         let mut splitter = Splitter::with_room(source, std::mem::take(&mut self.room));
-        let mut batch = Batch::new(file);
+        let mut batch = Batch::new(file, name);
         let mut is_empty = true;
         while let Some(cut) = splitter.next_cut().transpose() {
             is_empty = false;
             match cut {
                 Ok(Cut::Piece(piece)) => batch.push(&piece),
-                Ok(cut) => self.own.take(file, &cut),
+                Ok(cut) => {
+                    self.own.scan(name, &cut);
+                    self.own.take(file, &cut);
+                }
                 Err(error) => {
+                    self.own.scan.not_read(name, Gap::Unreadable);
                     self.own.complain(file.at(0), error.to_string());
                     break;
                 }
             }
             if batch.text.len() >= BATCH {
-                let full = std::mem::replace(&mut batch, Batch::new(file));
+                let full = std::mem::replace(&mut batch, Batch::new(file, name));
                 self.add(full);
             }
         }
@@ -232,6 +279,10 @@ impl Cutter {
             return;
         }
         self.progress.saw(batch.pieces.len());
+        self.hand_over(batch);
+    }
+
+    fn hand_over(&mut self, batch: Batch) {
         self.loaded += batch.text.len();
         self.load.push(batch);
         if self.loaded >= BATCH {
@@ -298,7 +349,9 @@ fn find_lines(audited: &mut Audited) {
             continue;
         };
         let is_whole = location.part().is_empty();
-        if location.file.is_empty() || is_whole {
+        // What is about the input as a whole is about a line of a file already.
+        let is_of_object = !finding.finding.resource.api_version.starts_with(api::GROUP);
+        if location.file.is_empty() || is_whole || !is_of_object {
             continue;
         }
         let lines = by_file.entry(location.file.clone()).or_default();

@@ -9,10 +9,18 @@ use std::path::{Path, PathBuf};
 /// What manifests are called.
 const EXTENSIONS: [&str; 5] = ["yaml", "yml", "json", "jsonl", "ndjson"];
 
-/// A file, or why there is none.
-pub(super) type Found = Result<PathBuf, (PathBuf, io::Error)>;
+/// A file of a folder.
+pub(super) enum Entry {
+    /// One that may have objects.
+    Manifest(PathBuf),
+    /// Any other.
+    Other(PathBuf),
+}
 
-/// Every manifest of a folder, or the file itself whatever it is called.
+/// A file, or why there is none.
+pub(super) type Found = Result<Entry, (PathBuf, io::Error)>;
+
+/// Every file of a folder, or the file itself whatever it is called.
 pub(super) fn files(path: &Path) -> Files {
     let mut files = Files {
         ahead: Vec::new(),
@@ -36,10 +44,10 @@ pub(super) struct Files {
 enum Ahead {
     /// Somebody named it.
     Asked(PathBuf),
-    /// It is in a folder: another one, or a link to whatever.
-    Met(PathBuf),
-    /// It is in a folder, a file that is called like a manifest.
-    File(PathBuf),
+    /// It is in a folder, maybe of a chart whose manifests Helm fills in: another folder, or a link to whatever.
+    Met { path: PathBuf, is_template: bool },
+    /// It is in a folder, and a file.
+    File { path: PathBuf, is_template: bool },
 }
 
 impl Iterator for Files {
@@ -47,14 +55,24 @@ impl Iterator for Files {
 
     fn next(&mut self) -> Option<Found> {
         while let Some(ahead) = self.ahead.pop() {
-            let is_asked = matches!(ahead, Ahead::Asked(_));
-            let path = match ahead {
-                Ahead::Asked(path) | Ahead::Met(path) => path,
-                Ahead::File(path) => return Some(Ok(path)),
+            let (path, look) = match ahead {
+                Ahead::Asked(path) => {
+                    let look = self.look(&path, true, false);
+                    (path, look)
+                }
+                Ahead::Met { path, is_template } => {
+                    let look = self.look(&path, false, is_template);
+                    (path, look)
+                }
+                Ahead::File { path, is_template } => {
+                    let is_manifest = has_extension(&path) && !is_template;
+                    (path, Ok(Some(is_manifest)))
+                }
             };
-            match self.look(&path, is_asked) {
-                Ok(true) => return Some(Ok(path)),
-                Ok(false) => {}
+            match look {
+                Ok(Some(true)) => return Some(Ok(Entry::Manifest(path))),
+                Ok(Some(false)) => return Some(Ok(Entry::Other(path))),
+                Ok(None) => {}
                 Err(error) => return Some(Err((path, error))),
             }
         }
@@ -63,27 +81,27 @@ impl Iterator for Files {
 }
 
 impl Files {
-    /// Whether it is a file to be read. A folder is entered.
-    fn look(&mut self, path: &Path, is_asked: bool) -> io::Result<bool> {
-        let is_meant = is_asked || has_extension(path);
+    /// Whether it is a file of manifests, or any other; `None`: there is nothing to be read. A folder is entered.
+    fn look(&mut self, path: &Path, is_asked: bool, is_template: bool) -> io::Result<Option<bool>> {
+        let is_meant = is_asked || has_extension(path) && !is_template;
         let metadata = match fs::metadata(path) {
-            Err(_) if !is_meant => return Ok(false),
+            Err(_) if !is_meant => return Ok(None),
             other => other?,
         };
         if metadata.is_dir() {
             if self.entered.insert((metadata.dev(), metadata.ino())) {
-                self.enter(path)?;
+                self.enter(path, is_template)?;
             }
-            return Ok(false);
+            return Ok(None);
         }
         // `-f <(kustomize build)` is a pipe; one that merely lies in a folder would be waited for in vain.
         if is_meant && !is_asked && !metadata.is_file() {
             return Err(io::Error::other("is neither a file nor a folder"));
         }
-        Ok(is_meant)
+        Ok((is_meant || metadata.is_file()).then_some(is_meant))
     }
 
-    fn enter(&mut self, folder: &Path) -> io::Result<()> {
+    fn enter(&mut self, folder: &Path, is_template: bool) -> io::Result<()> {
         let mut entries = Vec::new();
         let mut is_chart = false;
         for entry in fs::read_dir(folder)? {
@@ -92,26 +110,19 @@ impl Files {
             if entry.file_name() == ".git" {
                 continue;
             }
-            let kind = entry.file_type()?;
-            let path = entry.path();
-            if kind.is_dir() || kind.is_symlink() || has_extension(&path) {
-                entries.push((path, kind.is_file()));
-            }
-        }
-        if is_chart {
-            let before = entries.len();
-            entries.retain(|(path, _)| !path.ends_with("templates"));
-            self.templates += (before - entries.len()) as u64;
+            entries.push((entry.path(), entry.file_type()?.is_file()));
         }
         entries.sort_unstable_by(|a, b| b.cmp(a));
-        let ahead = |(path, is_file)| {
-            if is_file {
-                Ahead::File(path)
+        for (path, is_file) in entries {
+            let begins_templates = is_chart && path.ends_with("templates");
+            self.templates += u64::from(begins_templates);
+            let is_template = is_template || begins_templates;
+            self.ahead.push(if is_file {
+                Ahead::File { path, is_template }
             } else {
-                Ahead::Met(path)
-            }
-        };
-        self.ahead.extend(entries.into_iter().map(ahead));
+                Ahead::Met { path, is_template }
+            });
+        }
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::kinds::{ErasedRow, KindId};
 
 use super::coverage::Coverage;
 use super::table::ObjectKey;
+use super::trees::{TreeKey, TreeState};
 
 /// One observed fact.
 #[derive(Debug)]
@@ -20,4 +21,10 @@ pub enum Delta {
     Resync(KindId, Vec<ObjectKey>),
     /// A kind is watched better or worse than before.
     Coverage(KindId, Coverage),
+    /// Whether the files of sources are read at all.
+    TreesAreRead(bool),
+    /// The files of a source were scanned, or could not be.
+    Tree(TreeKey, TreeState),
+    /// A source is gone.
+    NoTree(TreeKey),
 }

@@ -11,6 +11,7 @@ pub mod reads;
 pub mod subject;
 pub mod table;
 pub mod tenancy;
+pub mod trees;
 pub mod view;
 
 use std::any::Any;
@@ -33,6 +34,7 @@ pub use subject::SubjectKey;
 pub(crate) use table::Slot;
 pub use table::{ObjectKey, Table};
 pub use tenancy::{Owner, TenancyRules};
+pub use trees::{TreeKey, TreeState, Trees};
 pub use view::View;
 pub(crate) use view::{AtHand, Lacking};
 
@@ -51,6 +53,8 @@ pub enum Changed {
     Neighbours(ObjectKey),
     /// Which tolerations pods have, or whom those belong to.
     Tolerations,
+    /// What the files of a source hold, or whether they are read.
+    Trees,
 }
 
 /// The tables, their coverage, and what follows from them.
@@ -59,6 +63,7 @@ pub struct Inventory {
     instances: BTreeMap<InstanceKey, Instance>,
     access: access::Index,
     placement: placement::Index,
+    trees: Trees,
 }
 
 /// Where whatever is kept beside a row is kept.
@@ -89,6 +94,7 @@ impl Default for Inventory {
             instances: BTreeMap::new(),
             access: access::Index::default(),
             placement: placement::Index::default(),
+            trees: Trees::default(),
         }
     }
 }
@@ -147,6 +153,22 @@ impl Inventory {
                 }
             }
             Delta::Coverage(kind, coverage) => self.cover(kind, coverage, changed),
+            Delta::TreesAreRead(is_read) => {
+                if std::mem::replace(&mut self.trees.is_read, is_read) != is_read {
+                    changed.insert(Changed::Trees);
+                }
+            }
+            Delta::Tree(key, state) => {
+                if self.trees.rows.get(&key) != Some(&state) {
+                    self.trees.rows.insert(key, state);
+                    changed.insert(Changed::Trees);
+                }
+            }
+            Delta::NoTree(key) => {
+                if self.trees.rows.remove(&key).is_some() {
+                    changed.insert(Changed::Trees);
+                }
+            }
         }
     }
 
@@ -362,6 +384,12 @@ impl Inventory {
     /// Fails unless the table of a kind is complete and every object of it could be read.
     pub(crate) fn complete(&self, kind: KindId) -> Result<(), Missing> {
         view::complete(self, kind)
+    }
+
+    /// What the files of sources hold; `None`: nobody reads them.
+    #[must_use]
+    pub fn trees(&self) -> Option<&Trees> {
+        self.trees.is_read.then_some(&self.trees)
     }
 
     /// The keys of all rows of a kind.

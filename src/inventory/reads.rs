@@ -29,6 +29,8 @@ pub enum Read {
     Neighbours,
     /// Which tolerations pods of tenants have.
     Tolerations,
+    /// What the files of sources hold.
+    Trees,
 }
 
 /// Something that a view was asked for.
@@ -48,6 +50,8 @@ pub enum Evidence {
     Neighbours,
     /// Which tolerations pods of tenants have.
     Tolerations,
+    /// What the files of sources hold.
+    Trees,
 }
 
 /// Evidence, a bit each: every judgement writes down what it asked for.
@@ -91,6 +95,7 @@ impl Seen {
             Evidence::Access(Reach::Cluster),
             Evidence::Neighbours,
             Evidence::Tolerations,
+            Evidence::Trees,
         ];
         let all = KindId::all()
             .flat_map(objects)
@@ -110,6 +115,7 @@ impl Seen {
             Evidence::Access(Reach::Cluster) => (0, 0, 1 << 4),
             Evidence::Neighbours => (0, 0, 1 << 5),
             Evidence::Tolerations => (0, 0, 1 << 6),
+            Evidence::Trees => (0, 0, 1 << 7),
             Evidence::Controllers(component) => (0, 0, 1 << (16 + component as u32)),
         }
     }
@@ -158,7 +164,8 @@ impl Read {
             }
             (Self::Peers, Evidence::Peers)
             | (Self::Neighbours, Evidence::Neighbours)
-            | (Self::Tolerations, Evidence::Tolerations) => true,
+            | (Self::Tolerations, Evidence::Tolerations)
+            | (Self::Trees, Evidence::Trees) => true,
             _ => false,
         }
     }

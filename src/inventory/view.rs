@@ -8,6 +8,7 @@ use super::coverage::{Coverage, Missing};
 use super::placement::Neighbours;
 use super::reads::{Evidence, Reach, Seen};
 use super::tenancy::{Owner, TenancyRules};
+use super::trees::Trees;
 use super::{
     Instance, InstanceKey, Inventory, ObjectKey, SubjectKey, Table, access_kinds, controllers_are_complete,
 };
@@ -335,6 +336,16 @@ impl<'a> View<'a> {
             }
         }
         Ok(of_tenants)
+    }
+
+    /// What the files of sources hold.
+    ///
+    /// # Errors
+    /// Nobody reads them.
+    pub fn trees(&self) -> Result<&'a Trees, Missing> {
+        self.record(Evidence::Trees);
+        let not_read = || Missing::new("SourceNotRead", "the files of sources are not read");
+        self.inventory.trees().ok_or_else(not_read)
     }
 
     /// What was asked for so far.

@@ -11,7 +11,6 @@ pub mod flux_objects;
 pub mod gateway;
 pub mod identity;
 pub mod ingress;
-pub mod inline;
 pub mod lease;
 pub mod meta;
 pub mod monitoring;

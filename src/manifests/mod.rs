@@ -34,9 +34,10 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{self, FluxSecurityPolicySpec};
 use crate::engine::{Engine, Findings, PolicyPosture, WaiverPosture, posture};
-use crate::inventory::{Coverage, Delta, ObjectKey, namespaces};
+use crate::inventory::{Coverage, Delta, ObjectKey, TreeKey, TreeState, namespaces};
 use crate::kinds::own::{self, PolicyRow, WaiverRow};
 use crate::kinds::{ErasedRow, KindId, id_of};
+use crate::secrets::{Gap, Tree};
 
 pub use places::lines_within;
 use read::{File, Harvest};
@@ -202,7 +203,10 @@ impl Manifests {
         while let Some(cut) = splitter.next_cut().transpose() {
             is_empty = false;
             match cut {
-                Ok(cut) => self.harvest.take(file, &cut),
+                Ok(cut) => {
+                    self.harvest.scan(name, &cut);
+                    self.harvest.take(file, &cut);
+                }
                 Err(error) => {
                     self.harvest.complain(file.at(0), error.to_string());
                     break;
@@ -226,6 +230,9 @@ impl Manifests {
             .definitions
             .sort_unstable_by_key(|definition| definition.place);
         let plan = worlds::Plan::new(&self.files, &self.harvest.definitions);
+        // Whoever stands in a repository names a part of it.
+        self.harvest.scan.root("");
+        let tree = Arc::new(std::mem::take(&mut self.harvest.scan).finish());
         let mut merged: Option<PolicyPosture> = None;
         let mut waivers = BTreeMap::new();
         let count = plan.worlds.len();
@@ -238,6 +245,7 @@ impl Manifests {
             }
             engine.waive(self.waived.waivers.iter().cloned());
             engine.ingest(self.deltas(&members, is_last));
+            engine.ingest(files(&tree));
             engine.pin(name, policy.clone());
             let all = engine.posture();
             let Some(posture) = all.policies.get(name).cloned() else {
@@ -356,7 +364,25 @@ impl Manifests {
     }
 }
 
+/// What the files hold, beside their objects.
+fn files(tree: &Arc<Tree>) -> [Delta; 2] {
+    let scanned = TreeState::Scanned {
+        revision: "".into(),
+        digest: "".into(),
+        tree: tree.clone(),
+    };
+    [Delta::TreesAreRead(true), Delta::Tree(TreeKey::Input, scanned)]
+}
+
 impl Harvest {
+    /// Looks for secrets in what was cut off a file.
+    pub(crate) fn scan(&mut self, path: &str, cut: &Cut<'_>) {
+        match cut {
+            Cut::Piece(piece) => self.scan.document(path, piece.line, piece.text),
+            Cut::TooLarge { .. } => self.scan.not_read(path, Gap::TooLarge),
+        }
+    }
+
     /// Takes in what was cut off a file.
     pub(crate) fn take(&mut self, file: File, cut: &Cut<'_>) {
         match *cut {

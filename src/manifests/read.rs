@@ -12,12 +12,13 @@ use super::{Definition, Fact, MOST_TROUBLES, Place, Skipped, Trouble, template};
 use crate::api;
 use crate::inventory::ObjectKey;
 use crate::kinds::{Descriptor, KindId, id_of, own};
+use crate::secrets::Scan;
 
 /// Lists within lists are read so deep.
 const DEEPEST_LIST: u32 = 3;
 
 /// What pieces are cut off.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct File {
     /// Its number.
     pub(crate) number: u32,
@@ -51,6 +52,8 @@ pub(crate) struct Harvest {
     pub(super) troubles: Vec<Trouble>,
     /// How many more there are.
     pub(super) more_troubles: usize,
+    /// Secrets in plain text, wherever they are.
+    pub(crate) scan: Scan,
     /// Room for JSON.
     json: Vec<u8>,
 }
@@ -314,6 +317,7 @@ impl Harvest {
         self.more_troubles += other.more_troubles;
         self.skipped.add(other.skipped);
         self.objects += other.objects;
+        self.scan.merge(other.scan);
     }
 }
 

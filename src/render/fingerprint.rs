@@ -14,7 +14,7 @@ pub fn fingerprint(finding: &Finding) -> String {
     let [group, kind, namespace, name] = object(&finding.resource);
     let location = &finding.location;
     let field = without_positions(&location.field);
-    digest(&[
+    let mut parts = vec![
         &finding.control,
         group,
         kind,
@@ -23,8 +23,15 @@ pub fn fingerprint(finding: &Finding) -> String {
         &location.container,
         flag(&location.argument),
         &field,
-    ])
+    ];
+    if TELL_OF_FILES.contains(&finding.control.as_str()) {
+        parts.push(&location.file);
+    }
+    digest(&parts)
 }
+
+/// Controls whose findings are about files of sources, and not about objects, whose files do not matter.
+const TELL_OF_FILES: [&str; 2] = ["FSP-SEC-003", "FSP-SEC-004"];
 
 /// The fingerprints of a report. Those that are equal are numbered, so that none is there twice.
 #[must_use]

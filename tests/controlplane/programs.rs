@@ -102,6 +102,18 @@ pub(crate) const ORACLE: Programs = Programs {
     files: &[],
 };
 
+/// What encrypts Secrets, in the versions that kustomize-controller links.
+pub(crate) const SOPS: Programs = Programs {
+    module: "controlplane/sops",
+    what: "sops and age-keygen",
+    patience: "2 minutes",
+    packages: &[
+        "github.com/getsops/sops/v3/cmd/sops",
+        "filippo.io/age/cmd/age-keygen",
+    ],
+    files: &[],
+};
+
 /// Those who read what an audit prints, with the schemas by which they judge it.
 pub(crate) const CONSUMERS: Programs = Programs {
     module: "consumers",

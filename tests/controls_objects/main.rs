@@ -8,6 +8,7 @@ mod access;
 mod alerting;
 mod beyond;
 mod exposure;
+mod files;
 mod flux;
 mod generators;
 mod isolation;

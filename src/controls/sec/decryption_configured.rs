@@ -2,9 +2,11 @@
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
+use super::files;
 use crate::api::Severity;
-use crate::inventory::Missing;
+use crate::inventory::{Missing, Read};
 use crate::kinds::flux_objects::Kustomization;
+use crate::secrets::Encrypted;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-SEC-001",
@@ -12,10 +14,10 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::Medium),
     rationale: "A Secret that a Kustomization applies without decrypting it stands in its source as plain text, for everybody who can read the source and its history.",
-    audit: "spec.decryption of each Kustomization and the Secrets in status.inventory. Fails when the inventory has a Secret and spec.decryption is not set; Secrets that other operators make of SealedSecrets or ExternalSecrets are not in the inventory. With decryption set nothing says that the source is encrypted. Unknown before anything was applied. Generated Secrets without sensitive data fail as well; accept those by a waiver.",
+    audit: "spec.decryption of each Kustomization and the Secrets in status.inventory. Fails when the inventory has a Secret and spec.decryption is not set, and when a Secret that SOPS has encrypted is among the files that it applies, as far as the files of sources are read; Secrets that other operators make of SealedSecrets or ExternalSecrets are not in the inventory. With decryption set nothing says that the source is encrypted. Unknown before anything was applied. Generated Secrets without sensitive data fail as well; accept those by a waiver.",
     remediation: "Encrypt the Secret with SOPS, change its content, and set spec.decryption.provider to sops.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
-    reads: &[],
+    reads: &[Read::Trees],
     parameters: &[],
     judges: Judges::Objects(&[&Each::<Kustomization>(judge)]),
 };
@@ -23,6 +25,18 @@ pub(crate) static CONTROL: Control = Control {
 fn judge(subject: &ObjectSubject<'_, Kustomization>) -> Result<Outcome, Missing> {
     if subject.row.spec.decryption.is_some() {
         return Ok(Outcome::Pass);
+    }
+    if let Some(encrypted) = encrypted_secret(subject) {
+        return Ok(Outcome::fail(Defect {
+            field: "spec.decryption".to_owned(),
+            observed: format!("{} is encrypted, and spec.decryption is not set", encrypted.file),
+            expected: "spec.decryption.provider: sops".to_owned(),
+            message: format!(
+                "Kustomization {} applies {}, which is encrypted, and does not decrypt it",
+                subject.key, encrypted.file
+            ),
+            ..Defect::default()
+        }));
     }
     let count = match subject.row.status.secrets {
         None => {
@@ -45,4 +59,12 @@ fn judge(subject: &ObjectSubject<'_, Kustomization>) -> Result<Outcome, Missing>
         expected: "spec.decryption.provider: sops".to_owned(),
         ..Defect::default()
     }))
+}
+
+/// A Secret that SOPS has encrypted, among the files that are applied.
+fn encrypted_secret<'a>(subject: &ObjectSubject<'a, Kustomization>) -> Option<&'a Encrypted> {
+    let trees = subject.view.trees().ok()?;
+    let spec = &subject.row.spec;
+    let encrypted = files::encrypted_of(trees, subject.key, spec.path.as_str(), &spec.source_ref).ok()?;
+    encrypted.into_iter().find(|it| it.is_secret)
 }

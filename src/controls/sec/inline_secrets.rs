@@ -9,8 +9,8 @@ use crate::kinds::flux_objects::{
     Address, Bucket, FluxInstance, GitRepository, HelmRelease, HelmRepository, Kustomization, OciRepository,
     Provider, Receiver, ResourceSet, ResourceSetInputProvider,
 };
-use crate::kinds::inline::{self, Inline, Trace};
 use crate::kinds::workload::{Deployment, StatefulSet, Workload};
+use crate::secrets::inline::{self, Inline, Trace};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-SEC-005",

@@ -1,6 +1,7 @@
 //! Secret decryption.
 
 pub(super) mod decryption_configured;
+mod files;
 pub(super) mod history_scanned;
 pub(super) mod inline_secrets;
 pub(super) mod key_readers;

@@ -2,9 +2,11 @@
 
 use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{ClusterSubject, Judges};
+use super::files;
 use crate::api::Severity;
-use crate::inventory::{Missing, Read};
+use crate::inventory::{Missing, Read, TreeKey};
 use crate::kinds::flux_objects::{HelmRelease, Kustomization};
+use crate::secrets::{Class, Leak};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-SEC-003",
@@ -12,19 +14,40 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::High),
     rationale: "A Secret that stands in a source as plain text is known to everybody who can read the source, its history and its copies.",
-    audit: "Whether the files of the sources are encrypted can be seen in the sources only, and the auditor reads neither their content nor Secrets: unknown as long as anything is applied. FSP-SEC-001 tells which Kustomizations apply Secrets without decrypting them.",
-    remediation: "Encrypt Secrets with SOPS, or keep them out of the sources with an operator for external secrets.",
+    audit: "The files of the sources, or those that are audited instead of a cluster. Fails for data of a Secret in plain text, wherever the Secret is written: in manifests, lists, patches, templates, texts within other objects, and as literals or files that kustomize makes one of. Files of SOPS are verified value by value: one that was edited after it was encrypted, data that a selector leaves out, and metadata without a recipient or an authentication code fail as well. Placeholders, empty values, public keys, SealedSecrets and references to other stores are no plain text. Unknown when the files of something that is applied are not read, or not all of them: whether Secrets are encrypted can be seen there only, and Secrets are not read. FSP-SEC-001 tells which Kustomizations apply Secrets without decrypting them.",
+    remediation: "Change what the Secret holds, for it stays in the history of the source. Encrypt its successor with SOPS, or keep it out of the sources with an operator for external secrets.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
-    reads: &[Read::cluster::<Kustomization>(), Read::cluster::<HelmRelease>()],
+    reads: &[
+        Read::cluster::<Kustomization>(),
+        Read::cluster::<HelmRelease>(),
+        Read::Trees,
+    ],
     parameters: &[],
     judges: Judges::Cluster(judge),
 };
 
 fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     let view = subject.view;
+    let trees = view.trees();
+    if let Ok(trees) = &trees {
+        let is_told = |_: &TreeKey, leak: &Leak| matches!(leak.class, Class::Secret | Class::Sops);
+        let defects = files::leaks(
+            trees,
+            "a Secret that is encrypted, or that is in no source",
+            is_told,
+        );
+        if !defects.is_empty() {
+            return Ok(Outcome::from_defects(defects));
+        }
+    }
     if view.table::<Kustomization>()?.is_empty() && view.table::<HelmRelease>()?.is_empty() {
         return Ok(Outcome::not_applicable("nothing is applied"));
     }
-    let message = "whether Secrets are encrypted can be seen in the sources only, whose content is not read";
-    Err(Missing::new("SourceNotRead", message))
+    let Ok(trees) = trees else {
+        let message =
+            "whether Secrets are encrypted can be seen in the sources only, whose content is not read";
+        return Err(Missing::new("SourceNotRead", message));
+    };
+    files::all_are_read(view, trees)?;
+    Ok(Outcome::Pass)
 }

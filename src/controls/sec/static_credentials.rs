@@ -2,10 +2,12 @@
 
 use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{ClusterSubject, Judges};
+use super::files;
 use crate::api::Severity;
-use crate::inventory::{Missing, Read};
+use crate::inventory::{Missing, ObjectKey, Read};
 use crate::kinds::Mark;
-use crate::kinds::flux_objects::Kustomization;
+use crate::kinds::flux_objects::appliers::{Applied, KustomizationSpec};
+use crate::kinds::flux_objects::{FluxObject, Kustomization};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-SEC-013",
@@ -13,24 +15,36 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::Medium),
     rationale: "A token of Vault or a credential of a cloud in a decryption Secret lasts until somebody rotates it, and opens every key that it is good for.",
-    audit: "spec.decryption of each Kustomization. Passes when all that decrypt do so without a Secret, by the identity of an account. What a Secret holds, asymmetric keys or static credentials, is not read: unknown as long as one is named. How the provider's keys and roles are set up cannot be seen from the cluster.",
+    audit: "spec.decryption of each Kustomization. Passes when all that decrypt do so without a Secret, by the identity of an account. What a Secret holds, asymmetric keys or static credentials, is not read: unknown as long as one is named, unless the files of sources are read and all that is decrypted with it is encrypted for age or PGP alone. How the provider's keys and roles are set up cannot be seen from the cluster.",
     remediation: "Name an account with a workload identity in spec.decryption.serviceAccountName, and remove sops.aws-kms, sops.azure-kv, sops.gcp-kms and sops.vault-token from the Secrets.",
     reference: "https://fluxcd.io/flux/components/kustomize/kustomizations/#decryption",
-    reads: &[Read::cluster::<Kustomization>()],
+    reads: &[Read::cluster::<Kustomization>(), Read::Trees],
     parameters: &[],
     judges: Judges::Cluster(judge),
 };
 
 fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     let rows = subject.view.marked::<Kustomization>(&Mark::DECRYPTS)?;
-    let decryptions: Vec<_> = rows.filter_map(|(_, row)| row.spec.decryption.as_ref()).collect();
+    let decryptions: Vec<_> = rows.collect();
     if decryptions.is_empty() {
         return Ok(Outcome::not_applicable("no Kustomization decrypts"));
     }
-    let secrets = decryptions
-        .iter()
-        .filter(|decryption| decryption.secret_ref.is_some());
-    let count = secrets.count();
+    let trees = subject.view.trees();
+    let has_secret = |row: &FluxObject<KustomizationSpec, Applied>| {
+        let decryption = row.spec.decryption.as_ref();
+        decryption.is_some_and(|decryption| decryption.secret_ref.is_some())
+    };
+    let secrets = decryptions.iter().filter(|(_, row)| has_secret(row));
+    let needs_credential = |key: &ObjectKey, spec: &KustomizationSpec| {
+        let encrypted = trees
+            .as_ref()
+            .ok()
+            .and_then(|trees| files::encrypted_of(trees, key, spec.path.as_str(), &spec.source_ref).ok());
+        encrypted.is_none_or(|all| all.is_empty() || !all.iter().all(|it| it.is_for_keys_alone()))
+    };
+    let count = secrets
+        .filter(|(key, row)| needs_credential(key, &row.spec))
+        .count();
     if count == 0 {
         return Ok(Outcome::Pass);
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use super::Text;
-use crate::kinds::inline::{self, Trace};
+use crate::secrets::inline::{self, Trace};
 
 /// An address without user, password, query and, where that is a credential, path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

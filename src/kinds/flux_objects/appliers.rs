@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::super::Mark;
-use super::super::inline::Inline;
 use super::super::meta::null_as_default;
 use super::sources::OciReference;
 use super::{Applier, Conditions, FluxObject, NameRef, ObjectRef, Status, Text, flux, flux_kind};
+use crate::secrets::inline::Inline;
 
 /// `spec` of a Kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -16,6 +16,8 @@ use super::{Applier, Conditions, FluxObject, NameRef, ObjectRef, Status, Text, f
 pub struct KustomizationSpec {
     /// What is applied.
     pub source_ref: ObjectRef,
+    /// The folder of the source that is built.
+    pub path: Text,
     /// The account that it is applied as.
     pub service_account_name: Text,
     /// The remote cluster that it is applied to.

@@ -4,10 +4,10 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::super::inline::Inline;
 use super::super::meta::null_as_default;
 use super::super::{Descriptor, Kind, Meta, Origin, Required};
 use super::{Address, Conditions, FluxObject, NoStatus, Standing, Status, Text, flux, flux_kind, project};
+use crate::secrets::inline::Inline;
 
 const GROUP: &str = "fluxcd.controlplane.io";
 /// What stops flux-operator from looking after an object when it says `disabled`.

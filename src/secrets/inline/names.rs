@@ -1,5 +1,9 @@
 //! Names of fields that hold passwords, tokens and keys.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 use super::shapes::Literal;
 
 /// What a name says of its value.
@@ -54,6 +58,59 @@ const KEYS: [&str; 9] = [
 const SECRETS: [&str; 8] = [
     "client", "consumer", "cookie", "hmac", "jwt", "session", "shared", "signing",
 ];
+
+/// What every name that means something has in it, whatever its case; and behind those what makes an object a Secret.
+const HINTS: [&str; 9] = [
+    "pass",
+    "pwd",
+    "token",
+    "key",
+    "secret",
+    "credential",
+    "stringData",
+    "sops",
+    "fake",
+];
+/// So many of them are parts of names.
+const OF_NAMES: usize = 6;
+
+static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let mut builder = AhoCorasick::builder();
+    builder
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA));
+    builder.build(HINTS).ok()
+});
+
+/// Whether a text may have a name with a meaning, or an object with data of a Secret.
+pub(super) fn may_have_meaning(text: &str) -> bool {
+    let Some(words) = &*WORDS else { return true };
+    // A name may be written with escapes.
+    text.contains('\\')
+        || words.find_overlapping_iter(text).any(|found| {
+            found.pattern().as_usize() >= OF_NAMES || meaning(name_around(text, found.start())).is_some()
+        })
+}
+
+/// The name that a byte of a text is in.
+fn name_around(text: &str, at: usize) -> &str {
+    let is_part = |it: &u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.');
+    let bytes = text.as_bytes();
+    let start = at
+        - bytes[..at]
+            .iter()
+            .rev()
+            .take(LONGEST)
+            .take_while(|it| is_part(it))
+            .count();
+    let end = at
+        + bytes[at..]
+            .iter()
+            .take(LONGEST)
+            .take_while(|it| is_part(it))
+            .count();
+    text.get(start..end).unwrap_or_default()
+}
 
 /// What a name says of its value; `None`: nothing about secrets.
 ///
@@ -129,7 +186,7 @@ pub(super) fn says_what_it_names(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Meaning::{Password, Token, Unclear};
-    use super::{meaning, split_last};
+    use super::{may_have_meaning, meaning, split_last};
 
     #[test]
     fn names_are_made_of_words() {
@@ -146,6 +203,28 @@ mod tests {
             ("ключ", ""),
         ] {
             assert_eq!(split_last(name).1, last, "{name}");
+        }
+    }
+
+    #[test]
+    fn most_documents_have_no_such_name() {
+        for text in [
+            "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: db, key: user}}\n",
+            "secretName: tls\nautomount: true\n",
+            "a: b\n",
+        ] {
+            assert!(!may_have_meaning(text), "{text}");
+        }
+        for text in [
+            "dbPassword: x",
+            "{\"API_KEYS\": 1}",
+            "kind:  Secret",
+            "{\"kind\":\"Secret\"}",
+            "\"\\u0070assword\": x",
+            "sops:",
+            "- name: DB_PASS",
+        ] {
+            assert!(may_have_meaning(text), "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeSeed};
 
 use super::names::{self, Meaning};
 use super::shapes::{self, Literal};
-use super::{Leaks, Trace, is_public, join, shown, text};
+use super::{Leak, Leaks, Trace, base64, is_public, join, shown, text};
 
 /// How a value is looked at.
 #[derive(Clone, Copy)]
@@ -23,6 +23,8 @@ pub(super) struct Look {
 
 /// Deeper than any chart nests its values, and less deep than a decoder goes.
 const DEPTH: u8 = 48;
+/// What a SealedSecret holds, and only its controller can open.
+const SEALED: &str = "encryptedData";
 /// Passwords that are written as numbers are longer.
 const SMALLEST_PASSWORD: u64 = 1000;
 
@@ -209,6 +211,10 @@ impl<'de> Visitor<'de> for Look {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seen, A::Error> {
         let mut object = Object::default();
         while let Some(Key(key)) = map.next_key()? {
+            if key == SEALED {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
             let seen = map.next_value_seed(self.into_field(&key))?;
             object.take(&key, seen);
         }
@@ -239,7 +245,10 @@ impl<'de> Visitor<'de> for Look {
         if self.meaning.is_none() && !matches!(self.role, Role::Value | Role::Entry) {
             return Ok(seen);
         }
-        seen.literal = shapes::literal(text);
+        seen.literal = match self.role {
+            Role::Entry => base64::datum(text),
+            _ => shapes::literal(text),
+        };
         let fits = |literal: Literal| self.meaning.is_some_and(|meaning| meaning.fits(literal));
         if seen.leaks.kept.is_empty() && seen.literal.is_some_and(fits) {
             seen.leaks.push("", Trace::Name);
@@ -299,7 +308,10 @@ impl Object {
             ("value", _) if seen.leaks.kept.is_empty() => self.value = seen.literal,
             _ => {}
         }
-        let key_of_data = seen.literal.is_some() && !is_public(key);
+        // What gives a datum away by more than its name is told in its stead.
+        let is_name = |leak: &Leak| leak.place.is_empty() && leak.trace == Trace::Name;
+        let says_more = !seen.leaks.kept.iter().all(is_name);
+        let key_of_data = seen.literal.is_some() && !says_more && !is_public(key);
         let key = shown(key);
         if key_of_data {
             self.data.push(key.into());
@@ -325,9 +337,7 @@ impl Object {
         let is_secret = self.is_secret && !self.is_of_another_group;
         if is_secret || self.patches_secret {
             for place in self.data {
-                if !self.leaks.has(&place) {
-                    self.leaks.push(place, Trace::SecretData);
-                }
+                self.leaks.push_datum(place);
             }
         }
         Seen {

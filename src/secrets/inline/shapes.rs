@@ -1,5 +1,6 @@
 //! Values that give themselves away: keys, tokens, and addresses that let in whoever knows them.
 
+use super::super::{rules, sops};
 use super::Trace;
 use super::names;
 
@@ -20,12 +21,16 @@ const SHORTEST_TOKEN: usize = 8;
 /// What a text is when it stands for itself; `None`: it is empty, a placeholder, encrypted, a hash or a path.
 pub(super) fn literal(text: &str) -> Option<Literal> {
     let text = text.trim();
-    if text.is_empty()
-        || stands_for_another(text)
-        || is_hash(text)
-        || is_path(text)
-        || is_filled_in_later(text)
-    {
+    if is_hash(text) || is_path(text) {
+        return None;
+    }
+    datum(text)
+}
+
+/// What the datum of a Secret is when it stands for itself: there, a hash or a path is as good as a password.
+pub(super) fn datum(text: &str) -> Option<Literal> {
+    let text = text.trim();
+    if text.is_empty() || stands_for_another(text) || is_filled_in_later(text) || is_open(text) {
         return None;
     }
     let is_name = is_object_name(text);
@@ -38,16 +43,10 @@ pub(super) fn literal(text: &str) -> Option<Literal> {
 
 /// Whether something else is put in its place: a variable, an expression of a template, a reference to a vault.
 fn stands_for_another(text: &str) -> bool {
-    const OPENINGS: [&str; 8] = [
-        "{{",
-        "<<",
-        "$(",
-        "ref+",
-        "vault:",
-        "op://",
-        "<path:",
-        "ENC[AES256_GCM,",
-    ];
+    const OPENINGS: [&str; 7] = ["{{", "<<", "$(", "ref+", "vault:", "op://", "<path:"];
+    if sops::is_value(text) {
+        return true;
+    }
     if let Some(variable) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
         let default = variable.split_once(":=").or_else(|| variable.split_once(":-"));
         return default.is_none_or(|(_, default)| literal(default).is_none());
@@ -59,6 +58,21 @@ fn stands_for_another(text: &str) -> bool {
                 .all(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_')
     });
     is_variable || OPENINGS.iter().any(|opening| text.starts_with(opening)) || text.contains("{{")
+}
+
+/// Whether it is a certificate, a public key, or ciphertext in a frame, and nothing else.
+fn is_open(text: &str) -> bool {
+    const OPEN: [&str; 6] = [
+        "CERTIFICATE",
+        "CERTIFICATE REQUEST",
+        "PUBLIC KEY",
+        "PGP PUBLIC KEY BLOCK",
+        "PGP MESSAGE",
+        "AGE ENCRYPTED FILE",
+    ];
+    let mut labels = text.split("-----BEGIN ").skip(1);
+    let is_framed = text.starts_with("-----BEGIN ");
+    is_framed && labels.all(|rest| OPEN.iter().any(|label| rest.split("-----").next() == Some(label)))
 }
 
 /// Whether it is what a password was hashed to.
@@ -135,8 +149,13 @@ pub(super) fn trace(text: &str) -> Option<Trace> {
     if holds_private_key(text) {
         return Some(Trace::PrivateKey);
     }
-    if let Some(token) = runs(text).find_map(token) {
-        return Some(token);
+    trace_of_line(text)
+}
+
+/// The same for what is no more than a line.
+pub(super) fn trace_of_line(text: &str) -> Option<Trace> {
+    if let Some(found) = rules::trace(text) {
+        return Some(found);
     }
     if text.contains('=') && holds_connection_string(text) {
         return Some(Trace::ConnectionString);
@@ -144,87 +163,75 @@ pub(super) fn trace(text: &str) -> Option<Trace> {
     addresses(text).find_map(|(before, after)| address(before, after))
 }
 
-fn holds_private_key(text: &str) -> bool {
-    const AGE: [&str; 2] = ["AGE-SECRET-KEY-1", "AGE-SECRET-KEY-PQ-1"];
-    let is_age = |opening: &str| {
-        text.split_once(opening)
-            .is_some_and(|(_, key)| key.bytes().take_while(u8::is_ascii_alphanumeric).count() >= 50)
-    };
-    text.contains("-----BEGIN") && text.contains("PRIVATE KEY") || AGE.into_iter().any(is_age)
-}
-
-/// The parts of a text that may be tokens.
-fn runs(text: &str) -> impl Iterator<Item = &str> {
-    let runs = text.split(|it: char| !(it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.')));
-    runs.filter(|run| run.len() >= 20)
-}
-
-/// How a token begins, how many characters follow at least, and who issues it.
-const TOKENS: [(&str, usize, &str); 32] = [
-    ("ghp_", 36, "GitHub"),
-    ("gho_", 36, "GitHub"),
-    ("ghu_", 36, "GitHub"),
-    ("ghs_", 36, "GitHub"),
-    ("ghr_", 36, "GitHub"),
-    ("github_pat_", 60, "GitHub"),
-    ("glpat-", 20, "GitLab"),
-    ("gldt-", 20, "GitLab"),
-    ("glrt-", 20, "GitLab"),
-    ("glptt-", 40, "GitLab"),
-    ("glagent-", 50, "GitLab"),
-    ("ATATT3", 100, "Atlassian"),
-    ("xoxb-", 20, "Slack"),
-    ("xoxp-", 20, "Slack"),
-    ("xapp-", 20, "Slack"),
-    ("AKIA", 16, "AWS"),
-    ("ASIA", 16, "AWS"),
-    ("AIza", 35, "Google"),
-    ("hvs.", 24, "Vault"),
-    ("hvb.", 24, "Vault"),
-    ("npm_", 36, "npm"),
-    ("pypi-", 50, "PyPI"),
-    ("dckr_pat_", 20, "Docker"),
-    ("dop_v1_", 64, "DigitalOcean"),
-    ("glsa_", 32, "Grafana"),
-    ("glc_", 32, "Grafana"),
-    ("dt0c01.", 24, "Dynatrace"),
-    ("NRAK-", 20, "New Relic"),
-    ("SG.", 40, "SendGrid"),
-    ("sk_live_", 20, "Stripe"),
-    ("rk_live_", 20, "Stripe"),
-    ("hf_", 30, "Hugging Face"),
-];
-
-/// The token that a run is.
-fn token(run: &str) -> Option<Trace> {
-    if is_signed_token(run) {
-        return Some(Trace::SignedToken);
+/// What gives a line of a text away; it goes from `start` to `end`. A key begins in one line and goes on in others.
+pub(super) fn trace_within(text: &str, start: usize, end: usize) -> Option<Trace> {
+    let line = &text[start..end];
+    if line.contains("PRIVATE KEY") || line.contains(AGE) {
+        let end = text.ceil_char_boundary(text.len().min(end + LONGEST_FRAME));
+        if holds_private_key(&text[start..end]) {
+            return Some(Trace::PrivateKey);
+        }
     }
-    let mut tokens = TOKENS.iter();
-    let found = tokens.find(|(opening, least, _)| {
-        run.strip_prefix(opening)
-            .is_some_and(|rest| rest.len() >= *least && is_random(rest))
-    });
-    found.map(|(.., issuer)| Trace::Token(issuer))
+    trace_of_line(line)
+}
+
+/// How the keys of age begin.
+const AGE: &str = "AGE-";
+/// Bytes between the frame of a key and what it frames.
+const LONGEST_FRAME: usize = 512;
+/// Characters of a key that are there at least: examples leave them out.
+const SHORTEST_KEY: usize = 24;
+
+fn holds_private_key(text: &str) -> bool {
+    const KEYS: [&str; 3] = ["AGE-SECRET-KEY-1", "AGE-SECRET-KEY-PQ-1", "AGE-PLUGIN-"];
+    let is_age = |opening: &str| {
+        let mut keys = text.match_indices(opening);
+        keys.any(|(at, _)| is_key_of_age(&text[at + opening.len()..]))
+    };
+    is_framed_key(text) || text.contains(AGE) && KEYS.into_iter().any(is_age)
+}
+
+fn is_key_of_age(rest: &str) -> bool {
+    let is_part = |it: char| it.is_ascii_alphanumeric() || it == '-';
+    let key = rest.split(|it| !is_part(it)).next().unwrap_or_default();
+    key.len() >= 50 && is_varied(key)
+}
+
+/// Whether a frame is there, and something in it.
+fn is_framed_key(text: &str) -> bool {
+    let mut frames = text.match_indices("-----BEGIN ");
+    frames.any(|(at, frame)| {
+        let rest = &text[at + frame.len()..];
+        let Some((label, body)) = rest.split_once("-----") else {
+            return false;
+        };
+        let is_private = label.ends_with("PRIVATE KEY") || label.ends_with("PRIVATE KEY BLOCK");
+        is_private && label.len() < 40 && has_body(body)
+    })
+}
+
+/// Whether the first line in a frame that is no header is base64. In JSON and in quotes its end may be written out.
+fn has_body(body: &str) -> bool {
+    let end = body.floor_char_boundary(body.len().min(LONGEST_FRAME));
+    let words =
+        body[..end].split(|it: char| it.is_whitespace() || matches!(it, '\\' | '"' | '\'' | ',' | '|'));
+    // The letters of `\n` and `\r` stay where their backslash was.
+    let words = words.map(|word| word.trim_start_matches(['n', 'r']));
+    let is_base64 = |word: &&str| {
+        word.len() >= SHORTEST_KEY
+            && word
+                .bytes()
+                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'='))
+    };
+    words.take(24).any(|word| is_base64(&word) && is_varied(word))
 }
 
 /// Examples repeat themselves, or say what they are.
-fn is_random(text: &str) -> bool {
+fn is_varied(text: &str) -> bool {
     let mut seen = [false; 256];
     text.bytes().for_each(|it| seen[usize::from(it)] = true);
     let different = seen.iter().filter(|it| **it).count();
     different >= 8 && !text.contains("EXAMPLE")
-}
-
-/// Whether it is a JSON Web Token.
-fn is_signed_token(run: &str) -> bool {
-    let mut parts = run.split('.');
-    let mut is_part = |opening: &str| {
-        parts
-            .next()
-            .is_some_and(|part| part.starts_with(opening) && part.len() >= 10)
-    };
-    is_part("eyJ") && is_part("eyJ") && is_part("") && is_random(run)
 }
 
 /// Whether it names a password or a key among other settings: `Server=…;Password=…`.
@@ -244,11 +251,16 @@ fn holds_connection_string(text: &str) -> bool {
     })
 }
 
+/// Addresses of one text that are looked at, and the bytes of each.
+const MOST_ADDRESSES: usize = 50_000;
+const LONGEST_ADDRESS: usize = 2048;
+
 /// What is before and behind each `://`.
 fn addresses(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.match_indices("://").map(|(at, found)| {
+    text.match_indices("://").take(MOST_ADDRESSES).map(|(at, found)| {
         let end = |it: char| it.is_whitespace() || matches!(it, '"' | '\'' | '<' | '>' | '`');
         let rest = &text[at + found.len()..];
+        let rest = &rest[..rest.floor_char_boundary(LONGEST_ADDRESS)];
         (&text[..at], rest.split(end).next().unwrap_or_default())
     })
 }
@@ -333,7 +345,7 @@ fn is_credential(parameter: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Tokens are put together here: a scanner of this file would take them for real ones.
+    /// Keys are put together here: a scanner of this file would take them for real ones.
     fn made_up(opening: &str, length: usize) -> String {
         let letters = "aB3dE5fG7hJ9kL2mN4pQ6rS8tU".chars().cycle();
         opening.chars().chain(letters.take(length)).collect()
@@ -355,7 +367,7 @@ mod tests {
             "ref+vault://db#/password",
             "vault:secret/data/db#password",
             "op://vault/item/field",
-            "ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]",
+            sops::tests::VALUE,
             "CHANGEME",
             "<password>",
             "xxxxxxxx",
@@ -365,6 +377,7 @@ mod tests {
             "{SSHA}abc",
             "/etc/secrets/password",
             "file:/run/token",
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----\n",
         ] {
             assert_eq!(literal(text), None, "{text}");
         }
@@ -391,47 +404,82 @@ mod tests {
 
     #[test]
     fn tokens_tell_their_issuer() {
-        for (opening, least, issuer) in TOKENS {
-            let token = made_up(opening, least.max(20));
-            assert_eq!(trace(&token), Some(Trace::Token(issuer)), "{opening}");
-            assert_eq!(
-                trace(&format!("curl -H 'Authorization: {token}' x")),
-                Some(Trace::Token(issuer))
-            );
-            assert_eq!(trace(&format!("x{token}")), None, "{opening} within a word");
-            assert_eq!(
-                trace(&format!("{opening}{}", "x".repeat(least))),
-                None,
-                "an example"
-            );
-        }
-        assert_eq!(trace("AKIAIOSFODNN7EXAMPLE"), None);
-        let signed = [
-            "eyJhbGciOiJIUzI1NiJ9",
-            "eyJzdWIiOiIxMjM0NSJ9",
-            "dGhpcyBpcyBub3QgYSBzaWc",
-        ]
-        .join(".");
-        assert_eq!(trace(&signed), Some(Trace::SignedToken));
+        let token = made_up("ghp_", 36);
+        assert_eq!(trace(&token), Some(Trace::Token("GitHub")));
+        assert_eq!(
+            trace(&format!("curl -H 'Authorization: {token}' x")),
+            Some(Trace::Token("GitHub"))
+        );
+        assert_eq!(trace(&format!("x{token}")), None, "within a word");
         assert_eq!(trace("registry.example.com/some-image.with.dots:v1.2.3"), None);
     }
 
     #[test]
     fn private_keys_are_known_by_their_frame() {
-        let pem = [
-            "-----BEGIN RSA ",
-            "PRIVATE KEY-----\nMIIE\n-----END RSA ",
-            "PRIVATE KEY-----",
-        ]
-        .concat();
-        assert_eq!(trace(&pem), Some(Trace::PrivateKey));
-        assert_eq!(trace("-----BEGIN CERTIFICATE-----\nMIIE"), None);
+        let framed = |label: &str, body: &str| {
+            [
+                "-----BEGIN ",
+                label,
+                "-----\n",
+                body,
+                "\n-----END ",
+                label,
+                "-----",
+            ]
+            .concat()
+        };
+        let body = made_up("MIIE", 60);
+        for label in [
+            "PRIVATE KEY",
+            "RSA PRIVATE KEY",
+            "OPENSSH PRIVATE KEY",
+            "PGP PRIVATE KEY BLOCK",
+        ] {
+            assert_eq!(trace(&framed(label, &body)), Some(Trace::PrivateKey), "{label}");
+        }
+        let headed = format!("Proc-Type: 4,ENCRYPTED\n\n{body}");
+        assert_eq!(
+            trace(&framed("RSA PRIVATE KEY", &headed)),
+            Some(Trace::PrivateKey)
+        );
+        let escaped = framed("PRIVATE KEY", &body).replace('\n', "\\n");
+        assert_eq!(trace(&escaped), Some(Trace::PrivateKey));
+        for example in [
+            "...",
+            "<your key>",
+            "MIIE...",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ] {
+            assert_eq!(trace(&framed("PRIVATE KEY", example)), None, "{example}");
+        }
+        assert_eq!(trace(&framed("CERTIFICATE", &body)), None);
+        assert_eq!(trace(&framed("PUBLIC KEY", &body)), None);
         assert_eq!(trace(&made_up("AGE-SECRET-KEY-1", 58)), Some(Trace::PrivateKey));
         assert_eq!(
             trace(&made_up("AGE-SECRET-KEY-PQ-1", 58)),
             Some(Trace::PrivateKey)
         );
+        assert_eq!(
+            trace(&made_up("AGE-PLUGIN-YUBIKEY-1", 58)),
+            Some(Trace::PrivateKey)
+        );
         assert_eq!(trace("AGE-SECRET-KEY-1..."), None);
+    }
+
+    #[test]
+    fn a_key_begins_in_a_line_and_goes_on_in_others() {
+        let text = [
+            "a: b\nkey: |\n  -----BEGIN PRIVATE",
+            " KEY-----\n  ",
+            &made_up("MIIE", 60),
+            "\n",
+        ]
+        .concat();
+        let start = text.find("  --").unwrap();
+        let end = start + text[start..].find('\n').unwrap();
+        assert_eq!(trace_within(&text, start, end), Some(Trace::PrivateKey));
+        assert_eq!(trace_within(&text, 0, 4), None);
+        assert_eq!(trace_within(&text[..end], start, end), None, "nothing is framed");
     }
 
     #[test]

@@ -29,8 +29,15 @@ pub(super) fn look(text: &str, depth: u8) -> Seen {
         }
     }
     let mut scan = Scan::default();
-    for (position, line) in text.lines().enumerate() {
-        scan.take(position + 1, line);
+    let mut start = 0;
+    for (position, whole) in text.split_inclusive('\n').enumerate() {
+        let line = whole.trim_end_matches(['\n', '\r']);
+        scan.take(
+            position + 1,
+            line,
+            shapes::trace_within(text, start, start + line.len()),
+        );
+        start += whole.len();
     }
     scan.end_document();
     Seen::of(scan.leaks, scan.data)
@@ -112,16 +119,14 @@ struct Section {
 }
 
 impl<'a> Scan<'a> {
-    fn take(&mut self, number: usize, line: &'a str) {
+    /// Takes in a line, and what gives it away whatever it means.
+    fn take(&mut self, number: usize, line: &'a str, trace: Option<Trace>) {
         if line.trim_end() == "---" {
             self.end_document();
             return;
         }
         let parsed = Line::parse(line);
-        let found = match shapes::trace(line) {
-            Some(trace) => Some(trace),
-            None => parsed.as_ref().and_then(|line| self.trace(number, line)),
-        };
+        let found = trace.or_else(|| parsed.as_ref().and_then(|line| self.trace(number, line)));
         if let Some(trace) = found {
             self.leaks.push(format!(":{number}"), trace);
         }
@@ -136,7 +141,7 @@ impl<'a> Scan<'a> {
         let fits = |meaning: Meaning| literal.is_some_and(|it| meaning.fits(it) && !is_structure(line.value));
         if let Some(section) = self.section
             && line.indent > section.indent
-            && literal.is_some()
+            && shapes::datum(line.value).is_some()
             && !is_public(line.key)
         {
             if section.is_of_secret {
@@ -184,11 +189,11 @@ impl<'a> Scan<'a> {
 
     fn end_document(&mut self) {
         for number in std::mem::take(&mut self.of_document) {
-            let place = format!(":{number}");
-            if self.is_secret && !self.leaks.has(&place) {
-                self.leaks.push(place, Trace::SecretData);
-            } else if !self.is_secret {
-                self.data.push(place.into());
+            let place = format!(":{number}").into();
+            if self.is_secret {
+                self.leaks.push_datum(place);
+            } else {
+                self.data.push(place);
             }
         }
         self.is_secret = false;

@@ -3,6 +3,7 @@
 //! Names and shapes decide, so some are missed. Values of fields are looked at as they are decoded, lines of embedded
 //! texts one by one; nothing is built of them.
 
+mod base64;
 mod names;
 mod shapes;
 mod text;
@@ -24,7 +25,7 @@ pub struct Leak {
 }
 
 /// What gives a secret away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trace {
     /// The manifest or the patch of a Secret.
     SecretData,
@@ -34,14 +35,24 @@ pub enum Trace {
     PrivateKey,
     /// How the tokens of an issuer begin.
     Token(&'static str),
-    /// The three parts of a JSON Web Token.
-    SignedToken,
+    /// What a rule calls it.
+    Rule(&'static str),
     /// A setting among others.
     ConnectionString,
     /// The part of an address that is before the host.
     UserInfo,
     /// The path or the query of an address.
     Hook,
+    /// A value that SOPS encrypts in this file, and that is not.
+    Unencrypted,
+    /// Data of a Secret that SOPS was told to leave as they are.
+    LeftPlain,
+    /// What SOPS writes about a file that nobody can decrypt.
+    NoRecipient,
+    /// What kustomize makes a Secret of.
+    Generated,
+    /// A file of a kind that holds private keys.
+    KeyStore,
 }
 
 impl fmt::Display for Trace {
@@ -51,10 +62,15 @@ impl fmt::Display for Trace {
             Self::Name => "a literal under a name that speaks of a password, a token or a key",
             Self::PrivateKey => "a private key",
             Self::Token(issuer) => return write!(f, "a token of {issuer}"),
-            Self::SignedToken => "a signed token",
+            Self::Rule(what) => what,
             Self::ConnectionString => "a password in a connection string",
             Self::UserInfo => "a password in an address",
             Self::Hook => "an address that lets in whoever knows it",
+            Self::Unencrypted => "a value in plain text in a file that SOPS has encrypted",
+            Self::LeftPlain => "data of a Secret that SOPS was told to leave in plain text",
+            Self::NoRecipient => "metadata of SOPS without a recipient or an authentication code",
+            Self::Generated => "plain text that kustomize makes a Secret of",
+            Self::KeyStore => "a store of private keys",
         })
     }
 }
@@ -93,6 +109,24 @@ impl<'de> Deserialize<'de> for Inline {
         let leaks = kept.into_iter().map(Leak::cut).collect();
         Ok(Self(Some(Box::new(Found { leaks, is_unread }))))
     }
+}
+
+/// What gives a line of a text away, which goes from `start` to `end`; `None`: nothing does.
+#[must_use]
+pub(super) fn trace_within(text: &str, start: usize, end: usize) -> Option<Trace> {
+    shapes::trace_within(text, start, end)
+}
+
+/// Whether a document has a word that names of secrets are made of. Most have none, and need not be understood.
+#[must_use]
+pub(super) fn may_speak_of_secrets(text: &str) -> bool {
+    names::may_have_meaning(text)
+}
+
+/// Whether the datum of a Secret stands for itself: it is no placeholder, nor is it empty or encrypted.
+#[must_use]
+pub(super) fn is_datum(text: &str) -> bool {
+    base64::datum(text).is_some()
 }
 
 /// What gives a text away that is no field of another; `None`: nothing does.
@@ -145,8 +179,13 @@ impl Leaks {
         }
     }
 
-    fn has(&self, place: &str) -> bool {
-        self.kept.iter().any(|leak| &*leak.place == place)
+    /// Puts down a datum of a Secret: that says more than its name.
+    fn push_datum(&mut self, place: Box<str>) {
+        match self.kept.iter_mut().find(|leak| leak.place == place) {
+            Some(known) if known.trace == Trace::Name => known.trace = Trace::SecretData,
+            Some(_) => {}
+            None => self.push(place, Trace::SecretData),
+        }
     }
 }
 
@@ -183,7 +222,7 @@ pub fn shown(key: &str) -> &str {
 }
 
 /// What a Secret holds and everybody may know.
-fn is_public(key: &str) -> bool {
+pub(super) fn is_public(key: &str) -> bool {
     matches!(key, "ca.crt" | "tls.crt" | "caFile" | "certFile" | "known_hosts")
         || key.strip_suffix(".pub").is_some()
 }
@@ -192,6 +231,7 @@ fn is_public(key: &str) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::sops;
     use super::*;
 
     fn found(value: &Value) -> Vec<(String, Trace)> {
@@ -250,6 +290,15 @@ mod tests {
             at("extra[0].data.user", Trace::SecretData)
         );
         assert_eq!(
+            found(&manifest("v1", json!({"password": "YWRtaW4="}))),
+            at("extra[0].data.password", Trace::SecretData)
+        );
+        assert_eq!(
+            found(&manifest("v1", json!({"a.yaml": "auth:\n  password: hunter2\n"}))),
+            at("extra[0].data.a.yaml:2", Trace::Name),
+            "once"
+        );
+        assert_eq!(
             found(&manifest("v1", json!({"user": "${USER}", "ca.crt": "YQ=="}))),
             Vec::new()
         );
@@ -261,7 +310,7 @@ mod tests {
             found(&json!({"kind": "ConfigMap", "data": {"user": "admin"}})),
             Vec::new()
         );
-        let encrypted = "ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]";
+        let encrypted = sops::tests::VALUE;
         assert_eq!(found(&manifest("v1", json!({"password": encrypted}))), Vec::new());
     }
 

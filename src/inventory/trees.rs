@@ -1,0 +1,92 @@
+//! What the files of sources hold, as far as somebody reads them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::kinds::KindId;
+use crate::secrets;
+
+use super::coverage::Missing;
+use super::subject::SubjectKey;
+use super::table::ObjectKey;
+
+/// What a tree of files belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TreeKey {
+    /// The audited manifests themselves.
+    Input,
+    /// The artifact of a source.
+    Source(KindId, ObjectKey),
+}
+
+/// The tree of one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeState {
+    /// It was scanned.
+    Scanned {
+        /// The revision, as the source tells it; empty: it has none.
+        revision: Box<str>,
+        /// The digest of the scanned artifact; empty: it has none.
+        digest: Box<str>,
+        /// What it has.
+        tree: Arc<secrets::Tree>,
+    },
+    /// It was not scanned, or only a former revision was.
+    NotRead(Missing),
+}
+
+/// The trees of all sources that are read.
+#[derive(Clone, Debug, Default)]
+pub struct Trees {
+    pub(super) is_read: bool,
+    pub(super) rows: BTreeMap<TreeKey, TreeState>,
+}
+
+impl Trees {
+    /// The trees that were scanned.
+    pub fn scanned(&self) -> impl Iterator<Item = (&TreeKey, &secrets::Tree)> {
+        self.rows.iter().filter_map(|(key, state)| match state {
+            TreeState::Scanned { tree, .. } => Some((key, &**tree)),
+            TreeState::NotRead(_) => None,
+        })
+    }
+
+    /// The tree of a source; `None`: nobody has told of it.
+    #[must_use]
+    pub fn get(&self, key: &TreeKey) -> Option<&TreeState> {
+        self.rows.get(key)
+    }
+
+    /// The tree of a source.
+    ///
+    /// # Errors
+    /// It was not scanned.
+    pub fn tree(&self, key: &TreeKey) -> Result<&secrets::Tree, Missing> {
+        match self.rows.get(key) {
+            Some(TreeState::Scanned { tree, .. }) => Ok(tree),
+            Some(TreeState::NotRead(missing)) => Err(missing.clone()),
+            None => Err(Missing::new("SourceNotRead", format!("{key} was not read"))),
+        }
+    }
+}
+
+impl TreeKey {
+    /// The object that findings about the tree are about; `None`: they are about files alone.
+    #[must_use]
+    pub fn about(&self) -> Option<SubjectKey> {
+        match self {
+            Self::Input => None,
+            Self::Source(kind, key) => Some(SubjectKey::Object(*kind, key.clone())),
+        }
+    }
+}
+
+impl fmt::Display for TreeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input => f.write_str("the input"),
+            Self::Source(kind, key) => write!(f, "{} {key}", kind.name()),
+        }
+    }
+}
