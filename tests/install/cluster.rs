@@ -69,11 +69,17 @@ impl Cluster {
         let names = self
             .control_plane
             .kubectl(&["get", "-A", &kinds.join(","), "-o", NAMES])?;
-        let of_kubernetes =
-            |name: &&str| name.starts_with("Lease kube-") || name.starts_with("ComponentStatus");
+        // Leases of nodes and servers, and what a changed Deployment of Flux brings and takes.
+        let passing = [
+            "Lease kube-",
+            "ComponentStatus ",
+            "Pod flux-system/",
+            "ReplicaSet flux-system/",
+        ];
+        let passes = |name: &str| passing.iter().any(|prefix| name.starts_with(prefix));
         Ok(names
             .lines()
-            .filter(|name| !of_kubernetes(name))
+            .filter(|name| !passes(name))
             .map(str::to_owned)
             .collect())
     }

@@ -64,7 +64,7 @@ spec:
       chart: ./config/chart
       reconcileStrategy: Revision
       sourceRef: {kind: GitRepository, name: flux-security-operator}
-  install: {createNamespace: true}
+  install: {createNamespace: true, strategy: {name: RetryOnFailure, retryInterval: 5s}}
   values: {policy: {create: true, spec: {tenancy: Shared}}}
 ";
 
@@ -160,6 +160,8 @@ fn flux_installs_upgrades_and_prunes() {
     drop(operator);
 }
 
+/// helm-controller knows of kinds what it knew when an attempt began: the first attempt brings the CRDs, the second the
+/// policy.
 #[test]
 fn flux_installs_upgrades_and_uninstalls_the_chart() {
     let (cluster, mut controllers, repository) = begin();

@@ -68,9 +68,6 @@ fn helm_installs_upgrades_and_uninstalls() {
     ];
     let refusal = control_plane.helm(&second).unwrap_err().to_string();
     assert!(refusal.contains("invalid ownership metadata"), "{refusal}");
-    control_plane
-        .kubectl(&["delete", "namespace", "elsewhere"])
-        .unwrap();
 
     let uninstall = ["uninstall", "audit", "--namespace", "security", "--wait"];
     control_plane.helm(&uninstall).unwrap();
