@@ -173,9 +173,11 @@ fn workflows_name_what_is_there() {
     );
 }
 
-/// Bounds that the documents promise.
-const SIZE: u64 = 13 * 1024 * 1024;
+/// What is aimed at.
+const SIZE: u64 = 10_000_000;
 const START: Duration = Duration::from_millis(50);
+/// How far from the aim it is tolerated: a release should not grow unnoticed while it is too large already.
+const LARGEST: u64 = 13_500_000;
 
 #[test]
 #[ignore = "needs the release build: make release-check"]
@@ -185,14 +187,18 @@ fn the_release_binary_keeps_its_bounds() {
     let mut starts: Vec<Duration> = (0..21).map(|_| start(&binary)).collect();
     starts.sort_unstable();
     let (median, worst) = (starts[starts.len() / 2], starts[starts.len() - 1]);
-    #[expect(clippy::cast_precision_loss, reason = "for a person")]
-    let megabytes = size as f64 / 1e6;
-    eprintln!("size {megabytes:.2} MB (bound {:.2} MB)", 13.0 * 1.048_576);
+    let verdict = |met: bool| if met { "met" } else { "missed" };
+    eprintln!("| Figure | Measured | Aim | |\n|---|--:|--:|---|");
+    let (megabytes, rest) = (size / 1_000_000, size % 1_000_000 / 10_000);
+    let met = verdict(size <= SIZE);
+    eprintln!("| size of the binary | {megabytes}.{rest:02} MB | ≤ 10 MB | {met} |");
+    let met = verdict(median <= START);
     eprintln!(
-        "start to /livez: median {median:.1?}, worst of {} {worst:.1?} (bound {START:?})",
+        "| start to /livez, median of {} | {median:.1?} | ≤ 50 ms | {met} |",
         starts.len()
     );
-    assert!(size <= SIZE, "{size} bytes");
+    eprintln!("| start to /livez, worst | {worst:.1?} | | |");
+    assert!(size <= LARGEST, "{size} bytes");
     assert!(median <= START, "{median:?}");
 }
 

@@ -45,8 +45,8 @@ impl Cluster {
     }
 
     /// Asserts that what is there now beyond what was there before is this, as soon as the garbage is collected.
-    pub(crate) fn leaves(&self, expected: &[&str]) {
-        let expected: BTreeSet<String> = expected.iter().map(|&it| it.to_owned()).collect();
+    pub(crate) fn leaves(&self, expected: &[String]) {
+        let expected: BTreeSet<String> = expected.iter().cloned().collect();
         wait_for("what stays behind", PATIENCE, || {
             let now = self.everything()?;
             let gone: Vec<_> = self.before.difference(&now).collect();

@@ -191,7 +191,7 @@ fn flux_installs_upgrades_and_uninstalls_the_chart() {
 
     delete(&cluster, "helmrelease", "flux-security-operator");
     delete(&cluster, "gitrepository", "flux-security-operator");
-    cluster.leaves(&left_by_helm("flux-security-system"));
+    cluster.leaves(&left_by_helm(control_plane, "flux-security-system"));
     controllers.check().unwrap();
     drop(operator);
     remove_the_rest(control_plane, "flux-security-system");

@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::controlplane::helm::chart;
 use crate::controlplane::scenario::{report, result, until};
 use crate::controlplane::{ControlPlane, Operator};
-use crate::objects::{copy_config, kustomized, make_older, objects};
+use crate::objects::{copy_config, key, kustomized, make_older, objects};
 
 /// With reports present, from CRDs that know less, and with a policy that came before its kind was known.
 #[test]
@@ -73,7 +73,7 @@ fn helm_installs_upgrades_and_uninstalls() {
     control_plane.helm(&uninstall).unwrap();
     let kept = report(control_plane).unwrap();
     assert_eq!(kept["metadata"]["uid"], after["metadata"]["uid"]);
-    cluster.leaves(&left_by_helm("security"));
+    cluster.leaves(&left_by_helm(control_plane, "security"));
     drop(operator);
 
     // What was kept belongs to the release of old.
@@ -91,22 +91,27 @@ fn helm_installs_upgrades_and_uninstalls() {
 }
 
 /// What docs/install.md says that a release leaves behind.
-pub(crate) fn left_by_helm(namespace: &str) -> Vec<&'static str> {
+pub(crate) fn left_by_helm(control_plane: &ControlPlane, namespace: &str) -> Vec<String> {
     let mut left: Vec<String> = objects(&kustomized())
         .into_keys()
         .filter(|name| name.starts_with("CustomResourceDefinition"))
         .collect();
+    let reports = control_plane
+        .get(&["fluxsecuritynamespacereports", "-A"])
+        .unwrap();
+    let reports = reports["items"].as_array().unwrap();
+    assert!(!reports.is_empty());
+    left.extend(reports.iter().map(key));
     left.extend([
         "APIService /v1alpha1.fluxsecurity.dev".to_owned(),
         "FluxSecurityPolicy /default".to_owned(),
         "FluxSecurityReport /default".to_owned(),
-        "FluxSecurityNamespaceReport flux-system/default".to_owned(),
         format!("Namespace /{namespace}"),
         format!("ServiceAccount {namespace}/default"),
         format!("ConfigMap {namespace}/kube-root-ca.crt"),
         format!("Lease {namespace}/flux-security-operator"),
     ]);
-    left.into_iter().map(|name| &*name.leak()).collect()
+    left
 }
 
 /// What docs/install.md says about removing that, too.
