@@ -1,8 +1,8 @@
 CARGO ?= cargo
 
-.PHONY: help demo test test-browser test-faults fuzz bench lint generate
+.PHONY: help demo test test-browser test-faults fuzz bench lint generate release-check
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: ## the operator at work, on a Kubernetes of its own or on the cluster of KUBECONFIG
 	$(CARGO) build --locked --bin fluxsec
@@ -37,3 +37,7 @@ lint: ## formatting, clippy, and cargo-deny where it is installed
 
 generate: ## write CRDs and RBAC from the code
 	$(CARGO) run --locked --quiet -- generate
+
+release-check: ## size of the release binary, and how soon it lives, against their bounds
+	$(CARGO) build --locked --release --bin fluxsec
+	FLUXSEC=target/release/fluxsec $(CARGO) test --locked --test release -- --ignored --nocapture

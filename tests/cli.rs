@@ -486,3 +486,38 @@ fn hooks_fail_for_what_an_audit_fails_for() {
 fn text_of(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
+
+/// Many machines have a proxy for everything else; kube would fail for it whatever NO_PROXY says.
+#[test]
+fn a_proxy_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let audit = |server: &str, exceptions: &str| {
+        let config = format!(
+            "{{apiVersion: v1, kind: Config, current-context: a, clusters: [{{name: a, cluster: {{server: '{server}'}}}}], \
+             contexts: [{{name: a, context: {{cluster: a, user: a}}}}], users: [{{name: a, user: {{token: t}}}}]}}"
+        );
+        std::fs::write(&kubeconfig, config).unwrap();
+        let output = Command::new(FLUXSEC)
+            .arg("audit")
+            .env("KUBECONFIG", &kubeconfig)
+            .env("HTTPS_PROXY", "http://proxy.invalid:3128")
+            .env("NO_PROXY", exceptions)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        text(&output.stderr)
+    };
+    let said = audit("https://api.invalid:6443", "");
+    assert!(
+        said.contains("http://proxy.invalid is set for api.invalid"),
+        "{said}"
+    );
+    assert!(said.contains("NO_PROXY"), "{said}");
+    // Asked directly, where nobody listens.
+    let said = audit("https://127.0.0.1:1", "");
+    assert!(
+        said.contains("the API server at https://127.0.0.1:1/ does not answer"),
+        "{said}"
+    );
+}

@@ -318,8 +318,9 @@ fn default_interval() -> String {
     "10m".to_owned()
 }
 
+/// Kubernetes' own, and ours as the releases install it.
 fn default_platform_namespaces() -> Vec<String> {
-    vec!["kube-*".to_owned()]
+    vec!["kube-*".to_owned(), super::INSTALL_NAMESPACE.to_owned()]
 }
 
 /// The label that `flux create tenant` sets.

@@ -10,10 +10,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use super::CLEAN;
 use crate::api::crds;
 use crate::controls::{CATALOGUE, Control};
-use crate::render::{control_page, rbac};
+use crate::render::{chart, control_page, rbac};
 
 /// Where the pages of the controls are.
 const PAGES: &str = "docs/controls";
+/// Where the templates of the Helm chart are.
+const TEMPLATES: &str = "config/chart/templates";
 
 /// Writes the generated files of the repository.
 #[derive(Debug, Args)]
@@ -26,9 +28,10 @@ pub(super) struct Generate {
 impl Generate {
     pub(super) fn run(self) -> anyhow::Result<u8> {
         let files = files(&self.root)?;
-        std::fs::create_dir_all(self.root.join(PAGES))?;
         for (path, content) in files {
-            std::fs::write(self.root.join(path), content)?;
+            let path = self.root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
+            std::fs::write(path, content)?;
         }
         Ok(CLEAN)
     }
@@ -46,9 +49,12 @@ pub(super) fn print_crds() -> anyhow::Result<u8> {
 fn files(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for crd in crds::all() {
-        files.push((format!("crds/{}.yaml", crd.spec.names.plural), yaml(&crd)?));
+        let (name, yaml) = (&crd.spec.names.plural, yaml(&crd)?);
+        files.push((format!("{TEMPLATES}/crds/{name}.yaml"), chart::crd(&yaml)));
+        files.push((format!("crds/{name}.yaml"), yaml));
     }
     files.push(("config/default/rbac.yaml".to_owned(), rbac::manifest()));
+    files.push((format!("{TEMPLATES}/rbac.yaml"), chart::rbac()));
     files.push((format!("{PAGES}/README.md"), control_page::index(CATALOGUE)));
     for control in CATALOGUE {
         files.push(page(root, control)?);

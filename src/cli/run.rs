@@ -49,6 +49,9 @@ impl Run {
         })?;
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
+        let served = serve::Served::default();
+        let mut shells = JoinSet::new();
+        shells.spawn(serve::serve(listener, served.clone(), stop.clone()));
         let Some((client, config)) = wait_for_cluster(self.context.as_deref(), &stop).await else {
             return Ok(CLEAN);
         };
@@ -68,12 +71,15 @@ impl Run {
             Timing::DEFAULT,
         );
         let leadership = elector.leadership();
-        let state = serve::ServeState::new(postures.clone(), registry, leadership.clone());
+        // The only place where it is set.
+        let _ = served.set(serve::ServeState::new(
+            postures.clone(),
+            registry,
+            leadership.clone(),
+        ));
         let publisher = Publisher::new(client, counters, freshness, contact, leadership);
 
-        let mut shells = JoinSet::new();
         shells.spawn(async move { drop(engine.run().await) });
-        shells.spawn(serve::serve(listener, state, stop.clone()));
         // The lead is given away after the last write, never before.
         let silent = CancellationToken::new();
         let written = silent.clone().drop_guard();

@@ -1,5 +1,6 @@
 //! The connection to a cluster.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +27,17 @@ pub enum ConnectError {
     /// The configuration cannot be turned into a client.
     #[error("the kubeconfig cannot be used")]
     Client(#[source] kube::Error),
+    /// A proxy stands between, by the environment or by the kubeconfig.
+    #[error(
+        "fluxsec asks the API server through no proxy, and {proxy} is set for {host}; where the server can be reached \
+         directly, name its host in NO_PROXY"
+    )]
+    Proxy {
+        /// Address of the proxy.
+        proxy: String,
+        /// Host of the API server.
+        host: String,
+    },
     /// The API server does not answer.
     #[error("the API server at {url} does not answer; check the address with `kubectl cluster-info`")]
     Unreachable {
@@ -51,13 +63,70 @@ pub enum ConnectError {
 /// There is none that can be used.
 pub async fn configure(context: Option<&str>) -> Result<Config, ConnectError> {
     let error = match from_kubeconfig(context).await {
-        Ok(config) => return Ok(config),
+        Ok(config) => return directly(config),
         Err(error) => ConnectError::NoConfig(error),
     };
     if context.is_some() {
         return Err(error);
     }
     Config::incluster().map_err(|_| error)
+}
+
+/// The configuration without the proxy that the environment names for others. kube would take it for every server.
+fn directly(mut config: Config) -> Result<Config, ConnectError> {
+    let Some(proxy) = config.proxy_url.take() else {
+        return Ok(config);
+    };
+    let host = config.cluster_url.host().unwrap_or_default();
+    let host = host.trim_matches(['[', ']']).to_owned();
+    let exceptions = ["NO_PROXY", "no_proxy"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    if is_excepted(&host, &exceptions.unwrap_or_default()) {
+        return Ok(config);
+    }
+    // Without the password that its address may hold.
+    let proxy = format!(
+        "{}://{}",
+        proxy.scheme_str().unwrap_or("http"),
+        proxy.host().unwrap_or_default()
+    );
+    Err(ConnectError::Proxy { proxy, host })
+}
+
+/// Whether a list such as NO_PROXY has a host: by its name, by a domain that it is in, by its address or a network of it.
+fn is_excepted(host: &str, exceptions: &str) -> bool {
+    let address: Option<IpAddr> = host.parse().ok();
+    if host == "localhost" || address.is_some_and(|it| it.is_loopback()) {
+        return true;
+    }
+    exceptions.split(',').map(str::trim).any(|exception| {
+        let domain = exception.trim_start_matches("*.").trim_start_matches('.');
+        match address {
+            _ if exception == "*" => true,
+            Some(address) => exception.parse() == Ok(address) || is_in(address, exception),
+            None => {
+                let before = host.strip_suffix(domain);
+                !domain.is_empty() && before.is_some_and(|it| it.is_empty() || it.ends_with('.'))
+            }
+        }
+    })
+}
+
+/// Whether an address is in a network such as `10.0.0.0/8`.
+fn is_in(address: IpAddr, network: &str) -> bool {
+    let parts = network.split_once('/');
+    let parts = parts.and_then(|(first, bits)| Some((first.parse().ok()?, bits.parse::<u32>().ok()?)));
+    let (first, second, bits) = match (address, parts) {
+        (IpAddr::V4(a), Some((IpAddr::V4(b), bits))) if bits <= 32 => {
+            (u32::from(a).into(), u32::from(b).into(), bits + 96)
+        }
+        (IpAddr::V6(a), Some((IpAddr::V6(b), bits))) if bits <= 128 => (u128::from(a), u128::from(b), bits),
+        _ => return false,
+    };
+    // What is left after the network's own bits; none of them when it is the whole space.
+    let rest = 128 - bits;
+    first.checked_shr(rest).unwrap_or(0) == second.checked_shr(rest).unwrap_or(0)
 }
 
 async fn from_kubeconfig(context: Option<&str>) -> Result<Config, KubeconfigError> {
@@ -143,6 +212,52 @@ pub async fn probe(client: &Client, url: &str) -> Result<String, ConnectError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_are_excepted_from_proxies_by_name_domain_address_and_network() {
+        for (host, exceptions) in [
+            ("localhost", ""),
+            ("127.0.0.1", ""),
+            ("::1", ""),
+            ("api.example.com", "other, api.example.com"),
+            ("api.example.com", "example.com"),
+            ("api.example.com", ".example.com"),
+            ("api.example.com", "*.example.com"),
+            ("api.example.com", "*"),
+            ("10.1.2.3", "10.1.2.3"),
+            ("10.1.2.3", "192.168.0.0/16,10.0.0.0/8"),
+            ("10.1.2.3", "0.0.0.0/0"),
+            ("fd00::1", "fd00::/8"),
+            ("fd00::1", "::/0"),
+        ] {
+            assert!(is_excepted(host, exceptions), "{host}: {exceptions}");
+        }
+        for (host, exceptions) in [
+            ("api.example.com", ""),
+            ("api.example.com", ","),
+            ("api.example.com", "ample.com"),
+            ("example.com", "api.example.com"),
+            ("10.1.2.3", "11.0.0.0/8"),
+            ("10.1.2.3", "10.0.0.0/33"),
+            ("10.1.2.3", "::/0"),
+            ("10.1.2.3", "1.2.3"),
+            ("fd00::1", "fe00::/8"),
+        ] {
+            assert!(!is_excepted(host, exceptions), "{host}: {exceptions}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_named_and_its_password_is_not() {
+        let mut config = Config::new("https://api.example.com:6443".parse().unwrap());
+        config.proxy_url = Some("http://me:secret@proxy.example.com:3128".parse().unwrap());
+        let error = directly(config).unwrap_err().to_string();
+        assert!(
+            error.contains("http://proxy.example.com is set for api.example.com"),
+            "{error}"
+        );
+        assert!(!error.contains("secret"), "{error}");
+    }
 
     #[test]
     fn the_ca_is_a_file_where_the_kubeconfig_names_one() {

@@ -2,6 +2,7 @@
 //! clock, no I/O.
 
 pub mod baseline;
+pub mod chart;
 pub mod control_page;
 pub mod events;
 pub mod fingerprint;

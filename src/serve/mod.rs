@@ -2,7 +2,7 @@
 
 mod process;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -43,8 +43,11 @@ impl ServeState {
     }
 }
 
-/// Serves until the token is cancelled.
-pub async fn serve(listener: TcpListener, state: ServeState, stop: CancellationToken) {
+/// What is there to read once the cluster has answered.
+pub type Served = Arc<OnceLock<ServeState>>;
+
+/// Serves until the token is cancelled. A process that waits for its cluster lives, and is not ready.
+pub async fn serve(listener: TcpListener, state: Served, stop: CancellationToken) {
     let router = Router::new()
         .route("/metrics", get(scrape))
         .route("/livez", get(|| async { "ok\n" }))
@@ -58,7 +61,8 @@ pub async fn serve(listener: TcpListener, state: ServeState, stop: CancellationT
     }
 }
 
-async fn scrape(State(state): State<ServeState>) -> Result<String, (StatusCode, String)> {
+async fn scrape(State(state): State<Served>) -> Result<String, (StatusCode, String)> {
+    let state = state.get().ok_or_else(no_cluster)?;
     let posture = state.postures.borrow().clone();
     let leads = state.leadership.borrow().is_leader(Instant::now());
     text(&posture, &state.registry, leads)
@@ -74,8 +78,18 @@ fn text(posture: &Posture, registry: &Registry, leads: bool) -> Result<String, p
     Ok(String::from_utf8_lossy(&buffer).into_owned())
 }
 
+fn no_cluster() -> (StatusCode, String) {
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the API server has not answered yet\n".to_owned(),
+    )
+}
+
 /// Ready once every kind has been listed or has failed to be; before that, names what is pending.
-async fn ready(State(state): State<ServeState>) -> (StatusCode, String) {
+async fn ready(State(state): State<Served>) -> (StatusCode, String) {
+    let Some(state) = state.get() else {
+        return no_cluster();
+    };
     let posture = state.postures.borrow().clone();
     let pending: Vec<&str> = posture
         .kinds

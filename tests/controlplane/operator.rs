@@ -55,8 +55,14 @@ impl Operator {
 
     /// Starts it under the token of its ServiceAccount and waits until it is ready.
     pub(crate) fn start(control_plane: &ControlPlane) -> anyhow::Result<Self> {
-        let kubeconfig = control_plane.service_account("flux-security-system", "flux-security-operator")?;
-        let mut operator = Self::launch(control_plane, &kubeconfig)?;
+        Self::start_in(control_plane, "flux-security-system")
+    }
+
+    /// The same where it is installed in another namespace.
+    pub(crate) fn start_in(control_plane: &ControlPlane, namespace: &str) -> anyhow::Result<Self> {
+        let kubeconfig = control_plane.service_account(namespace, "flux-security-operator")?;
+        let variables = [("FLUXSEC_LEASE_NAMESPACE", namespace)];
+        let mut operator = Self::launch_with(control_plane, &kubeconfig, &variables)?;
         operator.wait_until_ready()?;
         Ok(operator)
     }

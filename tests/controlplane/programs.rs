@@ -61,6 +61,15 @@ pub(crate) const KWOK: Programs = Programs {
     )],
 };
 
+/// Helm.
+pub(crate) const HELM: Programs = Programs {
+    module: "controlplane/helm",
+    what: "helm",
+    patience: "1 minute",
+    packages: &["helm.sh/helm/v4/cmd/helm"],
+    files: &[],
+};
+
 /// Flux's controllers, each a module of its own.
 pub(crate) const FLUX: [Programs; 4] = [
     Programs {

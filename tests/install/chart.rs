@@ -1,0 +1,351 @@
+//! The chart without a cluster: equal to the kustomization, open to every value, closed to bad ones.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::controlplane::helm::{chart, template};
+use crate::objects::{Objects, kustomized, objects};
+
+const NAMESPACE: &str = "flux-security-system";
+const DEPLOYMENT: &str = "Deployment flux-security-system/flux-security-operator";
+
+fn templated(arguments: &[&str]) -> Objects {
+    objects(&template(NAMESPACE, arguments).unwrap())
+}
+
+/// What tells by whom an object was applied, and whether Helm removes it.
+const MARKS: [(&str, &str); 3] = [
+    ("labels", "app.kubernetes.io/managed-by"),
+    ("labels", "helm.sh/chart"),
+    ("annotations", "helm.sh/resource-policy"),
+];
+
+fn without_marks(object: &Value) -> Value {
+    let mut object = object.clone();
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    for (field, key) in MARKS {
+        let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        map.remove(key);
+        if map.is_empty() {
+            metadata.remove(field);
+        }
+    }
+    with_whole_numbers(object)
+}
+
+/// Kustomize writes 1.0 as 1.
+fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Value::Number(number), Value::from),
+        Value::Array(items) => items.into_iter().map(with_whole_numbers).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name, with_whole_numbers(field)))
+            .collect(),
+        other => other,
+    }
+}
+
+#[test]
+fn the_chart_installs_what_the_kustomization_installs() {
+    let mut kustomized = objects(&kustomized());
+    // Helm's own way to make it is `--create-namespace`.
+    let namespace = kustomized.remove("Namespace /flux-security-system");
+    assert!(namespace.is_some());
+    let templated = templated(&[]);
+    let names = |objects: &Objects| objects.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&templated), names(&kustomized));
+    for (name, object) in &kustomized {
+        let (ours, helms) = (without_marks(object), without_marks(&templated[name]));
+        assert_eq!(ours, helms, "{name}");
+    }
+}
+
+/// Helm never touches what is in a chart's folder `crds` again.
+#[test]
+fn crds_are_upgraded_and_kept() {
+    assert!(!chart().join("crds").exists());
+    let objects = templated(&[]);
+    let mut crds = objects
+        .iter()
+        .filter(|(name, _)| name.starts_with("CustomResourceDefinition"));
+    assert!(crds.clone().count() >= 3);
+    assert!(crds.all(|(_, crd)| crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"));
+    let without = templated(&["--set", "crds.install=false"]);
+    assert!(
+        without
+            .keys()
+            .all(|name| !name.starts_with("CustomResourceDefinition"))
+    );
+}
+
+#[test]
+fn another_namespace_is_named_throughout() {
+    // A default of policies names the usual one.
+    let text = template("security", &["--set", "crds.install=false"]).unwrap();
+    assert!(!text.contains(NAMESPACE), "{text}");
+    let objects = objects(&text);
+    for binding in [
+        "ClusterRoleBinding /flux-security-operator",
+        "RoleBinding security/flux-security-operator",
+    ] {
+        assert_eq!(
+            objects[binding]["subjects"][0]["namespace"], "security",
+            "{binding}"
+        );
+    }
+}
+
+#[test]
+fn every_value_reaches_the_manifests() {
+    const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let pod = |field: &str| format!("/spec/template/spec/{field}");
+    let container = |field: &str| pod(&format!("containers/0/{field}"));
+    let cases = [
+        (vec!["replicas=1"], "/spec/replicas".to_owned(), "1"),
+        (
+            vec![
+                "image.repository=registry.example.com:5000/security/fluxsec",
+                "image.tag=v9",
+            ],
+            container("image"),
+            "\"registry.example.com:5000/security/fluxsec:v9\"",
+        ),
+        (
+            vec!["image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"],
+            container("image"),
+            &format!(
+                "\"ghcr.io/flux-security-operator/flux-security-operator:v{}@{DIGEST}\"",
+                env!("CARGO_PKG_VERSION")
+            ),
+        ),
+        (
+            vec!["image.pullPolicy=Always"],
+            container("imagePullPolicy"),
+            "\"Always\"",
+        ),
+        (
+            vec!["imagePullSecrets[0].name=registry"],
+            pod("imagePullSecrets"),
+            r#"[{"name":"registry"}]"#,
+        ),
+        (
+            vec!["logLevel=debug"],
+            container("env/1"),
+            r#"{"name":"FLUXSEC_LOG","value":"debug"}"#,
+        ),
+        (
+            vec!["env[0].name=A", "env[0].value=b"],
+            container("env/1"),
+            r#"{"name":"A","value":"b"}"#,
+        ),
+        (
+            vec!["resources.requests.cpu=1"],
+            container("resources/requests/cpu"),
+            "1",
+        ),
+        (
+            vec!["resources.limits.memory=1Gi"],
+            container("resources/limits/memory"),
+            "\"1Gi\"",
+        ),
+        (
+            vec!["podAnnotations.a=b"],
+            "/spec/template/metadata/annotations".to_owned(),
+            r#"{"a":"b"}"#,
+        ),
+        (
+            vec!["podLabels.a=b"],
+            "/spec/template/metadata/labels".to_owned(),
+            r#"{"a":"b","app.kubernetes.io/name":"flux-security-operator"}"#,
+        ),
+        (
+            vec!["nodeSelector.pool=system"],
+            pod("nodeSelector"),
+            r#"{"pool":"system"}"#,
+        ),
+        (
+            vec!["tolerations[0].operator=Exists"],
+            pod("tolerations"),
+            r#"[{"operator":"Exists"}]"#,
+        ),
+        (
+            vec!["affinity.nodeAffinity.a=b"],
+            pod("affinity"),
+            r#"{"nodeAffinity":{"a":"b"}}"#,
+        ),
+        (
+            vec!["topologySpreadConstraints=null"],
+            pod("topologySpreadConstraints"),
+            "null",
+        ),
+        (
+            vec![
+                "priorityClass.create=false",
+                "priorityClass.name=system-cluster-critical",
+            ],
+            pod("priorityClassName"),
+            "\"system-cluster-critical\"",
+        ),
+        (
+            vec!["priorityClass.create=false"],
+            pod("priorityClassName"),
+            "null",
+        ),
+    ];
+    for (values, pointer, expected) in cases {
+        let set = values
+            .iter()
+            .flat_map(|value| ["--set", value])
+            .collect::<Vec<_>>();
+        let objects = templated(&set);
+        let found = objects[DEPLOYMENT].pointer(&pointer).unwrap_or(&Value::Null);
+        assert_eq!(found.to_string(), expected, "{values:?}");
+    }
+}
+
+#[test]
+fn what_is_optional_comes_and_goes() {
+    let cases = [
+        (
+            "podDisruptionBudget.enabled=false",
+            "PodDisruptionBudget flux-security-system/flux-security-operator",
+            false,
+        ),
+        (
+            "networkPolicy.enabled=false",
+            "NetworkPolicy flux-security-system/flux-security-operator",
+            false,
+        ),
+        (
+            "priorityClass.create=false",
+            "PriorityClass /flux-security-operator",
+            false,
+        ),
+        ("priorityClass.name=mine", "PriorityClass /mine", true),
+        (
+            "tenantView.enabled=false",
+            "ClusterRole /flux-security-namespace-report-viewer",
+            false,
+        ),
+        (
+            "podMonitor.enabled=true",
+            "PodMonitor flux-security-system/flux-security-operator",
+            true,
+        ),
+        (
+            "serviceMonitor.enabled=true",
+            "ServiceMonitor flux-security-system/flux-security-operator",
+            true,
+        ),
+        ("policy.create=true", "FluxSecurityPolicy /default", true),
+    ];
+    let usually = templated(&[]);
+    for (value, name, there) in cases {
+        assert_eq!(usually.contains_key(name), !there, "{name}");
+        assert_eq!(templated(&["--set", value]).contains_key(name), there, "{value}");
+    }
+}
+
+#[test]
+fn optional_objects_hold_their_values() {
+    let objects = templated(&[
+        "--set",
+        "networkPolicy.apiServerPorts={8443},networkPolicy.from[0].namespaceSelector.matchLabels.name=monitoring",
+        "--set",
+        "podMonitor.enabled=true,podMonitor.interval=1m,podMonitor.labels.release=prometheus",
+        "--set",
+        "priorityClass.value=7,policy.create=true,policy.name=fleet,policy.spec.tenancy=Shared",
+    ]);
+    let policy = &objects["NetworkPolicy flux-security-system/flux-security-operator"]["spec"];
+    assert_eq!(policy["egress"][0]["ports"][0]["port"], 8443);
+    assert_eq!(
+        policy["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"]["name"],
+        "monitoring"
+    );
+    let monitor = &objects["PodMonitor flux-security-system/flux-security-operator"];
+    assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
+    assert_eq!(monitor["spec"]["podMetricsEndpoints"][0]["interval"], "1m");
+    assert_eq!(objects["PriorityClass /flux-security-operator"]["value"], 7);
+    assert_eq!(objects["FluxSecurityPolicy /fleet"]["spec"]["tenancy"], "Shared");
+}
+
+#[test]
+fn bad_values_are_refused_in_a_sentence() {
+    for (value, sentence) in [
+        ("replicas=many", "at '/replicas': got string, want integer"),
+        ("replicas=-1", "at '/replicas': minimum: got -1, want 0"),
+        ("replica=3", "additional properties 'replica' not allowed"),
+        ("image=fluxsec", "at '/image': got string, want object"),
+        (
+            "image.pullPolicy=Sometimes",
+            "at '/image/pullPolicy': value must be one of",
+        ),
+        ("image.repository=registry/image:tag", "at '/image/repository'"),
+        ("image.digest=0123", "at '/image/digest'"),
+        ("resources.limits.memory=much", "at '/resources/limits/memory'"),
+        (
+            "resources.limit.memory=64Mi",
+            "additional properties 'limit' not allowed",
+        ),
+        (
+            "networkPolicy.apiServerPorts={}",
+            "at '/networkPolicy/apiServerPorts/0'",
+        ),
+        (
+            "networkPolicy.apiServerPorts={70000}",
+            "at '/networkPolicy/apiServerPorts/0'",
+        ),
+        ("tolerations.key=a", "at '/tolerations': got object, want array"),
+        (
+            "podLabels.app\\.kubernetes\\.io/name=other",
+            "invalid propertyName 'app.kubernetes.io/name'",
+        ),
+        ("podMonitor.interval=often", "at '/podMonitor/interval'"),
+        ("priorityClass.value=2000000000", "at '/priorityClass/value'"),
+        ("policy.name=Default", "at '/policy/name'"),
+        ("policy.spec=Shared", "at '/policy/spec': got string, want object"),
+    ] {
+        let error = template(NAMESPACE, &["--set", value])
+            .expect_err(value)
+            .to_string();
+        assert!(error.contains(sentence), "{value}: {error}");
+    }
+}
+
+/// Each value that the schema knows has a default, each default is known, and each is described.
+#[test]
+fn the_schema_and_the_defaults_know_the_same_values() {
+    let schema: Value =
+        serde_json::from_str(&fs::read_to_string(chart().join("values.schema.json")).unwrap()).unwrap();
+    let values: Value =
+        serde_saphyr::from_str(&fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap();
+    // A parent chart's, and what Kubernetes has a default for.
+    let without_default = ["/global", "/resources/limits/cpu"];
+    compare(&schema, &values, "", &without_default);
+}
+
+fn compare(schema: &Value, values: &Value, path: &str, without_default: &[&str]) {
+    let Some(properties) = schema["properties"].as_object() else {
+        return;
+    };
+    let defaults = values
+        .as_object()
+        .unwrap_or_else(|| panic!("{path} has no default"));
+    let known: BTreeSet<&String> = properties.keys().collect();
+    let strange: Vec<_> = defaults.keys().filter(|name| !known.contains(name)).collect();
+    assert!(strange.is_empty(), "{path}: the schema does not know {strange:?}");
+    for (name, property) in properties {
+        let path = format!("{path}/{name}");
+        assert!(property["description"].is_string(), "{path} is not described");
+        let exempt = without_default.contains(&path.as_str()) || path.ends_with("/ephemeral-storage");
+        match defaults.get(name) {
+            Some(value) => compare(property, value, &path, without_default),
+            None => assert!(exempt, "{path} has no default in values.yaml"),
+        }
+    }
+}
