@@ -42,7 +42,7 @@ pub const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("!self.control.endsWith('*') || self.resources.all(it, (has(it.namespace) && it.namespace.matches('[^*]')) || (has(it.name) && it.name.matches('[^*]')))",
+    validation = ("!self.control.endsWith('*') || self.resources.all(it, (has(it.__namespace__) && it.__namespace__.matches('[^*]')) || (has(it.name) && it.name.matches('[^*]')))",
     "too broad: several controls are waived for objects of one namespace or of one name only; give every resource a namespace or a name")
 )]
 pub struct FluxSecurityWaiverSpec {
@@ -91,7 +91,7 @@ pub struct FluxSecurityWaiverSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("(has(self.kind) && self.kind.matches('[^*]')) || (has(self.namespace) && self.namespace.matches('[^*]')) || (has(self.name) && self.name.matches('[^*]'))",
+    validation = ("(has(self.kind) && self.kind.matches('[^*]')) || (has(self.__namespace__) && self.__namespace__.matches('[^*]')) || (has(self.name) && self.name.matches('[^*]'))",
     "too broad: this is every object; name a kind, a namespace or a name, or switch the control off in the policy")
 )]
 pub struct WaivedResource {
