@@ -18,6 +18,7 @@
 //! assert_eq!(report.controls.len(), posture.controls.len());
 //! assert!(table::table(&report, table::Options::default()).contains("FSP-KUST-001"));
 //! ```
+#![forbid(unsafe_code)]
 
 pub mod api;
 pub mod app;

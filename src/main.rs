@@ -1,4 +1,5 @@
 //! The `fluxsec` command.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

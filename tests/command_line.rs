@@ -160,7 +160,7 @@ fn rule_01_command_and_args_form_one_command_line() {
     let expected = Origin::Argument {
         index: 1,
         in_command: true,
-        raw: "--no-remote-bases".to_owned(),
+        raw: "--no-remote-bases".into(),
     };
     assert_eq!(origin, expected);
     let Setting::Known { origin, .. } = evaluation.text("sops-age-secret") else {
@@ -169,7 +169,7 @@ fn rule_01_command_and_args_form_one_command_line() {
     let expected = Origin::Argument {
         index: 0,
         in_command: false,
-        raw: "--sops-age-secret=key".to_owned(),
+        raw: "--sops-age-secret=key".into(),
     };
     assert_eq!(origin, expected);
 }
@@ -798,7 +798,7 @@ fn the_environment_replaces_defaults_of_the_source_controllers() {
     ];
     let evaluation = judge(Source, Some("1.9.4"), &with_env(&[], &env));
     let origin = Origin::Environment {
-        name: "EVENTS_ADDR".to_owned(),
+        name: "EVENTS_ADDR".into(),
     };
     assert_eq!(
         evaluation.text("events-addr"),

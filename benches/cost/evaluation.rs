@@ -5,13 +5,16 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use flux_security_operator::api::Tenancy;
+use flux_security_operator::controls::{CATALOGUE, Outcome, Parameters};
 use flux_security_operator::engine::Engine;
+use flux_security_operator::inventory::{TenancyRules, View};
 use serde_json::{Value, json};
 
+use super::controlplane::programs;
 use super::growth::{exponent, median};
-use super::ledger::Ledger;
-use super::population::{OF_A_TENANT, Population, tenant_name};
-use super::support;
+use super::ledger::{Ledger, shown};
+use super::population::{OF_A_TENANT, Object, Population, tenant_name};
+use super::{counting, support};
 
 /// Name of this run.
 pub(crate) const RUN: &str = "evaluation";
@@ -43,6 +46,7 @@ pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
         let objects = cluster(size);
         engine.ingest(objects.iter().map(support::upsert));
         whole(ledger, &mut engine, size, &mut costs);
+        each_control(ledger, &engine, size);
         let mut page = ledger.page(RUN, size, 1);
         for (sort, object) in SORTS {
             let (each, verdicts) = changes(&mut engine, size, object);
@@ -85,6 +89,39 @@ fn whole(
     costs.entry("everything").or_default().insert(size, median(all));
 }
 
+/// Judges everything once more, control by control, and tells what the verdicts of each cost.
+#[expect(clippy::cast_precision_loss, reason = "there are millions of them at most")]
+fn each_control(ledger: &mut Ledger, engine: &Engine, size: usize) {
+    let inventory = engine.inventory();
+    let rules = TenancyRules::new(&support::policy(Tenancy::Shared).spec);
+    let (mut passes, mut asked) = (0, 0);
+    for control in CATALOGUE {
+        let subjects = control.judges.subjects(inventory);
+        let (mut own_passes, mut own_asked, mut took) = (0, 0, Duration::ZERO);
+        for subject in &subjects {
+            let (before, started) = (counting::allocations(), Instant::now());
+            let view = View::new(inventory, subject, &rules);
+            let verdict = black_box(control.judges.judge(&view, &Parameters::new()));
+            took += started.elapsed();
+            if matches!(verdict, Some(Ok(Outcome::Pass))) {
+                own_passes += 1;
+                own_asked += counting::allocations() - before;
+            }
+        }
+        programs::say(&format!(
+            "{RUN}, {size}: {}: {} verdicts of {}; {own_passes} pass and allocate {:.2} times each",
+            control.id,
+            subjects.len(),
+            shown(took.as_secs_f64() / subjects.len().max(1) as f64, "s"),
+            own_asked as f64 / f64::max(own_passes as f64, 1.0),
+        ));
+        passes += own_passes;
+        asked += own_asked;
+    }
+    let each = asked as f64 / f64::max(passes as f64, 1.0);
+    ledger.page(RUN, size, 1).note("allocations of a pass", each, "");
+}
+
 /// Changes an object of every so manieth tenant, and that back again. The time of one change, and its verdicts.
 #[expect(clippy::cast_precision_loss, reason = "there are thousands of them at most")]
 fn changes(engine: &mut Engine, size: usize, object: fn(&str, bool) -> Value) -> (f64, f64) {
@@ -104,7 +141,7 @@ fn changes(engine: &mut Engine, size: usize, object: fn(&str, bool) -> Value) ->
 /// Tenants with as much access control and network policy as the real have, and Flux itself.
 fn cluster(size: usize) -> Vec<Value> {
     let population = Population::new(size);
-    let mut objects: Vec<Value> = population.objects.into_iter().map(|object| object.body).collect();
+    let mut objects: Vec<Value> = population.objects.into_iter().map(Object::whole).collect();
     for tenant in 0..size / OF_A_TENANT {
         let namespace = tenant_name(tenant);
         objects.push(role_binding(&namespace, false));
@@ -118,22 +155,7 @@ fn cluster(size: usize) -> Vec<Value> {
             ));
         }
     }
-    let version = |controller| match controller {
-        "kustomize-controller" | "source-controller" | "notification-controller" => "1.9.4",
-        "helm-controller" => "1.6.3",
-        _ => "1.2.1",
-    };
-    for controller in [
-        "source-controller",
-        "kustomize-controller",
-        "helm-controller",
-        "notification-controller",
-        "image-reflector-controller",
-        "image-automation-controller",
-    ] {
-        objects.push(support::deployment(controller, version(controller), &[]));
-        objects.push(support::pod(controller, version(controller), &[], true));
-    }
+    objects.extend(support::controllers());
     objects
 }
 

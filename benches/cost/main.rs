@@ -7,6 +7,8 @@
 
 #[path = "../../tests/controlplane/mod.rs"]
 mod controlplane;
+#[path = "../../tests/support/counting.rs"]
+mod counting;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 

@@ -43,6 +43,7 @@ const SECTIONS: [(&str, &[Row]); 6] = [
             at_most("everything", 0.05).of(&[50_000]),
             told("verdicts"),
             told("a verdict"),
+            at_most("allocations of a pass", 0.0),
             told("a changed Kustomization"),
             told("a changed Kustomization: verdicts"),
             told("a changed RoleBinding"),

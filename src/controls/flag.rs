@@ -211,7 +211,7 @@ fn objection(flag: &str, origin: &Origin, value: &str, expected: String) -> Obje
 /// The deciding argument as written; empty when there is none.
 pub(super) fn argument(origin: &Origin) -> String {
     match origin {
-        Origin::Argument { raw, .. } => raw.clone(),
+        Origin::Argument { raw, .. } => raw.to_string(),
         Origin::Environment { .. } | Origin::Default => String::new(),
     }
 }

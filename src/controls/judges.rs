@@ -65,13 +65,7 @@ pub struct NamespaceSubject<'a> {
 impl NamespaceSubject<'_> {
     /// Whether a controller of Flux runs there, for sure or possibly.
     pub(super) fn has_controller(&self) -> Result<bool, Missing> {
-        for component in Component::ALL {
-            let mut controllers = self.view.controllers(component)?;
-            if controllers.any(|(key, _)| &*key.namespace == self.name) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        self.view.has_controller(&Component::ALL, self.name)
     }
 }
 

@@ -165,3 +165,67 @@ impl<'a> IntoIterator for &'a Findings {
         Box::new(self.iter())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Findings, MOST_OF_A_PIECE};
+    use crate::api::report::{Finding, Location};
+    use crate::api::{ResourceRef, Severity};
+    use crate::engine::FindingPosture;
+
+    fn finding(name: &str) -> FindingPosture {
+        FindingPosture {
+            finding: Finding {
+                severity: Severity::High,
+                control: "T".to_owned(),
+                resource: ResourceRef {
+                    api_version: "v1".to_owned(),
+                    kind: "Namespace".to_owned(),
+                    namespace: String::new(),
+                    name: name.to_owned(),
+                },
+                location: Location::default(),
+                observed: String::new(),
+                expected: String::new(),
+                message: String::new(),
+            },
+            uid: String::new(),
+            manager: String::new(),
+        }
+    }
+
+    fn sorted(mut all: Vec<Arc<FindingPosture>>) -> Vec<Arc<FindingPosture>> {
+        all.sort_by(|a, b| a.finding.cmp(&b.finding));
+        all
+    }
+
+    /// Two that read the same are still two.
+    #[test]
+    fn what_is_put_in_is_in_order_and_goes_again() {
+        let count = MOST_OF_A_PIECE * 5;
+        let scattered = (0..count).map(|number| number * 7919 % count / 2);
+        let all: Vec<_> = scattered
+            .map(|number| Arc::new(finding(&format!("tenant-{number:04}"))))
+            .collect();
+        let mut findings = Findings::default();
+        for one in &all {
+            findings.insert(one.clone());
+        }
+        assert!(findings.iter().eq(sorted(all.clone()).iter()));
+        assert_eq!(findings, Findings::from(sorted(all.clone())));
+        let before = findings.clone();
+        let (gone, stays) = all.split_at(count / 3);
+        for one in gone {
+            findings.remove(one);
+        }
+        assert!(findings.iter().eq(sorted(stays.to_vec()).iter()));
+        assert_eq!(findings.len(), stays.len());
+        assert_eq!(before, Findings::from(sorted(all.clone())));
+        for one in stays {
+            findings.remove(one);
+        }
+        assert_eq!(findings, Findings::default());
+    }
+}

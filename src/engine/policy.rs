@@ -33,15 +33,14 @@ pub(crate) struct Item {
 impl Plan {
     pub(crate) fn new(row: &PolicyRow, catalogue: &'static [&'static Control]) -> Self {
         let invalid = check(&row.spec, catalogue).err();
-        let items = match invalid {
-            Some(_) => Vec::new(),
-            None => {
-                let rules = Arc::new(TenancyRules::new(&row.spec));
-                let items = catalogue.iter();
-                items
-                    .filter_map(|control| item(&row.spec, control, &rules))
-                    .collect()
-            }
+        let items = if invalid.is_some() {
+            Vec::new()
+        } else {
+            let rules = Arc::new(TenancyRules::new(&row.spec));
+            let items = catalogue.iter();
+            items
+                .filter_map(|control| item(&row.spec, control, &rules))
+                .collect()
         };
         Self {
             row: row.clone(),

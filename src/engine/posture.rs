@@ -450,8 +450,7 @@ impl Judgement<'_> {
 
     fn finding(&self, severity: Severity, key: &SubjectKey, defect: &Defect) -> FindingPosture {
         let key = defect.about.as_ref().unwrap_or(key);
-        let resource = self.inventory.resource(key);
-        let origin = self.inventory.origin(key).unwrap_or_default();
+        let (resource, origin) = self.inventory.described(key);
         let severity = match (defect.severity, self.item.tuned) {
             (Some(Severity::Info), _) => Severity::Info,
             (Some(severity), None) => severity,
@@ -517,6 +516,10 @@ const MOST_OF_A_CHECKLIST: usize = 1024;
 /// At most so many bytes of a text, and nothing in it that is obeyed.
 fn shown(text: &str, most: usize) -> String {
     const CUT: char = '…';
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+    if text.len() <= most && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
     let mut bounded = String::with_capacity(text.len().min(most));
     // As much as there is room for beside the sign of the cut.
     let mut kept = 0;

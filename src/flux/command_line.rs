@@ -12,6 +12,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::flux::Component;
 use crate::flux::container::Container;
@@ -195,7 +196,7 @@ pub enum Origin {
     /// of any argument (flux-operator).
     Environment {
         /// Name of the variable.
-        name: String,
+        name: Arc<str>,
     },
     /// An element of `args` or `command`; for flags that append, the last one.
     Argument {
@@ -204,7 +205,7 @@ pub enum Origin {
         /// Whether the position counts in `command`.
         in_command: bool,
         /// The element as written.
-        raw: String,
+        raw: Arc<str>,
     },
 }
 
@@ -213,7 +214,7 @@ impl From<&Place> for Origin {
         Self::Argument {
             index: place.index,
             in_command: place.in_command,
-            raw: place.raw.clone(),
+            raw: place.raw.as_str().into(),
         }
     }
 }
@@ -672,9 +673,7 @@ fn default_of(flag: &Flag, version: Release, environment: &Environment<'_>) -> E
 /// The value that a variable gives; an empty one gives none.
 fn set_by(environment: &Environment<'_>, name: &str, kind: FlagType) -> Option<Effective> {
     let text = environment.variable(name)?;
-    let origin = Origin::Environment {
-        name: name.to_owned(),
-    };
+    let origin = Origin::Environment { name: name.into() };
     let is_set = text.unread.is_some() || !text.known.is_empty();
     is_set.then(|| effective(kind, &text, origin))
 }

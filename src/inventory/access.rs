@@ -324,12 +324,11 @@ impl<'a> Access<'a> {
         } else {
             self.roles.find(&binding.namespace, &row.role.name)
         };
-        let rules = match role {
-            Some(role) => &*role.rules,
-            None => {
-                self.note_lack_of(binding, row);
-                &[]
-            }
+        let rules = if let Some(role) = role {
+            &*role.rules
+        } else {
+            self.note_lack_of(binding, row);
+            &[]
         };
         Some(Grant { binding, row, rules })
     }

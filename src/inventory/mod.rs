@@ -441,27 +441,33 @@ impl Inventory {
     /// A subject as findings and Events name it; `None` for the cluster, which is no object.
     #[must_use]
     pub fn resource(&self, subject: &SubjectKey) -> Option<ResourceRef> {
-        let (kind, key) = match subject {
-            SubjectKey::Controller(key) => return Some(key.resource()),
-            SubjectKey::Object(kind, key) => (*kind, key.clone()),
-            SubjectKey::Namespace(name) => (namespaces(), ObjectKey::new("", name)),
-            SubjectKey::Cluster => return None,
+        self.described(subject).0
+    }
+
+    /// A subject as findings and Events name it, and where it comes from, as far as both are known.
+    pub(crate) fn described(&self, subject: &SubjectKey) -> (Option<ResourceRef>, kinds::Origin) {
+        let origin = self.origin(subject).unwrap_or_default();
+        let (kind, namespace, name) = match subject {
+            SubjectKey::Controller(key) => return (Some(key.resource()), origin),
+            SubjectKey::Object(kind, key) => (*kind, &*key.namespace, &*key.name),
+            SubjectKey::Namespace(name) => (namespaces(), "", &**name),
+            SubjectKey::Cluster => return (None, origin),
         };
         let descriptor = kind.entry().descriptor;
-        let origin = self.object_origin(kind, &key).unwrap_or_default();
         let version = match origin.version {
             "" => descriptor.versions[0],
             version => version,
         };
-        Some(ResourceRef {
+        let resource = ResourceRef {
             api_version: match descriptor.group {
                 "" => version.to_owned(),
                 group => format!("{group}/{version}"),
             },
             kind: descriptor.kind.to_owned(),
-            namespace: key.namespace.to_string(),
-            name: key.name.to_string(),
-        })
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        (Some(resource), origin)
     }
 
     /// Where a subject comes from, as far as it is known.

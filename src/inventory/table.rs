@@ -4,6 +4,7 @@ use std::any::Any;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::kinds::{ErasedRow, Mark};
 /// Namespace and name; the order of both is the order of every listing.
 ///
 /// One pointer: tables, watches and the verdicts of every control hold a key of each object, and all share it.
-#[derive(Clone, Debug, Eq, Hash)]
+#[derive(Clone, Debug, Eq)]
 pub struct ObjectKey(Arc<Names>);
 
 /// What an [`ObjectKey`] says.
@@ -27,6 +28,12 @@ pub struct Names {
 impl PartialEq for ObjectKey {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Hash for ObjectKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 
@@ -175,6 +182,7 @@ impl<R: 'static> Table<R> {
     }
 
     /// The rows that have a mark.
+    #[must_use]
     pub fn marked<'a>(&'a self, mark: &Mark<R>) -> Box<dyn Iterator<Item = (&'a ObjectKey, &'a R)> + 'a> {
         let at_hand = self.marks.iter().position(|known| known.name == mark.name);
         if let Some(keys) = at_hand.and_then(|position| self.marked.get(position)) {
@@ -311,5 +319,63 @@ impl<R: PartialEq + Send + 'static> AnyTable for Table<R> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AnyTable, ObjectKey, Table};
+    use crate::kinds::{ErasedRow, Mark};
+
+    const EVEN: Mark<u32> = Mark {
+        name: "even",
+        is_on: |row| row.is_multiple_of(2),
+    };
+    const BIG: Mark<u32> = Mark {
+        name: "big",
+        is_on: |row| *row > 50,
+    };
+
+    fn put(table: &mut Table<u32>, name: u32, row: u32) {
+        table.upsert(&ObjectKey::new("a", &name.to_string()), ErasedRow(Box::new(row)));
+    }
+
+    /// One mark is kept at hand, the other is looked for.
+    #[test]
+    fn marked_rows_are_those_that_a_look_at_all_rows_finds() {
+        let mut table = Table::with_marks(&[EVEN]);
+        for name in 0..100 {
+            put(&mut table, name, name);
+        }
+        for name in (0..100).step_by(3) {
+            put(&mut table, name, name + 1);
+        }
+        for name in (0..100).step_by(5) {
+            table.remove(&ObjectKey::new("a", &name.to_string()));
+        }
+        for mark in [EVEN, BIG] {
+            let found: Vec<_> = table.iter().filter(|(_, row)| (mark.is_on)(row)).collect();
+            assert!(found.len() > 20);
+            assert_eq!(table.marked(&mark).collect::<Vec<_>>(), found);
+        }
+    }
+
+    /// Whatever is kept beside a row stays its own until it is forgotten.
+    #[test]
+    fn the_number_of_a_row_that_is_gone_is_not_given_away_at_once() {
+        let mut table = Table::with_marks(&[]);
+        for name in 0..3 {
+            put(&mut table, name, name);
+        }
+        let slot = |table: &Table<u32>, name: &str| table.slot("a", name);
+        let gone = slot(&table, "1");
+        table.remove(&ObjectKey::new("a", "1"));
+        assert_eq!(slot(&table, "1"), gone);
+        put(&mut table, 7, 7);
+        assert_ne!(slot(&table, "7"), gone);
+        table.settle();
+        assert_eq!(slot(&table, "1"), None);
+        put(&mut table, 8, 8);
+        assert_eq!(slot(&table, "8"), gone);
     }
 }

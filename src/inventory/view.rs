@@ -199,6 +199,19 @@ impl<'a> View<'a> {
         Ok(instances.filter(move |(key, _)| key.component == component))
     }
 
+    /// Whether a Flux controller of one of these types runs in a namespace, for sure or possibly.
+    ///
+    /// # Errors
+    /// Not every controller of the cluster can be seen.
+    pub fn has_controller(&self, components: &[Component], namespace: &str) -> Result<bool, Missing> {
+        for component in components {
+            self.record(Evidence::Controllers(*component));
+        }
+        controllers_are_complete(self.inventory)?;
+        let mut instances = self.inventory.instances_in(namespace);
+        Ok(instances.any(|(key, _)| components.contains(&key.component)))
+    }
+
     /// The Flux controllers of a type.
     ///
     /// # Errors

@@ -132,6 +132,30 @@ pub(crate) fn judge_everything(inventory: &Inventory) {
     }
 }
 
+/// All controllers of a Flux, with their pods.
+pub(crate) fn controllers() -> impl Iterator<Item = Value> {
+    let version = |controller| match controller {
+        "kustomize-controller" | "source-controller" | "notification-controller" => "1.9.4",
+        "helm-controller" => "1.6.3",
+        _ => "1.2.1",
+    };
+    let all = [
+        "source-controller",
+        "kustomize-controller",
+        "helm-controller",
+        "notification-controller",
+        "image-reflector-controller",
+        "image-automation-controller",
+    ];
+    all.into_iter().flat_map(move |controller| {
+        let version = version(controller);
+        [
+            deployment(controller, version, &[]),
+            pod(controller, version, &[], true),
+        ]
+    })
+}
+
 /// A controller's Deployment as upstream ships it, with more arguments.
 pub(crate) fn deployment(controller: &str, version: &str, args: &[&str]) -> Value {
     let mut all = vec![

@@ -12,7 +12,7 @@ pub(crate) use status::renew;
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use objects::{Breach, Shape};
 
@@ -41,6 +41,21 @@ pub(crate) struct Object {
     pub(crate) body: Value,
     /// Its status, for which there is a request of its own.
     pub(crate) status: Option<Value>,
+}
+
+impl Object {
+    /// As an API server tells of it, with its status and with whom it is from.
+    pub(crate) fn whole(self) -> Value {
+        let mut whole = self.body;
+        let version = whole["apiVersion"].clone();
+        whole["metadata"]["managedFields"] = json!([{
+            "apiVersion": version, "fieldsV1": {}, "manager": "kustomize-controller", "operation": "Apply",
+        }]);
+        if let Some(status) = self.status {
+            whole["status"] = status;
+        }
+        whole
+    }
 }
 
 /// When an object can be made.

@@ -32,8 +32,8 @@ pub(crate) static CONTROL: Control = Control {
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let tolerated = CONTROL.parameter("level", subject.parameters) == "trace";
     flag::judge(subject, |evaluation| {
-        let (value, argument) = match evaluation.text("log-level") {
-            Setting::Known { value, origin } => (value, flag::argument(&origin)),
+        let (value, origin) = match evaluation.text("log-level") {
+            Setting::Known { value, origin } => (value, origin),
             Setting::Unsupported => return Ok(None),
             Setting::Unknown(reason) => return Err(Missing::new("ArgumentNotReadable", reason)),
         };
@@ -41,7 +41,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             return Ok(None);
         }
         Ok(Some(Objection {
-            argument,
+            argument: flag::argument(&origin),
             observed: format!("logs at {value}"),
             expected: "--log-level=info or error".to_owned(),
         }))

@@ -33,16 +33,15 @@ fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     }
     let policies = subject.view.siblings::<NetworkPolicy>()?;
     let of_all = policies.filter(|(_, policy)| policy.pods.is_everything());
-    let of_all: Vec<_> = of_all
+    let mut of_all = of_all
         .filter_map(|(key, policy)| Some((key, policy.ingress.as_deref()?)))
-        .collect();
-    let undone = of_all
-        .iter()
-        .find(|(_, rules)| rules.iter().any(admits_everything));
+        .peekable();
+    let denies = of_all.peek().is_some();
+    let undone = of_all.find(|(_, rules)| rules.iter().any(admits_everything));
     let observed = match undone {
         Some((key, _)) => format!("NetworkPolicy {} admits everybody to every pod", key.name),
-        None if of_all.is_empty() => "no NetworkPolicy selects every pod for ingress".to_owned(),
-        None => return Ok(Outcome::Pass),
+        None if denies => return Ok(Outcome::Pass),
+        None => "no NetworkPolicy selects every pod for ingress".to_owned(),
     };
     closed::only_network_policies(subject.view)?;
     Ok(Outcome::fail(Defect {

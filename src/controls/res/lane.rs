@@ -24,8 +24,16 @@ const OBEYS_SELECTOR: (u64, u64, u64) = (2, 2, 1);
 
 /// The lanes of a controller, one a command line.
 pub(super) fn lanes(key: &InstanceKey, instance: &Instance) -> Result<Vec<Lane>, Missing> {
-    let lane = |launch| lane(key, instance, launch);
-    instance.launches.iter().map(lane).collect()
+    each(key, instance).collect()
+}
+
+/// The same, one by one.
+pub(super) fn each<'a>(
+    key: &'a InstanceKey,
+    instance: &'a Instance,
+) -> impl Iterator<Item = Result<Lane, Missing>> + 'a {
+    let launches = instance.launches.iter();
+    launches.map(move |launch| lane(key, instance, launch))
 }
 
 /// The other running controllers of the subject's type.

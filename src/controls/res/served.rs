@@ -136,19 +136,18 @@ pub(in crate::controls) fn selects(
     namespace: &str,
     labels: &Labels,
 ) -> Result<bool, Missing> {
-    let mut is_sure = true;
-    let lanes = lane::lanes(key, instance)?;
-    for lane in &lanes {
-        if lane.namespace.as_deref().is_some_and(|only| only != namespace) {
-            return Ok(false);
-        }
-        match lane.selector.selects(labels) {
-            Some(true) => {}
-            Some(false) => return Ok(false),
-            None => is_sure = false,
-        }
+    let (mut is_taken, mut is_left) = (!instance.launches.is_empty(), false);
+    for lane in lane::each(key, instance) {
+        let lane = lane?;
+        let is_elsewhere = lane.namespace.as_deref().is_some_and(|only| only != namespace);
+        let chosen = lane.selector.selects(labels);
+        is_left |= is_elsewhere || chosen == Some(false);
+        is_taken &= chosen == Some(true);
     }
-    if is_sure && !lanes.is_empty() {
+    if is_left {
+        return Ok(false);
+    }
+    if is_taken {
         return Ok(true);
     }
     let message = format!("whether {key} selects it depends on < or >, or on a label that is not kept");

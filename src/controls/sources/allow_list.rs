@@ -23,41 +23,36 @@ pub(crate) static CONTROL: Control = Control {
     }],
     judges: Judges::Objects(&[
         &Each::<GitRepository>(|it| {
-            Ok(judge(
-                it.parameters,
-                "spec.url",
-                Place::of(it.row.spec.url.as_str()),
-            ))
+            Ok(judge(it.parameters, "spec.url", || {
+                Place::of(it.row.spec.url.as_str())
+            }))
         }),
         &Each::<OciRepository>(|it| {
-            Ok(judge(
-                it.parameters,
-                "spec.url",
-                Place::of(it.row.spec.url.as_str()),
-            ))
+            Ok(judge(it.parameters, "spec.url", || {
+                Place::of(it.row.spec.url.as_str())
+            }))
         }),
         &Each::<HelmRepository>(|it| {
-            Ok(judge(
-                it.parameters,
-                "spec.url",
-                Place::of(it.row.spec.url.as_str()),
-            ))
+            Ok(judge(it.parameters, "spec.url", || {
+                Place::of(it.row.spec.url.as_str())
+            }))
         }),
         &Each::<Bucket>(|it| {
-            let address = format!("{}/{}", it.row.spec.endpoint.as_str(), it.row.spec.bucket_name);
-            Ok(judge(it.parameters, "spec.endpoint", Place::of(&address)))
+            let place = || {
+                let spec = &it.row.spec;
+                Place::of(&format!("{}/{}", spec.endpoint.as_str(), spec.bucket_name))
+            };
+            Ok(judge(it.parameters, "spec.endpoint", place))
         }),
         &Each::<ImageRepository>(|it| {
-            Ok(judge(
-                it.parameters,
-                "spec.image",
-                Place::of_image(it.row.spec.image.as_str()),
-            ))
+            Ok(judge(it.parameters, "spec.image", || {
+                Place::of_image(it.row.spec.image.as_str())
+            }))
         }),
     ]),
 };
 
-fn judge(parameters: &Parameters, field: &str, place: Option<Place>) -> Outcome {
+fn judge(parameters: &Parameters, field: &str, place: impl Fn() -> Option<Place>) -> Outcome {
     let list = CONTROL.parameter("allowed", parameters);
     let mut entries = list
         .split([',', ' ', '\n', '\t'])
@@ -66,7 +61,7 @@ fn judge(parameters: &Parameters, field: &str, place: Option<Place>) -> Outcome 
     if entries.peek().is_none() {
         return Outcome::not_applicable("the policy has no list of allowed places");
     }
-    let observed = match place {
+    let observed = match place() {
         None => format!("{field} is no plain address"),
         Some(place) if entries.filter_map(Place::of).any(|allowed| allowed.holds(&place)) => {
             return Outcome::Pass;

@@ -70,8 +70,13 @@ pub(super) fn upstream_version<'a>(subject: &Subject<'a>) -> Result<&'a Version,
 /// Whether somebody else than the Flux project built an image, as far as its name tells.
 fn is_rebuilt(image: &str) -> bool {
     let image = ImageRef::parse(image);
-    let path = format!("/{}", image.registry_and_path);
-    let is_within = |folder: &&str| path.contains(&format!("/{folder}/"));
+    let path = image.registry_and_path;
+    let is_within = |folder: &&str| {
+        path.match_indices(folder).any(|(at, _)| {
+            let (before, rest) = (&path[..at], &path[at + folder.len()..]);
+            (before.is_empty() || before.ends_with('/')) && rest.starts_with('/')
+        })
+    };
     image.is_rebuilt() || VENDOR_FOLDERS.iter().any(is_within)
 }
 

@@ -33,16 +33,17 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let version = build::upstream_version(subject)?;
     let newest = distribution::newest_flux();
     let oldest = newest.minor + 1 - SUPPORTED;
+    let listed = distribution::flux_minor_of(subject.key.component, version);
+    if listed.is_some_and(|(_, minor)| minor >= oldest) {
+        return Ok(Outcome::Pass);
+    }
     let expected = format!(
         "Flux {}.{oldest} to {0}.{}, the supported minors as of Flux {newest}",
         newest.major, newest.minor
     );
-    let Some((major, minor)) = distribution::flux_minor_of(subject.key.component, version) else {
+    let Some((major, minor)) = listed else {
         return unlisted(subject, version, expected);
     };
-    if minor >= oldest {
-        return Ok(Outcome::Pass);
-    }
     let observed = format!("version {version} is of Flux {major}.{minor}");
     Ok(Outcome::fail(build::defect(subject, observed, expected)))
 }

@@ -293,7 +293,7 @@ impl<'a> Amended<'a> {
         (!value.contains('$')).then_some(Occurrence {
             index,
             in_command,
-            raw,
+            raw: raw.to_string(),
             value: Some(value),
         })
     }
@@ -410,7 +410,7 @@ impl<'a> Amended<'a> {
             Some(Effective::Known {
                 origin: Origin::Environment { name },
                 ..
-            }) => Obstacle::Variable(name.clone()),
+            }) => Obstacle::Variable(name.to_string()),
             _ => Obstacle::Misses,
         }
     }
