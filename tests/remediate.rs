@@ -892,6 +892,51 @@ fn the_command_line_names_what_it_does_not_know() {
     assert!(text(&named.stdout).contains("value: --default-service-account=nobody"));
 }
 
+/// What a waiver covers is left as it is, and so is an object that it covers among others.
+#[test]
+fn what_is_waived_is_not_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let controllers = ["kustomize-controller", "helm-controller"].map(|it| whole(it, &["--log-level=debug"]));
+    fs::write(path("flux.yaml"), controllers.join("\n---\n")).unwrap();
+    let waiver = Command::new(env!("CARGO_BIN_EXE_fluxsec"))
+        .args([
+            "waive",
+            "FSX-CFG-003",
+            "--resource",
+            "Deployment/flux-system/helm-controller",
+        ])
+        .args([
+            "--reason",
+            "until the case is closed",
+            "--owner",
+            "platform",
+            "--expires",
+            "30d",
+        ])
+        .output()
+        .unwrap();
+    assert!(waiver.status.success(), "{}", text(&waiver.stderr));
+    fs::write(path("waiver.yaml"), waiver.stdout).unwrap();
+    let (flux, waiver) = (path("flux.yaml"), path("waiver.yaml"));
+    let arguments = [
+        "FSX-CFG-003",
+        "-f",
+        flux.to_str().unwrap(),
+        "--waivers",
+        waiver.to_str().unwrap(),
+    ];
+    let output = fluxsec(&arguments, Path::new(NOWHERE));
+    let out = text(&output.stdout);
+    assert_eq!(
+        out.matches("- target:").count(),
+        1,
+        "{out}{}",
+        text(&output.stderr)
+    );
+    assert!(out.contains("name: kustomize-controller"), "{out}");
+}
+
 /// Clusters in folders of one repository: each its own document, with its file.
 #[test]
 fn each_cluster_of_a_repository_has_its_document() {
