@@ -13,6 +13,7 @@ const PURE: [&str; 9] = [
     "inventory",
     "controls",
     "engine",
+    "remedy",
     "render",
     "manifests",
 ];
@@ -31,7 +32,7 @@ const FORBIDDEN: [&str; 9] = [
 ];
 
 /// Who may not know whom: a layer knows only what comes before it.
-const UNKNOWN_TO: [(&str, &[&str]); 8] = [
+const UNKNOWN_TO: [(&str, &[&str]); 9] = [
     (
         "secrets",
         &[
@@ -51,6 +52,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 8] = [
             "crate::inventory",
             "crate::controls",
             "crate::engine",
+            "crate::remedy",
             "crate::render",
         ],
     ),
@@ -59,6 +61,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 8] = [
         &[
             "crate::controls",
             "crate::engine",
+            "crate::remedy",
             "crate::render",
             "crate::cluster",
             "crate::publish",
@@ -69,6 +72,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 8] = [
         &[
             "crate::controls",
             "crate::engine",
+            "crate::remedy",
             "crate::render",
             "crate::cluster",
             "crate::publish",
@@ -78,6 +82,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 8] = [
         "controls",
         &[
             "crate::engine",
+            "crate::remedy",
             "crate::render",
             "crate::cluster",
             "crate::publish",
@@ -86,7 +91,20 @@ const UNKNOWN_TO: [(&str, &[&str]); 8] = [
     (
         "engine",
         &[
+            "crate::remedy",
             "crate::render",
+            "crate::cluster",
+            "crate::publish",
+            "crate::serve",
+            "crate::cli",
+        ],
+    ),
+    (
+        "remedy",
+        &[
+            "crate::render",
+            "crate::manifests",
+            "crate::input",
             "crate::cluster",
             "crate::publish",
             "crate::serve",

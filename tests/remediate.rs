@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use controlplane::{ControlPlane, flux};
+use controlplane::{ControlPlane, flux, programs};
 use flux_security_operator::api::{ControlResult, Tenancy};
 use flux_security_operator::controls;
 use flux_security_operator::engine::PolicyPosture;
@@ -155,6 +155,14 @@ fn assert_repaired(before: &PolicyPosture, after: &PolicyPosture, remedy: &Remed
 
 /// Patches of kustomize and of FluxInstances, applied and audited again.
 fn assert_patches(objects: &[Value]) -> Remedy {
+    let (remedy, patched) = patched(objects);
+    let again = remedy_of(&running(&patched), &[]);
+    assert_eq!(documents(&again), Vec::<Value>::new(), "{}", again.text());
+    remedy
+}
+
+/// The patches, and what they make of these objects.
+fn patched(objects: &[Value]) -> (Remedy, Vec<Value>) {
     let before = audited(&running(objects));
     let remedy = remedy_of(&running(objects), &[]);
     let mut patched = objects.to_vec();
@@ -182,9 +190,7 @@ fn assert_patches(objects: &[Value]) -> Remedy {
     }
     let after = audited(&running(&patched));
     assert_repaired(&before, &after, &remedy);
-    let again = remedy_of(&running(&patched), &[]);
-    assert_eq!(documents(&again), Vec::<Value>::new(), "{}", again.text());
-    remedy
+    (remedy, patched)
 }
 
 /// What flux-operator makes of fields of `spec.cluster`.
@@ -370,19 +376,62 @@ fn locked_down() {
     assert_patches(&installed(&shapes::locked_down()));
 }
 
+/// A field moves the arguments that patches change: those wait for another time.
 #[test]
 fn flux_instance() {
     let mut objects = installed(&shapes::flux_instance());
-    objects.extend(shapes::documents("
+    objects.extend(shapes::documents(
+        "
 apiVersion: fluxcd.controlplane.io/v1
 kind: FluxInstance
 metadata: {name: flux, namespace: flux-system, generation: 1}
 spec: {distribution: {version: 2.9.x}, cluster: {networkPolicy: false}, sync: {url: 'https://git.example.com/fleet'}}
 status: {conditions: [{type: Ready, status: 'True', observedGeneration: 1}]}
-"));
-    append(&mut objects, &[Kustomize], &["--insecure-kubeconfig-exec=true"]);
-    let remedy = assert_patches(&objects);
+",
+    ));
+    append(
+        &mut objects,
+        &[Kustomize],
+        &["--feature-gates=CacheSecretsAndConfigMaps=true"],
+    );
+    let (remedy, objects) = patched(&objects);
     insta::assert_snapshot!(remedy.text());
+    let remedy = assert_patches(&objects);
+    assert!(
+        remedy.text().contains("CacheSecretsAndConfigMaps=false"),
+        "{}",
+        remedy.text()
+    );
+}
+
+/// What a patch of its own weakens is changed there.
+#[test]
+fn flux_instance_that_weakens_itself() {
+    let mut objects = installed(&shapes::flux_instance_multitenant());
+    objects.extend(shapes::documents(
+        "
+apiVersion: fluxcd.controlplane.io/v1
+kind: FluxInstance
+metadata: {name: flux, namespace: flux-system, generation: 1}
+spec:
+  distribution: {version: 2.9.x}
+  cluster: {multitenant: true}
+  kustomize:
+    patches:
+      - target: {kind: Deployment, name: kustomize-controller}
+        patch: |
+          - op: add
+            path: /spec/template/spec/containers/0/args/-
+            value: --insecure-kubeconfig-exec=true
+",
+    ));
+    append(&mut objects, &[Kustomize], &["--insecure-kubeconfig-exec=true"]);
+    let text = remedy_of(&running(&objects), &["FSP-KUST-001"]).text();
+    let expected = "#   FSP-KUST-001: FluxInstance flux-system/flux: change it in spec.kustomize.patches[0], which sets it\n";
+    assert!(
+        text.starts_with(&format!("# No patch for these:\n{expected}")),
+        "{text}"
+    );
 }
 
 /// One flag that its patches set makes the field set it twice: patches it is.
@@ -843,6 +892,51 @@ fn the_command_line_names_what_it_does_not_know() {
     assert!(text(&named.stdout).contains("value: --default-service-account=nobody"));
 }
 
+/// What a waiver covers is left as it is, and so is an object that it covers among others.
+#[test]
+fn what_is_waived_is_not_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let controllers = ["kustomize-controller", "helm-controller"].map(|it| whole(it, &["--log-level=debug"]));
+    fs::write(path("flux.yaml"), controllers.join("\n---\n")).unwrap();
+    let waiver = Command::new(env!("CARGO_BIN_EXE_fluxsec"))
+        .args([
+            "waive",
+            "FSX-CFG-003",
+            "--resource",
+            "Deployment/flux-system/helm-controller",
+        ])
+        .args([
+            "--reason",
+            "until the case is closed",
+            "--owner",
+            "platform",
+            "--expires",
+            "30d",
+        ])
+        .output()
+        .unwrap();
+    assert!(waiver.status.success(), "{}", text(&waiver.stderr));
+    fs::write(path("waiver.yaml"), waiver.stdout).unwrap();
+    let (flux, waiver) = (path("flux.yaml"), path("waiver.yaml"));
+    let arguments = [
+        "FSX-CFG-003",
+        "-f",
+        flux.to_str().unwrap(),
+        "--waivers",
+        waiver.to_str().unwrap(),
+    ];
+    let output = fluxsec(&arguments, Path::new(NOWHERE));
+    let out = text(&output.stdout);
+    assert_eq!(
+        out.matches("- target:").count(),
+        1,
+        "{out}{}",
+        text(&output.stderr)
+    );
+    assert!(out.contains("name: kustomize-controller"), "{out}");
+}
+
 /// Clusters in folders of one repository: each its own document, with its file.
 #[test]
 fn each_cluster_of_a_repository_has_its_document() {
@@ -1045,22 +1139,31 @@ fn kubectl_applies_the_patch_of_a_real_rendering() {
     }
 }
 
+/// What kustomize builds of a folder.
+fn kustomize(folder: &Path) -> Vec<Value> {
+    let kubectl = programs::core().unwrap().join("kubectl");
+    let output = Command::new(kubectl)
+        .arg("kustomize")
+        .arg(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    shapes::documents(&text(&output.stdout))
+}
+
 /// What flux-operator rendered, and what kustomize makes of the patches for its FluxInstance.
 #[test]
 fn kustomize_builds_the_patches_of_a_flux_instance() {
-    let control_plane = ControlPlane::start().unwrap();
     let mut objects = installed(&shapes::flux_instance_sharded());
     append(&mut objects, &[Kustomize], &["--insecure-kubeconfig-exec=true"]);
+    let is_controller = |it: &&Value| it["kind"] == "Deployment" && it["metadata"]["name"] != "flux-operator";
     let folder = tempfile::tempdir().unwrap();
-    let deployments = |objects: &[Value]| -> Vec<Value> {
-        objects
-            .iter()
-            .filter(|it| it["kind"] == "Deployment" && it["metadata"]["name"] != "flux-operator")
-            .cloned()
-            .collect()
-    };
-    let all: Vec<String> = deployments(&objects).iter().map(Value::to_string).collect();
-    fs::write(folder.path().join("installed.yaml"), all.join("\n---\n")).unwrap();
+    let controllers: Vec<String> = objects
+        .iter()
+        .filter(is_controller)
+        .map(Value::to_string)
+        .collect();
+    fs::write(folder.path().join("installed.yaml"), controllers.join("\n---\n")).unwrap();
     let remedy = remedy_of(&running(&objects), &[]);
     let patches = documents(&remedy)[0]["spec"]["kustomize"]["patches"].clone();
     let kustomization = json!({"resources": ["installed.yaml"], "patches": patches});
@@ -1069,16 +1172,56 @@ fn kustomize_builds_the_patches_of_a_flux_instance() {
         kustomization.to_string(),
     )
     .unwrap();
-    let built = control_plane
-        .kubectl(&["kustomize", folder.path().to_str().unwrap()])
-        .unwrap();
-    let built = shapes::documents(&built);
+    let built = kustomize(folder.path());
     patch(&mut objects, &patches);
-    for object in deployments(&objects) {
-        let theirs = built
-            .iter()
-            .find(|it| it["metadata"]["name"] == object["metadata"]["name"])
+    for object in objects.iter().filter(is_controller) {
+        let mut theirs = built.iter();
+        let theirs = theirs.find(|it| it["metadata"]["name"] == object["metadata"]["name"]);
+        assert_eq!(theirs.unwrap()["spec"], object["spec"]);
+    }
+}
+
+/// A shard that kustomize makes of a controller answers to that one's name as well.
+#[test]
+fn kustomize_tells_a_shard_from_the_controller_that_it_is_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, content: &Value| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content.to_string()).unwrap();
+    };
+    let controller = whole("kustomize-controller", &[]);
+    write(
+        "base/controller.yaml",
+        &serde_json::from_str(&controller).unwrap(),
+    );
+    write(
+        "base/kustomization.yaml",
+        &json!({"resources": ["controller.yaml"]}),
+    );
+    let lane = json!([
+        {"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--watch-label-selector=sharding.fluxcd.io/key=shard1"},
+        {"op": "replace", "path": "/spec/template/metadata/labels/app", "value": "kustomize-controller-shard1"},
+    ]);
+    let shard = json!({
+        "resources": ["../base"], "nameSuffix": "-shard1", "commonAnnotations": {SHARD_ROLE: "shard"},
+        "patches": [{"target": {"kind": "Deployment"}, "patch": lane.to_string()}],
+    });
+    write("shard1/kustomization.yaml", &shard);
+    let mut flux = json!({"resources": ["../base", "../shard1"]});
+    write("flux/kustomization.yaml", &flux);
+    let before = kustomize(&folder.path().join("flux"));
+    assert_eq!(before.len(), 2);
+    let remedy = remedy_of(&before, &[]);
+    flux["patches"] = documents(&remedy)[0]["patches"].clone();
+    write("flux/kustomization.yaml", &flux);
+    let after = kustomize(&folder.path().join("flux"));
+    assert_repaired(&audited(&before), &audited(&after), &remedy);
+    for object in &after {
+        let args = object["spec"]["template"]["spec"]["containers"][0]["args"]
+            .as_array()
             .unwrap();
-        assert_eq!(theirs["spec"], object["spec"]);
+        let times = args.iter().filter(|it| *it == "--no-remote-bases=true").count();
+        assert_eq!(times, 1, "{object}");
     }
 }

@@ -41,9 +41,6 @@ const PACE: Duration = Duration::from_secs(2);
 pub(super) struct Audit {
     #[command(flatten)]
     input: Input,
-    /// FluxSecurityWaivers that count, beside those of the cluster or among the manifests.
-    #[arg(long, value_name = "FILE")]
-    waivers: Vec<PathBuf>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -65,6 +62,9 @@ pub(super) struct Input {
     /// Manifests to audit instead of a cluster: a file, a folder, or `-` for standard input.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     pub(super) files: Vec<PathBuf>,
+    /// FluxSecurityWaivers that count, beside those of the cluster or among the manifests.
+    #[arg(long, value_name = "FILE")]
+    waivers: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -78,7 +78,7 @@ impl Audit {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let policy = self.input.policy()?;
         let baseline = self.gate.baseline()?;
-        let waived = self.waived(Timestamp::now())?;
+        let waived = self.input.waived(Timestamp::now())?;
         let (audited, is_whole) = self.posture(&policy, waived).await?;
         if let Some(reason) = &audited.invalid {
             anyhow::bail!("the policy is invalid: {reason}");
@@ -105,24 +105,6 @@ impl Audit {
         tell_of_waivers(posture.waivers.values());
         let audited = posture.policies.get(&policy.0).cloned();
         Ok((audited.context("the audit came to no result")?, true))
-    }
-
-    /// The waivers of the command line, and how late it is.
-    fn waived(&self, now: Timestamp) -> anyhow::Result<Waived> {
-        let mut waivers = Vec::new();
-        for path in &self.waivers {
-            let file = path.display().to_string();
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
-            waivers.extend(manifests::waivers::parse(&file, &text, now)?);
-        }
-        let mut names = BTreeSet::new();
-        if let Some((twice, _)) = waivers.iter().find(|(name, _)| !names.insert(name.as_str())) {
-            anyhow::bail!("--waivers: there are two waivers called {twice}");
-        }
-        Ok(Waived {
-            now: Some(now),
-            waivers,
-        })
     }
 
     /// Prints the report and tells the exit code.
@@ -165,6 +147,24 @@ impl Input {
             spec: policy.spec,
         };
         Ok((name, row))
+    }
+
+    /// The waivers of the command line, and how late it is.
+    pub(super) fn waived(&self, now: Timestamp) -> anyhow::Result<Waived> {
+        let mut waivers = Vec::new();
+        for path in &self.waivers {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+            waivers.extend(manifests::waivers::parse(&file, &text, now)?);
+        }
+        let mut names = BTreeSet::new();
+        if let Some((twice, _)) = waivers.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            anyhow::bail!("--waivers: there are two waivers called {twice}");
+        }
+        Ok(Waived {
+            now: Some(now),
+            waivers,
+        })
     }
 
     /// A client of the cluster, which answers.

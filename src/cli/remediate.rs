@@ -12,7 +12,7 @@ use crate::controls;
 use crate::input;
 use crate::inventory::InstanceKey;
 use crate::kinds::own::PolicyRow;
-use crate::manifests::{Waived, World};
+use crate::manifests::World;
 use crate::remedy::{Choice, Remedy, remedy};
 
 /// How long the watches may take to end.
@@ -67,10 +67,7 @@ impl Remediate {
     ) -> anyhow::Result<(Remedy, bool)> {
         let mut found = Remedy::default();
         // What somebody accepts needs no repair.
-        let waived = Waived {
-            now: Some(Timestamp::now()),
-            waivers: Vec::new(),
-        };
+        let waived = self.input.waived(Timestamp::now())?;
         if !self.input.files.is_empty() {
             let look = |world: &World<'_>| {
                 let file = |key: &InstanceKey| {

@@ -18,7 +18,7 @@ use crate::kinds::Kind;
 use crate::kinds::flux_objects::{
     Alert, Applier, ArtifactGenerator, Bucket, CloudUser, GitRepository, HelmRelease, HelmRepository,
     ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization, Labelled, OciRepository, Provider,
-    Receiver,
+    Receiver, ResourceSet,
 };
 use crate::kinds::identity::ServiceAccount;
 
@@ -122,6 +122,7 @@ impl Look<'_, '_> {
             Wanted::Named("default-service-account") => match component {
                 Component::Kustomize => self.appliers::<Kustomization>(),
                 Component::Helm => self.appliers::<HelmRelease>(),
+                Component::FluxOperator => self.resource_sets(),
                 _ => self.identities(component),
             },
             Wanted::Named("default-decryption-service-account") => self.decryption(),
@@ -214,6 +215,13 @@ impl Look<'_, '_> {
         namespaces
             .iter()
             .try_for_each(|namespace| self.rights_in(namespace))
+    }
+
+    fn resource_sets(&mut self) -> Result<(), Missing> {
+        self.each::<ResourceSet>(|look, key, row| match row.spec.service_account_name.is_empty() {
+            true => look.default_account_of::<ResourceSet>(key),
+            false => Ok(()),
+        })
     }
 
     fn default_account_of<K: Kind>(&mut self, key: &ObjectKey) -> Result<(), Missing> {

@@ -62,14 +62,10 @@ pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Op
     if values.is_empty() {
         return None;
     }
+    settings.extend(operators(plan, namespace).filter(|_| values.operator.is_some()));
     let mut impact = plan.impact(&settings);
     if !asked.policies.is_empty() {
         impact.unseen.insert(super::POLICIES_UNSEEN.to_owned());
-    }
-    if values.operator.is_some() {
-        impact.unseen.insert(
-            "multitenancy.enabled of flux-operator: which ResourceSets name no account; they are applied as flux-operator of their own namespace then".to_owned(),
-        );
     }
     let chart = if values.operator.is_some() {
         "flux-operator"
@@ -88,6 +84,19 @@ pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Op
         about,
         yaml: values.written(),
     })
+}
+
+/// What `multitenancy.enabled` of flux-operator's chart sets.
+fn operators<'a>(plan: &Plan<'a>, namespace: &str) -> impl Iterator<Item = Setting<'a>> + use<'a> {
+    let found = plan.inventory.instances_in(namespace);
+    let operators = found.filter(|(key, _)| key.component == Component::FluxOperator);
+    let settings = operators.map(|(key, instance)| Setting {
+        key,
+        instance,
+        wanted: Wanted::Named("default-service-account"),
+        account: Component::FluxOperator.name().to_owned(),
+    });
+    settings.collect::<Vec<_>>().into_iter()
 }
 
 fn leave(plan: &mut Plan<'_>, target: &Target<'_>, why: &str) {

@@ -7,9 +7,10 @@ use crate::flux::installer::Installer;
 use crate::inventory::{Inventory, ObjectKey};
 use crate::kinds::Kind;
 use crate::kinds::flux_objects::FluxInstance;
+use crate::kinds::flux_objects::operator::Weakening;
 
 use super::profile::{FLUX_INSTANCE, IDENTITY, Profile, Switched};
-use super::target::Target;
+use super::target::{Step, Target};
 use super::{Asked, Document, Plan, Setting, kustomize, yaml};
 
 type Row = <FluxInstance as Kind>::Row;
@@ -72,6 +73,8 @@ pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Op
             controls: asked.policies.clone(),
         });
     }
+    leave_what_patches_set(plan, namespace, &mut rest);
+    leave_what_moves(plan, &settings, &mut rest);
     rest.retain(|target| !target.steps.is_empty());
     let (patches, more) = kustomize::patches(plan, namespace, &rest, &asked.root);
     settings.extend(more);
@@ -93,6 +96,49 @@ pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Op
         about,
         yaml: written(&key, &cluster, &patches),
     })
+}
+
+/// A flag that a patch of its own turns to its less safe side is changed in that patch: one more would leave it there.
+fn leave_what_patches_set<'a>(plan: &mut Plan<'a>, namespace: &str, rest: &mut Vec<Target<'a>>) {
+    let Some((key, row)) = of(plan.inventory, namespace) else {
+        return;
+    };
+    let patch_of = |step: &Step| {
+        let mut weakenings = row.spec.kustomize.weakenings.iter();
+        let sets = |weakening: &Weakening| matches!(weakening, Weakening::Flag(flag) if Some(*flag) == step.wanted.flag());
+        let found = weakenings.find(|(_, weakening)| sets(weakening));
+        found
+            .map(|(position, _)| *position)
+            .filter(|_| step.is_positional())
+    };
+    for step in rest.iter().flat_map(|target| &target.steps) {
+        if let Some(position) = patch_of(step) {
+            let why =
+                format!("FluxInstance {key}: change it in spec.kustomize.patches[{position}], which sets it");
+            plan.leave_all(&step.controls, &why);
+        }
+    }
+    let kept = std::mem::take(rest).into_iter();
+    rest.extend(kept.filter_map(|target| target.keep(plan.inventory, |step| patch_of(step).is_none())));
+}
+
+/// What a field adds stands before what patches add: where arguments are by now is not where they are then.
+fn leave_what_moves<'a>(plan: &mut Plan<'a>, settings: &[Setting<'a>], rest: &mut Vec<Target<'a>>) {
+    let moves = |target: &Target<'_>| settings.iter().any(|setting| setting.key == target.key);
+    for target in rest.iter().filter(|target| moves(target)) {
+        for step in target.steps.iter().filter(|step| step.is_positional()) {
+            let why = format!(
+                "{} of {}: ask again when the fields above are in force, which move its arguments",
+                step.wanted, target.key
+            );
+            plan.leave_all(&step.controls, &why);
+        }
+    }
+    let kept = std::mem::take(rest).into_iter();
+    rest.extend(kept.filter_map(|target| match moves(&target) {
+        true => target.keep(plan.inventory, |step| !step.is_positional()),
+        false => Some(target),
+    }));
 }
 
 /// Turns a switch on, if it is there to be turned.

@@ -12,6 +12,7 @@ mod target;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::api::ControlResult;
 use crate::controls::impact::{self, Impact};
@@ -138,7 +139,10 @@ impl<'a> Plan<'a> {
             return self.leave(control, "no patch repairs it: a person has to".to_owned());
         };
         let findings = posture.findings.iter();
-        for finding in findings.filter(|finding| finding.finding.control == control.id) {
+        let counts = |finding: &&Arc<FindingPosture>| {
+            finding.finding.control == control.id && !finding.finding.is_waived()
+        };
+        for finding in findings.filter(counts) {
             self.ask_for(control, repair, finding);
         }
     }

@@ -32,6 +32,13 @@ pub(super) struct Step {
     pub(super) edits: Vec<Edit>,
 }
 
+impl Step {
+    /// Whether it says where arguments are.
+    pub(super) fn is_positional(&self) -> bool {
+        !self.edits.iter().all(|edit| matches!(edit, Edit::Append(_)))
+    }
+}
+
 /// The command line of the template.
 pub(super) fn template(instance: &Instance) -> Option<&Launch> {
     let mut launches = instance.launches.iter();
@@ -113,8 +120,13 @@ impl<'a> Target<'a> {
 
     /// The same controller without some of the settings.
     pub(super) fn without(self, inventory: &'a Inventory, done: impl Fn(Wanted) -> bool) -> Option<Self> {
+        self.keep(inventory, |step| !done(step.wanted))
+    }
+
+    /// The same controller with some of the steps only.
+    pub(super) fn keep(self, inventory: &'a Inventory, keeps: impl Fn(&Step) -> bool) -> Option<Self> {
         let mut rest = Self::new(inventory, self.key, self.instance)?;
-        for step in self.steps.into_iter().filter(|step| !done(step.wanted)) {
+        for step in self.steps.into_iter().filter(keeps) {
             // What could be done beside another setting can be done without it, or has become needless.
             let _ = rest.make(step.wanted, &step.account, &step.controls);
         }

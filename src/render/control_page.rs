@@ -30,6 +30,13 @@ pub fn head(control: &Control) -> String {
     section(&mut out, "Why", &text(control.rationale));
     section(&mut out, "What is read", &text(control.audit));
     section(&mut out, "How to repair", &text(control.remediation));
+    if control.repair().is_some() {
+        let id = control.id;
+        line(
+            &mut out,
+            &format!("\n`fluxsec remediate {id}` writes the patch for your installer, and what it breaks."),
+        );
+    }
     section(&mut out, "Reference", &format!("<{}>", control.reference));
     parameters(&mut out, control.parameters);
     out

@@ -3,6 +3,7 @@
 //! An installer's manifests are a template here. What a release, an option or a patch changes about them is a function, so
 //! that two shapes differ by what their installers do differently.
 #![allow(clippy::unwrap_used)]
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use flux_security_operator::flux::Component::{
     self, Helm, ImageAutomation, ImageReflector, Kustomize, Notification, Source, SourceWatcher,
