@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of the pure core.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "api",
     "secrets",
     "kinds",

@@ -190,6 +190,7 @@ mod tests {
                 observed: String::new(),
                 expected: String::new(),
                 message: String::new(),
+                waiver: String::new(),
             },
             uid: String::new(),
             manager: String::new(),
