@@ -3,6 +3,7 @@
 
 mod controlplane;
 #[path = "support/random.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod random;
 mod support;
 
@@ -533,7 +534,9 @@ fn found(folder: &Path, id: &str) -> Vec<String> {
             location.field
         )
     });
-    told.collect()
+    let mut told: Vec<String> = told.collect();
+    told.sort();
+    told
 }
 
 #[test]
