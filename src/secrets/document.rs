@@ -111,6 +111,14 @@ pub(super) fn look(root: &Node<'_>, is_kustomization: bool) -> Findings {
 
 impl Findings {
     fn take(&mut self, root: &Node<'_>, is_kustomization: bool, depth: usize) {
+        // What is cut off a list comes with its dash.
+        let are_objects = root.items().iter().all(|item| item.get("kind").is_some());
+        if !root.items().is_empty() && are_objects && depth < DEEPEST_LIST {
+            for item in root.items() {
+                self.take(item, is_kustomization, depth + 1);
+            }
+            return;
+        }
         let object = Object::of(root);
         if let Some(items) = root.get("items")
             && object.kind.ends_with("List")

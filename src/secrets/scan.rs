@@ -888,6 +888,17 @@ mod tests {
         other.document("a.yaml", 7, second.as_bytes());
         one.merge(other);
         assert_eq!(one.finish().leaks, whole.leaks);
+        let mut item = Scan::default();
+        item.document(
+            "a.yaml",
+            4,
+            b"- apiVersion: v1\n  kind: Secret\n  metadata: {name: a}\n  stringData: {x: y}\n",
+        );
+        let leaks = item.finish().leaks;
+        assert_eq!(
+            (leaks[0].line, &*leaks[0].object, &*leaks[0].field),
+            (7, "Secret a", "stringData.x")
+        );
     }
 
     #[test]
