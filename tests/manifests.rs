@@ -366,6 +366,17 @@ fn what_no_manifest_says_is_not_in_the_input() {
     assert!(none.message.contains("is in the input"), "{}", none.message);
 }
 
+/// One object is enough for a kind to be in the input, whatever controls think of it.
+#[test]
+fn a_kind_is_in_the_input_with_any_object() {
+    let missing = |text: &str| -> Vec<String> { of(text).gaps.into_iter().map(|gap| gap.message).collect() };
+    let lacks = "the input has no Service".to_owned();
+    assert!(missing("").contains(&lacks), "{:?}", missing(""));
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: kubernetes}\nspec: {ports: [{port: 443}]}\n";
+    assert!(!missing(service).contains(&lacks), "{:?}", missing(service));
+}
+
 /// Controls that fail for the lack of an object, which manifests cannot show.
 const LACKS: [&str; 2] = ["FSP-DED-003", "FSP-NODE-002"];
 

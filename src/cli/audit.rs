@@ -1,7 +1,7 @@
 //! `fluxsec audit`: the operator without its shells. Same watches, same engine, one answer.
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::UNUSABLE;
 use super::gate::Gate;
 use super::output::Output;
+use super::{UNUSABLE, is_broken_pipe};
 use crate::api::{FluxSecurityPolicy, ReportStatus, Tenancy, WaiverState};
 use crate::app::Loop;
 use crate::cluster::{self, Contact, client};
@@ -84,7 +84,9 @@ impl Audit {
             anyhow::bail!("the policy is invalid: {reason}");
         }
         let whole = report::uncut(&audited, Timestamp::now());
-        let verdict = self.conclude(&audited.name, &whole, baseline.as_ref())?;
+        let name = audited.name.clone();
+        drop(audited);
+        let verdict = self.conclude(&name, &whole, baseline.as_ref())?;
         Ok(if is_whole { verdict } else { UNUSABLE })
     }
 
@@ -114,14 +116,19 @@ impl Audit {
         whole: &ReportStatus,
         baseline: Option<&Baseline>,
     ) -> anyhow::Result<u8> {
-        let counted = baseline.map_or_else(|| whole.clone(), |baseline| baseline.news(whole));
-        let text = self.output.render(policy, whole, &counted)?;
-        print(&text)?;
+        let news = baseline.map(|baseline| baseline.news(whole));
+        let counted = news.as_ref().unwrap_or(whole);
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        match self.output.write(policy, whole, counted, &mut out) {
+            // Whoever stops reading, such as `head`, has no say in the exit code.
+            Err(error) if is_broken_pipe(&error) => drop(out.into_parts()),
+            written => written?,
+        }
         if baseline.is_some() {
             let (new, all) = (counted.findings.len(), whole.findings.len());
             eprintln!("fluxsec: {new} of {all} findings are not in the baseline");
         }
-        Ok(self.gate.verdict(&counted))
+        Ok(self.gate.verdict(counted))
     }
 }
 

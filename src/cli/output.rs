@@ -1,6 +1,6 @@
 //! How the result of an audit is printed.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
 
@@ -62,6 +62,21 @@ impl Output {
         })
     }
 
+    /// Writes what [`Self::render`] makes, a large record piece by piece.
+    pub(super) fn write(
+        &self,
+        policy: &str,
+        whole: &ReportStatus,
+        counted: &ReportStatus,
+        out: &mut impl Write,
+    ) -> anyhow::Result<()> {
+        match self.format {
+            Format::Json => record::write_json(policy, whole, out)?,
+            _ => out.write_all(self.render(policy, whole, counted)?.as_bytes())?,
+        }
+        Ok(out.flush()?)
+    }
+
     fn table(&self, wide: bool) -> table::Options {
         table::Options {
             colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
@@ -105,6 +120,9 @@ mod tests {
                 show_passing: false,
             };
             let text = output.render("audit", &whole, &news).unwrap();
+            let mut written = Vec::new();
+            output.write("audit", &whole, &news, &mut written).unwrap();
+            assert_eq!(text.as_bytes(), written, "{format:?}");
             assert!(text.contains("tenant-new"), "{format:?}: {text}");
             assert_eq!(
                 text.contains("tenant-old"),

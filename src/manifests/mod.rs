@@ -244,7 +244,13 @@ impl Manifests {
                 engine.advance(now);
             }
             engine.waive(self.waived.waivers.iter().cloned());
-            engine.ingest(self.deltas(&members, is_last));
+            // What has no row is in no world of its own.
+            let seen = if count == 1 {
+                self.harvest.kinds.clone()
+            } else {
+                BTreeSet::new()
+            };
+            engine.ingest(self.deltas(&members, seen, is_last));
             engine.ingest(files(&tree));
             engine.pin(name, policy.clone());
             let all = engine.posture();
@@ -314,9 +320,8 @@ impl Manifests {
     }
 
     /// What is known of one cluster.
-    fn deltas(&mut self, members: &[usize], is_last: bool) -> Vec<Delta> {
+    fn deltas(&mut self, members: &[usize], mut seen: BTreeSet<KindId>, is_last: bool) -> Vec<Delta> {
         let mut deltas = Vec::with_capacity(members.len() + 64);
-        let mut seen = BTreeSet::new();
         let mut known_namespaces = BTreeSet::new();
         let mut builtin = roles::Builtin::default();
         for at in members {

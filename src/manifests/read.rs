@@ -42,6 +42,8 @@ impl File {
 #[derive(Default)]
 pub(crate) struct Harvest {
     pub(super) definitions: Vec<Definition>,
+    /// Kinds of objects that are of no interest to any control: there are some.
+    pub(super) kinds: BTreeSet<KindId>,
     /// Namespaces that objects are in.
     pub(super) namespaces: BTreeSet<Box<str>>,
     /// Files that are patches of others, as a Kustomization of kustomize lists them: the number of its file, the path.
@@ -263,7 +265,10 @@ impl Harvest {
         }
         Ok(match entry.project(&meta, json) {
             Ok(Some(row)) => Some((key, Fact::Row(row))),
-            Ok(None) => None,
+            Ok(None) => {
+                self.kinds.insert(kind);
+                None
+            }
             Err(error) => Some((key, Fact::Undecodable(error.to_string().into()))),
         })
     }
@@ -311,6 +316,7 @@ impl Harvest {
     /// Adds what somebody else read.
     pub(crate) fn merge(&mut self, other: Self) {
         self.definitions.extend(other.definitions);
+        self.kinds.extend(other.kinds);
         self.namespaces.extend(other.namespaces);
         self.patches.extend(other.patches);
         self.troubles.extend(other.troubles);
