@@ -3,6 +3,7 @@
 
 pub mod baseline;
 pub mod control_page;
+pub mod dashboards;
 pub mod events;
 pub mod fingerprint;
 pub mod html;
@@ -10,10 +11,13 @@ pub mod junit;
 pub mod markdown;
 pub mod markup;
 pub mod metrics;
+pub mod metrics_page;
 pub mod openreports;
 pub mod rbac;
 pub mod record;
 pub mod report;
+pub mod rules;
+pub mod runbook;
 pub mod sarif;
 pub mod table;
 pub mod waivers;
