@@ -149,7 +149,9 @@ impl Loop {
             let _ = self.duration.remove_label_values(&[&name]);
         }
         for name in posture.policies.keys() {
-            self.duration.with_label_values(&[name]).observe(took.as_secs_f64());
+            self.duration
+                .with_label_values(&[name])
+                .observe(took.as_secs_f64());
             if !self.timed.contains(name) {
                 self.timed.insert(name.clone());
             }

@@ -107,6 +107,7 @@ const SUCCESS: &str = "flux_security_last_success_timestamp_seconds{policy='defa
 const SCORE: &str = "flux_security_score_ratio{policy='default', instance='a'}";
 const INFO: &str = "flux_security_report_info{policy='default', tenancy='Shared', instance='a'}";
 
+#[rustfmt::skip]
 const CASES: &[Case] = &[
     fires(CRITICAL, &[(status!("Critical", "Fail"), "0 0 1x20")], "8m", &[firing(OF_CONTROL)]),
     silent(CRITICAL, &[(status!("Critical", "Fail"), "0 0 1x20")], "5m"),
@@ -289,8 +290,16 @@ const CASES: &[Case] = &[
 fn every_alert_is_seen_firing_and_silent() {
     for alert in ALERTS {
         let cases = || CASES.iter().filter(|case| case.alert == alert.name);
-        assert!(cases().any(|case| !case.fires.is_empty()), "{} never fires", alert.name);
-        assert!(cases().any(|case| case.fires.is_empty()), "{} always fires", alert.name);
+        assert!(
+            cases().any(|case| !case.fires.is_empty()),
+            "{} never fires",
+            alert.name
+        );
+        assert!(
+            cases().any(|case| case.fires.is_empty()),
+            "{} always fires",
+            alert.name
+        );
     }
     let known = |case: &&Case| ALERTS.iter().any(|alert| alert.name == case.alert);
     assert!(CASES.iter().all(|case| known(&case)));
@@ -339,7 +348,8 @@ fn test(case: &Case) -> Value {
 
 fn expected(alert: &Alert, firing: &Firing) -> Value {
     let mut labels: BTreeMap<&str, &str> = firing.labels.iter().copied().collect();
-    let [summary, description] = [alert.summary, alert.description].map(|text| filled(text, &labels, firing.value));
+    let [summary, description] =
+        [alert.summary, alert.description].map(|text| filled(text, &labels, firing.value));
     labels.insert("severity", alert.severity.as_str());
     json!({
         "exp_labels": labels,
@@ -374,7 +384,11 @@ fn every_alert_has_a_page_and_every_page_an_alert() {
     assert_eq!(pages, alerts);
     for (name, page) in self::pages() {
         let sections: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
-        assert_eq!(sections, ["## Meaning", "## Impact", "## Diagnosis", "## Repair"], "{name}");
+        assert_eq!(
+            sections,
+            ["## Meaning", "## Impact", "## Diagnosis", "## Repair"],
+            "{name}"
+        );
         let (_, diagnosis) = page.split_once("## Diagnosis").unwrap();
         assert!(diagnosis.contains("```console"), "{name} names no command");
     }
@@ -382,7 +396,9 @@ fn every_alert_has_a_page_and_every_page_an_alert() {
 
 /// The pages by the names of their alerts.
 fn pages() -> BTreeMap<String, String> {
-    let names = fs::read_dir(PAGES).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = fs::read_dir(PAGES)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
     names
         .filter_map(|name| Some(name.to_str()?.strip_suffix(".md")?.to_owned()))
         .filter(|name| name != "README")
@@ -396,7 +412,9 @@ fn pages() -> BTreeMap<String, String> {
 /// What exists on no cluster but those with an operator that has it.
 #[test]
 fn alerts_and_pages_speak_of_metrics_that_exist() {
-    let exprs = ALERTS.iter().map(|alert| (alert.name.to_owned(), alert.expr.to_owned()));
+    let exprs = ALERTS
+        .iter()
+        .map(|alert| (alert.name.to_owned(), alert.expr.to_owned()));
     for (name, text) in exprs.chain(pages()) {
         for metric in metrics_in(&text) {
             let family = ["_bucket", "_sum", "_count"]
@@ -457,10 +475,15 @@ fn check_fluxsec(words: &[&str]) -> Result<(), String> {
         (output.status.success(), said)
     };
     match words {
-        ["controls", id] => run(&["controls", id]).0.then_some(()).ok_or(format!("no control {id}")),
+        ["controls", id] => run(&["controls", id])
+            .0
+            .then_some(())
+            .ok_or(format!("no control {id}")),
         [command, options @ ..] => {
             let (exists, help) = run(&[command, "--help"]);
-            let unknown = options.iter().find(|it| it.starts_with("--") && !help.contains(**it));
+            let unknown = options
+                .iter()
+                .find(|it| it.starts_with("--") && !help.contains(**it));
             match unknown {
                 _ if !exists => Err(format!("no command {command}")),
                 Some(option) => Err(format!("no option {option}")),
@@ -491,9 +514,16 @@ fn check_kubectl(words: &[&str]) -> Result<(), String> {
             return Err(format!("no such thing: {pair:?}"));
         }
     }
-    let of_installation: Vec<&&str> = words.iter().filter(|word| word.starts_with("flux-security")).collect();
+    let of_installation: Vec<&&str> = words
+        .iter()
+        .filter(|word| word.starts_with("flux-security"))
+        .collect();
     let known = |word: &&&str| ["flux-security-system", "flux-security-operator"].contains(*word);
-    of_installation.iter().all(known).then_some(()).ok_or(format!("{of_installation:?}"))
+    of_installation
+        .iter()
+        .all(known)
+        .then_some(())
+        .ok_or(format!("{of_installation:?}"))
 }
 
 /// Whether kubectl would find it: by its plural or singular, with or without its group, with or without a name.

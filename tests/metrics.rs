@@ -163,16 +163,36 @@ fn promtool_finds_nothing_to_say() {
         // A series of each, whatever its type.
         let values: Vec<&str> = metric.labels.iter().map(|_| "a").collect();
         match metric.kind {
-            Type::Gauge => metric.gauges(&registry).unwrap().with_label_values(&values).set(1.0),
-            Type::Counter => metric.counters(&registry).unwrap().with_label_values(&values).inc(),
-            Type::Histogram { .. } => metric.histograms(&registry).unwrap().with_label_values(&values).observe(1.0),
+            Type::Gauge => metric
+                .gauges(&registry)
+                .unwrap()
+                .with_label_values(&values)
+                .set(1.0),
+            Type::Counter => metric
+                .counters(&registry)
+                .unwrap()
+                .with_label_values(&values)
+                .inc(),
+            Type::Histogram { .. } => metric
+                .histograms(&registry)
+                .unwrap()
+                .with_label_values(&values)
+                .observe(1.0),
         }
     }
     let mut of_table = Vec::new();
-    TextEncoder::new().encode(&registry.gather(), &mut of_table).unwrap();
-    assert_eq!(families(std::str::from_utf8(&of_table).unwrap()).len(), METRICS.len());
+    TextEncoder::new()
+        .encode(&registry.gather(), &mut of_table)
+        .unwrap();
+    assert_eq!(
+        families(std::str::from_utf8(&of_table).unwrap()).len(),
+        METRICS.len()
+    );
     let mut served = Served::new();
-    served.ingest([upsert(&policy("default", &json!({}))), upsert(&careless("tenant"))]);
+    served.ingest([
+        upsert(&policy("default", &json!({}))),
+        upsert(&careless("tenant")),
+    ]);
     for text in [of_table, served.text().into_bytes()] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics");
@@ -199,7 +219,10 @@ fn series_are_bounded_whatever_there_is() {
     };
     let policies = [
         ("none", json!({"tenancy": "None"})),
-        ("shared", json!({"tenancy": "Shared", "clusterName": "c\"}\n\u{7}".repeat(2_000)})),
+        (
+            "shared",
+            json!({"tenancy": "Shared", "clusterName": "c\"}\n\u{7}".repeat(2_000)}),
+        ),
         ("dedicated", json!({"tenancy": "Dedicated"})),
     ];
     let mut served = Served::new();
@@ -224,32 +247,56 @@ fn series_are_bounded_whatever_there_is() {
     }
     for it in &all {
         for (label, value) in &it.labels {
-            assert!(value.len() <= 1024, "{}: {label} has {} bytes", it.name, value.len());
+            assert!(
+                value.len() <= 1024,
+                "{}: {label} has {} bytes",
+                it.name,
+                value.len()
+            );
         }
     }
     // Three policies fill what is shared, and nothing is lost.
-    let of = |family: &str| all.iter().filter(|it| it.name == family).map(|it| it.value).sum::<f64>();
+    let of = |family: &str| {
+        all.iter()
+            .filter(|it| it.name == family)
+            .map(|it| it.value)
+            .sum::<f64>()
+    };
     let count = |family: &str| all.iter().filter(|it| it.name == family).count();
     assert_eq!(count("flux_security_namespace_findings"), 1000);
     assert_eq!(count("flux_security_controller_info"), 1000);
     assert!(of("flux_security_namespace_findings") >= 5_000.0 * 2.0 * 3.0);
-    let compliant: Vec<&Series> = all.iter().filter(|it| it.name == "flux_security_compliant").collect();
+    let compliant: Vec<&Series> = all
+        .iter()
+        .filter(|it| it.name == "flux_security_compliant")
+        .collect();
     assert_eq!(compliant.len(), policies.len(), "{compliant:?}");
-    assert!(compliant.iter().all(|it| it.value < 0.5), "nobody writes series but us");
+    assert!(
+        compliant.iter().all(|it| it.value < 0.5),
+        "nobody writes series but us"
+    );
     assert!(all.len() < 10_000, "{} series", all.len());
     assert!(text.len() < 4 * 1024 * 1024, "{} bytes", text.len());
 
     // More policies than series for what is folded.
-    served.ingest((0..1_100).map(|number| upsert(&policy(&format!("p{number}"), &json!({"controls": few()})))));
+    served
+        .ingest((0..1_100).map(|number| upsert(&policy(&format!("p{number}"), &json!({"controls": few()})))));
     let text = served.text();
-    let count = text.lines().filter(|line| line.starts_with("flux_security_namespace_findings{")).count();
+    let count = text
+        .lines()
+        .filter(|line| line.starts_with("flux_security_namespace_findings{"))
+        .count();
     assert!(count <= 1000, "{count} series");
 }
 
 /// All controls but those of a HelmRepository are off.
 fn few() -> Value {
-    let others = CATALOGUE.iter().filter(|control| !OF_REPOSITORIES.contains(&control.id));
-    others.map(|control| json!({"id": control.id, "enabled": false})).collect()
+    let others = CATALOGUE
+        .iter()
+        .filter(|control| !OF_REPOSITORIES.contains(&control.id));
+    others
+        .map(|control| json!({"id": control.id, "enabled": false}))
+        .collect()
 }
 
 /// Which a careless HelmRepository fails.
@@ -260,7 +307,10 @@ const OF_REPOSITORIES: [&str; 2] = ["FSX-SRC-005", "FSX-SRC-009"];
 fn a_scrape_is_of_one_state() {
     const SCRAPES: usize = 1_000;
     let mut served = Served::new();
-    served.ingest([upsert(&policy("default", &json!({}))), upsert(&policy("other", &json!({"tenancy": "Shared"})))]);
+    served.ingest([
+        upsert(&policy("default", &json!({}))),
+        upsert(&policy("other", &json!({"tenancy": "Shared"}))),
+    ]);
     let port = served.port;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
@@ -279,12 +329,19 @@ fn a_scrape_is_of_one_state() {
         for policy in ["default", "other"] {
             agree(&all, policy);
         }
-        let state: String = text.lines().filter(|line| line.starts_with("flux_security_")).collect();
+        let state: String = text
+            .lines()
+            .filter(|line| line.starts_with("flux_security_"))
+            .collect();
         states.insert(state);
     }
     stop.store(true, Ordering::Relaxed);
     let turns = changes.join().unwrap();
-    assert!(states.len() > 20, "{} states in {turns} changes: nothing was tested", states.len());
+    assert!(
+        states.len() > 20,
+        "{} states in {turns} changes: nothing was tested",
+        states.len()
+    );
 }
 
 /// One more change: objects come and go, a kind is not seen, a controller changes its flags.
@@ -295,12 +352,18 @@ fn change(served: &mut Served, turn: usize) {
         0 => served.ingest([remove(&repository)]),
         1 => served.ingest([Delta::Resync(kind("HelmRepository"), Vec::new())]),
         2 => {
-            let flag = if turn % 2 == 0 { "--insecure-kubeconfig-exec" } else { "--no-remote-bases" };
+            let flag = if turn % 2 == 0 {
+                "--insecure-kubeconfig-exec"
+            } else {
+                "--no-remote-bases"
+            };
             served.ingest([upsert(&deployment("kustomize-controller", "1.9.4", &[flag]))]);
         }
         3 => served.ingest([Delta::Coverage(kind("Pod"), Coverage::Forbidden)]),
         4 => served.ingest([Delta::Coverage(kind("Pod"), Coverage::Synced)]),
-        _ => served.ingest((0..turn % 11).map(|number| upsert(&careless(&format!("n{}", turn % 37 + number))))),
+        _ => {
+            served.ingest((0..turn % 11).map(|number| upsert(&careless(&format!("n{}", turn % 37 + number)))))
+        }
     }
 }
 
@@ -318,10 +381,16 @@ fn agree(all: &[Series], policy: &str) {
 
     let weight = |wanted: &[&str]| {
         let weighed = results.values().filter(|(result, _)| wanted.contains(result));
-        weighed.map(|(_, severity)| severity_of(severity).weight()).sum::<i64>()
+        weighed
+            .map(|(_, severity)| severity_of(severity).weight())
+            .sum::<i64>()
     };
     let (passing, weighed) = (weight(&["Pass"]), weight(&["Pass", "Fail"]));
-    let score = if weighed == 0 { 100 } else { 100 * passing / weighed };
+    let score = if weighed == 0 {
+        100
+    } else {
+        100 * passing / weighed
+    };
     same(value("flux_security_score_ratio"), score, policy);
 
     let count = |result: ControlResult| {
@@ -330,24 +399,46 @@ fn agree(all: &[Series], policy: &str) {
     };
     let applicable = i64::try_from(results.len()).unwrap() - count(ControlResult::NotApplicable);
     let judged = applicable - count(ControlResult::Unknown);
-    same(value("flux_security_coverage_ratio"), 100 * judged / applicable, policy);
+    same(
+        value("flux_security_coverage_ratio"),
+        100 * judged / applicable,
+        policy,
+    );
 
     let at_or_above = |wanted: &str| {
-        results.values().any(|(result, severity)| *result == wanted && severity_of(severity) <= Severity::High)
+        results
+            .values()
+            .any(|(result, severity)| *result == wanted && severity_of(severity) <= Severity::High)
     };
     let complies = !at_or_above("Fail") && !at_or_above("Unknown");
-    same(value("flux_security_compliant"), if complies { 100 } else { 0 }, policy);
+    same(
+        value("flux_security_compliant"),
+        if complies { 100 } else { 0 },
+        policy,
+    );
 
     // What fails has findings, and nothing else has.
-    let failing: BTreeSet<&str> = results.iter().filter(|(_, it)| it.0 == "Fail").map(|(id, _)| *id).collect();
-    let found: BTreeSet<&str> = mine("flux_security_findings").map(|it| it.label("control")).collect();
+    let failing: BTreeSet<&str> = results
+        .iter()
+        .filter(|(_, it)| it.0 == "Fail")
+        .map(|(id, _)| *id)
+        .collect();
+    let found: BTreeSet<&str> = mine("flux_security_findings")
+        .map(|it| it.label("control"))
+        .collect();
     assert_eq!(failing, found, "{policy}");
     // Every object that is kept has its finding, in its namespace.
-    let kept = of("flux_security_objects").find(|it| it.label("kind") == "HelmRepository").unwrap().value;
+    let kept = of("flux_security_objects")
+        .find(|it| it.label("kind") == "HelmRepository")
+        .unwrap()
+        .value;
     for control in OF_REPOSITORIES {
         let found = mine("flux_security_findings").filter(|it| it.label("control") == control);
         let found = found.map(|it| it.value).sum::<f64>();
-        assert!((found - kept).abs() < 0.5, "{policy}: {found} findings of {control} in {kept} objects");
+        assert!(
+            (found - kept).abs() < 0.5,
+            "{policy}: {found} findings of {control} in {kept} objects"
+        );
     }
     let in_namespaces = value("flux_security_namespace_findings");
     assert!(in_namespaces >= kept * 2.0 && in_namespaces <= value("flux_security_findings"));
@@ -360,5 +451,8 @@ fn severity_of(name: &str) -> Severity {
 /// A ratio that is this many percent.
 fn same(ratio: f64, percent: i64, policy: &str) {
     let percent = f64::from(i32::try_from(percent).unwrap());
-    assert!((ratio * 100.0 - percent).abs() < 1e-6, "{policy}: {ratio} is not {percent} percent");
+    assert!(
+        (ratio * 100.0 - percent).abs() < 1e-6,
+        "{policy}: {ratio} is not {percent} percent"
+    );
 }

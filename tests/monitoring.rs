@@ -16,7 +16,9 @@ use controlplane::prometheus::Prometheus;
 use controlplane::scenario::{installed, result, set_args, until};
 use controlplane::{ControlPlane, Operator, operator, wait_for};
 use flux_security_operator::monitoring::alerts::{ALERTS, RUNBOOKS};
+use flux_security_operator::monitoring::dashboards::DASHBOARDS;
 use flux_security_operator::monitoring::metrics::METRICS;
+use k8s_openapi::jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 
 /// Longer than an alert needs on a busy machine, an outage of the API server included.
@@ -31,6 +33,7 @@ metadata:
 spec:
   tenancy: Shared
   interval: 2s
+  clusterName: production
 ";
 
 /// The shipped rules, without patience.
@@ -58,7 +61,10 @@ impl Watched {
     /// The firing alerts of a name.
     fn firing(&self, name: &str) -> anyhow::Result<Vec<Value>> {
         let firing = self.prometheus.firing()?;
-        Ok(firing.into_iter().filter(|alert| alert["labels"]["alertname"] == name).collect())
+        Ok(firing
+            .into_iter()
+            .filter(|alert| alert["labels"]["alertname"] == name)
+            .collect())
     }
 
     /// Waits until an alert fires with a label.
@@ -76,7 +82,10 @@ impl Watched {
     fn wait_for_end(&self, name: &str, label: (&str, &str)) {
         wait_for(&format!("the end of {name}"), PATIENCE, || {
             let firing = self.firing(name)?;
-            ensure!(!firing.iter().any(|alert| alert["labels"][label.0] == label.1), "{firing:?}");
+            ensure!(
+                !firing.iter().any(|alert| alert["labels"][label.0] == label.1),
+                "{firing:?}"
+            );
             Ok(())
         })
         .unwrap();
@@ -87,11 +96,21 @@ impl Watched {
 fn what_goes_wrong_fires_in_prometheus() {
     let mut control_plane = installed();
     control_plane.apply(POLICY).unwrap();
+    control_plane.apply(&waiver().to_string()).unwrap();
     let mut operator = Operator::start(&control_plane).unwrap();
-    until(&control_plane, "the first report", |report| result(report, "FSP-KUST-001") == "Pass");
+    until(&control_plane, "the first report", |report| {
+        result(report, "FSP-KUST-001") == "Pass"
+    });
     let prometheus = Prometheus::start(control_plane.sandbox(), &[operator.port()], &hasty()).unwrap();
     let mut watched = Watched { prometheus };
-    let severity = |name: &str| ALERTS.iter().find(|it| it.name == name).unwrap().severity.as_str();
+    let severity = |name: &str| {
+        ALERTS
+            .iter()
+            .find(|it| it.name == name)
+            .unwrap()
+            .severity
+            .as_str()
+    };
 
     // What a plain install fails is known, and the operator has nothing to complain about.
     watched.wait_for("FluxSecurityHighControlFailing", ("policy", "default"));
@@ -99,29 +118,52 @@ fn what_goes_wrong_fires_in_prometheus() {
     watched.wait_for_end(critical, ("control", "FSP-KUST-001"));
     let quiet = || -> BTreeSet<String> {
         let firing = watched.prometheus.firing().unwrap();
-        let names = firing.iter().filter_map(|alert| alert["labels"]["alertname"].as_str().map(str::to_owned));
+        let names = firing
+            .iter()
+            .filter_map(|alert| alert["labels"]["alertname"].as_str().map(str::to_owned));
         names.collect()
     };
-    let of_posture = [critical, "FluxSecurityHighControlFailing", "FluxSecurityCoverageIncomplete"];
-    let others: Vec<String> = quiet().into_iter().filter(|name| !of_posture.contains(&name.as_str())).collect();
+    watched.wait_for("FluxSecurityWaiverExpiringSoon", ("waiver", "soon"));
+    let of_posture = [
+        critical,
+        "FluxSecurityHighControlFailing",
+        "FluxSecurityCoverageIncomplete",
+        "FluxSecurityWaiverExpiringSoon",
+    ];
+    let others: Vec<String> = quiet()
+        .into_iter()
+        .filter(|name| !of_posture.contains(&name.as_str()))
+        .collect();
     assert!(others.is_empty(), "{others:?}");
 
     // A drift.
-    set_args(&control_plane, "kustomize-controller", "--insecure-kubeconfig-exec=true");
+    set_args(
+        &control_plane,
+        "kustomize-controller",
+        "--insecure-kubeconfig-exec=true",
+    );
     for name in [critical, "FluxSecurityPostureDrifted"] {
         let alert = watched.wait_for(name, ("control", "FSP-KUST-001"));
         assert_eq!(alert["labels"]["severity"], severity(name), "{alert}");
         let annotations = &alert["annotations"];
-        assert!(annotations["summary"].as_str().unwrap().contains("FSP-KUST-001"), "{alert}");
+        assert!(
+            annotations["summary"].as_str().unwrap().contains("FSP-KUST-001"),
+            "{alert}"
+        );
         let url = annotations["runbook_url"].as_str().unwrap();
         let page = url.strip_prefix(RUNBOOKS).unwrap();
         assert!(Path::new("docs/runbooks").join(page).exists(), "{url}");
     }
     is_complete(&operator);
+    panels_have_data(&watched.prometheus);
     follow_the_pages(&control_plane);
 
     // Its repair.
-    set_args(&control_plane, "kustomize-controller", "--insecure-kubeconfig-exec=false");
+    set_args(
+        &control_plane,
+        "kustomize-controller",
+        "--insecure-kubeconfig-exec=false",
+    );
     for name in [critical, "FluxSecurityPostureDrifted"] {
         watched.wait_for_end(name, ("control", "FSP-KUST-001"));
     }
@@ -130,14 +172,21 @@ fn what_goes_wrong_fires_in_prometheus() {
     set_suspended(&control_plane, true);
     watched.wait_for("FluxSecurityPolicyNotAudited", ("policy", "default"));
     std::thread::sleep(Duration::from_secs(11));
-    assert!(watched.firing("FluxSecurityAuditStale").unwrap().is_empty(), "nothing is late that is not wanted");
+    assert!(
+        watched.firing("FluxSecurityAuditStale").unwrap().is_empty(),
+        "nothing is late that is not wanted"
+    );
     set_suspended(&control_plane, false);
     watched.wait_for_end("FluxSecurityPolicyNotAudited", ("policy", "default"));
 
     // Reports that cannot be written.
     let role = role(&control_plane);
     control_plane.apply(&reading_only(&role).to_string()).unwrap();
-    set_args(&control_plane, "kustomize-controller", "--insecure-kubeconfig-exec=true");
+    set_args(
+        &control_plane,
+        "kustomize-controller",
+        "--insecure-kubeconfig-exec=true",
+    );
     watched.wait_for("FluxSecurityReportsNotWritten", ("severity", "warning"));
     watched.wait_for("FluxSecurityAuditStale", ("policy", "default"));
     control_plane.apply(&role.to_string()).unwrap();
@@ -154,6 +203,99 @@ fn what_goes_wrong_fires_in_prometheus() {
     operator.process.stop().unwrap();
     watched.wait_for("FluxSecurityOperatorAbsent", ("severity", "critical"));
     watched.prometheus.process.check().unwrap();
+}
+
+/// Accepts for two days what a plain install fails.
+fn waiver() -> Value {
+    let end = Timestamp::now() + SignedDuration::from_hours(48);
+    json!({
+        "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityWaiver", "metadata": {"name": "soon"},
+        "spec": {
+            "control": "FSP-MT-002", "resources": [{"kind": "Deployment", "namespace": "flux-system", "name": "*"}],
+            "reason": "accepted for this test", "owner": "tests", "expires": end.round(Unit::Second).unwrap().to_string(),
+        },
+    })
+}
+
+/// Every query of every dashboard finds something, as Grafana asks it when all is chosen.
+fn panels_have_data(prometheus: &Prometheus) {
+    let mut empty = Vec::new();
+    for dashboard in DASHBOARDS {
+        for panel in dashboard.panels {
+            for query in panel.queries {
+                let asked = ["$cluster", "$policy", "$instance"]
+                    .iter()
+                    .fold(query.expr.to_owned(), |asked, variable| {
+                        asked.replace(variable, ".*")
+                    })
+                    .replace("$__rate_interval", "1m")
+                    .replace("$__range", "10m");
+                let found = prometheus.query(&asked).unwrap();
+                // Nothing is not a number, either.
+                if found.iter().all(|it| it["value"][1] == "NaN") {
+                    empty.push(format!("{} / {}: {asked}", dashboard.title, panel.title));
+                }
+            }
+        }
+    }
+    assert!(empty.is_empty(), "{}", empty.join("\n"));
+}
+
+/// What is applied for the operators of Prometheus and Grafana is what their tables say.
+#[test]
+fn manifests_render() {
+    let kubectl = controlplane::programs::core().unwrap().join("kubectl");
+    let render = |path: &str| {
+        let rendered = Command::new(&kubectl)
+            .args(["kustomize", path])
+            .finish(path)
+            .unwrap();
+        rendered
+            .split("\n---\n")
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
+    let of = |objects: &[String], kind: &str| {
+        let line = format!("kind: {kind}");
+        objects
+            .iter()
+            .filter(|it| it.lines().any(|it| it == line))
+            .count()
+    };
+    let monitoring = render("config/monitoring");
+    assert_eq!(
+        (of(&monitoring, "PodMonitor"), of(&monitoring, "PrometheusRule")),
+        (1, 1)
+    );
+    let grafana = render("config/monitoring/grafana-operator");
+    for dashboard in DASHBOARDS {
+        let named = |kind: &str, name: &str| {
+            let lines = [format!("kind: {kind}"), format!("  name: {name}")];
+            let holds = |object: &&String| lines.iter().all(|line| object.lines().any(|it| it == line));
+            grafana.iter().filter(holds).count()
+        };
+        let name = dashboard.name;
+        assert_eq!(
+            named("ConfigMap", &format!("flux-security-dashboard-{name}")),
+            1,
+            "{name}"
+        );
+        assert_eq!(
+            named("GrafanaDashboard", &format!("flux-security-{name}")),
+            1,
+            "{name}"
+        );
+    }
+    let count = |kind| of(&grafana, kind);
+    assert_eq!(
+        (count("ConfigMap"), count("GrafanaDashboard")),
+        (DASHBOARDS.len(), DASHBOARDS.len())
+    );
+    assert!(
+        grafana
+            .iter()
+            .all(|it| it.contains("  namespace: flux-security-system"))
+    );
 }
 
 /// Every metric of the table is served, and none else.
@@ -200,9 +342,13 @@ fn follow_the_pages(control_plane: &ControlPlane) {
                 .unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{command}: {said}");
-            let is_about_the_drift = command.contains("FSP-KUST-001\")") || command.contains(".status.history");
+            let is_about_the_drift =
+                command.contains("FSP-KUST-001\")") || command.contains(".status.history");
             let shown = String::from_utf8_lossy(&output.stdout);
-            assert!(!is_about_the_drift || shown.contains("kustomize-controller"), "{command}: {shown}");
+            assert!(
+                !is_about_the_drift || shown.contains("kustomize-controller"),
+                "{command}: {shown}"
+            );
         }
     }
     assert!(followed.len() > 10, "{followed:?}");
@@ -210,13 +356,22 @@ fn follow_the_pages(control_plane: &ControlPlane) {
 
 fn set_suspended(control_plane: &ControlPlane, suspend: bool) {
     let patch = json!({"spec": {"suspend": suspend}}).to_string();
-    let arguments = ["patch", "fluxsecuritypolicy", "default", "--type=merge", "-p", &patch];
+    let arguments = [
+        "patch",
+        "fluxsecuritypolicy",
+        "default",
+        "--type=merge",
+        "-p",
+        &patch,
+    ];
     control_plane.kubectl(&arguments).unwrap();
 }
 
 /// The operator's ClusterRole, as it was applied.
 fn role(control_plane: &ControlPlane) -> Value {
-    let role = control_plane.get(&["clusterrole", "flux-security-operator"]).unwrap();
+    let role = control_plane
+        .get(&["clusterrole", "flux-security-operator"])
+        .unwrap();
     json!({
         "apiVersion": role["apiVersion"], "kind": role["kind"],
         "metadata": {"name": "flux-security-operator"}, "rules": role["rules"],

@@ -61,7 +61,10 @@ fn files(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     files.push(("config/default/rbac.yaml".to_owned(), rbac::manifest()));
     files.push(("docs/metrics.md".to_owned(), metrics_page::page(METRICS)));
     files.push((format!("{MONITORING}/rules.yaml"), rules::plain(ALERTS)?));
-    files.push((format!("{MONITORING}/prometheusrule.yaml"), rules::object(ALERTS)?));
+    files.push((
+        format!("{MONITORING}/prometheusrule.yaml"),
+        rules::object(ALERTS)?,
+    ));
     for dashboard in DASHBOARDS {
         let path = format!("{MONITORING}/dashboards/{}.json", dashboard.name);
         files.push((path, dashboards::json(dashboard)));

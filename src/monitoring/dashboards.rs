@@ -134,31 +134,92 @@ const FLEET: Dashboard = Dashboard {
     description: "Every cluster that is audited, by the clusterName of its policies.",
     variables: OF_POSTURE,
     panels: &[
-        panel("Policies", Shape::Stat, "short", 4, &[query(chosen!("count(", "flux_security_score_ratio", ")"), "")]),
-        panel("Compliant", Shape::Stat, "short", 4, &[query(chosen!("sum(", "flux_security_compliant", ")"), "")]),
-        panel("Lowest score", Shape::Stat, "percentunit", 4, &[query(chosen!("min(", "flux_security_score_ratio", ")"), "")]),
-        panel("Failing controls by severity", Shape::Bars, "short", 12, &[query(BY_SEVERITY, "{{severity}}")]),
+        panel(
+            "Policies",
+            Shape::Stat,
+            "short",
+            4,
+            &[query(chosen!("count(", "flux_security_score_ratio", ")"), "")],
+        ),
+        panel(
+            "Compliant",
+            Shape::Stat,
+            "short",
+            4,
+            &[query(chosen!("sum(", "flux_security_compliant", ")"), "")],
+        ),
+        panel(
+            "Lowest score",
+            Shape::Stat,
+            "percentunit",
+            4,
+            &[query(chosen!("min(", "flux_security_score_ratio", ")"), "")],
+        ),
+        panel(
+            "Failing controls by severity",
+            Shape::Bars,
+            "short",
+            12,
+            &[query(BY_SEVERITY, "{{severity}}")],
+        ),
         panel(
             "Policies by cluster",
             Shape::Table,
             "short",
             24,
             &[
-                query(chosen!("max by (cluster, cluster_name, policy) (", "flux_security_compliant", ")"), "Compliant"),
-                query(chosen!("max by (cluster, cluster_name, policy) (", "flux_security_score_ratio", ")"), "Score"),
-                query(chosen!("max by (cluster, cluster_name, policy) (", "flux_security_coverage_ratio", ")"), "Coverage"),
+                query(
+                    chosen!(
+                        "max by (cluster, cluster_name, policy) (",
+                        "flux_security_compliant",
+                        ")"
+                    ),
+                    "Compliant",
+                ),
+                query(
+                    chosen!(
+                        "max by (cluster, cluster_name, policy) (",
+                        "flux_security_score_ratio",
+                        ")"
+                    ),
+                    "Score",
+                ),
+                query(
+                    chosen!(
+                        "max by (cluster, cluster_name, policy) (",
+                        "flux_security_coverage_ratio",
+                        ")"
+                    ),
+                    "Coverage",
+                ),
                 query(BY_POLICY, "Failing"),
             ],
         ),
-        panel("Score", Shape::Lines, "percentunit", 12, &[query(SCORE, "{{cluster_name}} {{policy}}")]),
-        panel("Failing controls", Shape::Lines, "short", 12, &[query(BY_POLICY, "{{cluster_name}} {{policy}}")]),
+        panel(
+            "Score",
+            Shape::Lines,
+            "percentunit",
+            12,
+            &[query(SCORE, "{{cluster_name}} {{policy}}")],
+        ),
+        panel(
+            "Failing controls",
+            Shape::Lines,
+            "short",
+            12,
+            &[query(BY_POLICY, "{{cluster_name}} {{policy}}")],
+        ),
         panel(
             "What fails most often",
             Shape::Table,
             "short",
             12,
             &[query(
-                chosen!("topk(25, sum by (control, severity) (", "flux_security_control_status{result=\"Fail\"}", ") > 0)"),
+                chosen!(
+                    "topk(25, sum by (control, severity) (",
+                    "flux_security_control_status{result=\"Fail\"}",
+                    ") > 0)"
+                ),
                 "Policies",
             )],
         ),
@@ -167,9 +228,18 @@ const FLEET: Dashboard = Dashboard {
             Shape::Table,
             "short",
             12,
-            &[query("count by (controller, version, installer) (flux_security_controller_info)", "Controllers")],
+            &[query(
+                "count by (controller, version, installer) (flux_security_controller_info)",
+                "Controllers",
+            )],
         ),
-        panel("Since the last audit that was published", Shape::Lines, "s", 24, &[query(AGE, "{{cluster_name}} {{policy}}")]),
+        panel(
+            "Since the last audit that was published",
+            Shape::Lines,
+            "s",
+            24,
+            &[query(AGE, "{{cluster_name}} {{policy}}")],
+        ),
     ],
 };
 
@@ -179,16 +249,37 @@ const CLUSTER: Dashboard = Dashboard {
     description: "The posture of a cluster, control by control.",
     variables: OF_POSTURE,
     panels: &[
-        panel("Score", Shape::Stat, "percentunit", 4, &[query(SCORE, "{{policy}}")]),
-        panel("Coverage", Shape::Stat, "percentunit", 4, &[query(COVERAGE, "{{policy}}")]),
-        panel("Compliant", Shape::Stat, "bool_yes_no", 4, &[query(COMPLIANT, "{{policy}}")]),
+        panel(
+            "Score",
+            Shape::Stat,
+            "percentunit",
+            4,
+            &[query(SCORE, "{{policy}}")],
+        ),
+        panel(
+            "Coverage",
+            Shape::Stat,
+            "percentunit",
+            4,
+            &[query(COVERAGE, "{{policy}}")],
+        ),
+        panel(
+            "Compliant",
+            Shape::Stat,
+            "bool_yes_no",
+            4,
+            &[query(COMPLIANT, "{{policy}}")],
+        ),
         panel("Findings", Shape::Stat, "short", 4, &[query(FINDINGS, "")]),
         panel(
             "Controls by result",
             Shape::Bars,
             "short",
             8,
-            &[query(chosen!("sum by (result) (", "flux_security_control_status", ")"), "{{result}}")],
+            &[query(
+                chosen!("sum by (result) (", "flux_security_control_status", ")"),
+                "{{result}}",
+            )],
         ),
         panel(
             "Failing controls",
@@ -196,7 +287,11 @@ const CLUSTER: Dashboard = Dashboard {
             "short",
             12,
             &[query(
-                chosen!("sum by (policy, severity, control, chapter) (", "flux_security_control_status{result=\"Fail\"}", ") > 0"),
+                chosen!(
+                    "sum by (policy, severity, control, chapter) (",
+                    "flux_security_control_status{result=\"Fail\"}",
+                    ") > 0"
+                ),
                 "",
             )],
         ),
@@ -205,10 +300,29 @@ const CLUSTER: Dashboard = Dashboard {
             Shape::Table,
             "short",
             12,
-            &[query(chosen!("sum by (policy, severity, control) (", "flux_security_findings", ")"), "Findings")],
+            &[query(
+                chosen!(
+                    "sum by (policy, severity, control) (",
+                    "flux_security_findings",
+                    ")"
+                ),
+                "Findings",
+            )],
         ),
-        panel("Failing controls by severity", Shape::Lines, "short", 12, &[query(BY_SEVERITY, "{{severity}}")]),
-        panel("Score", Shape::Lines, "percentunit", 12, &[query(SCORE, "{{policy}}")]),
+        panel(
+            "Failing controls by severity",
+            Shape::Lines,
+            "short",
+            12,
+            &[query(BY_SEVERITY, "{{severity}}")],
+        ),
+        panel(
+            "Score",
+            Shape::Lines,
+            "percentunit",
+            12,
+            &[query(SCORE, "{{policy}}")],
+        ),
         panel(
             "Changes of results",
             Shape::Table,
@@ -244,7 +358,11 @@ const TENANTS: Dashboard = Dashboard {
             "short",
             6,
             &[query(
-                chosen!("count(sum by (cluster, exported_namespace) (", "flux_security_namespace_findings", "))"),
+                chosen!(
+                    "count(sum by (cluster, exported_namespace) (",
+                    "flux_security_namespace_findings",
+                    "))"
+                ),
                 "",
             )],
         ),
@@ -253,7 +371,10 @@ const TENANTS: Dashboard = Dashboard {
             Shape::Bars,
             "short",
             18,
-            &[query(chosen!("sum by (severity) (", "flux_security_namespace_findings", ")"), "{{severity}}")],
+            &[query(
+                chosen!("sum by (severity) (", "flux_security_namespace_findings", ")"),
+                "{{severity}}",
+            )],
         ),
         panel(
             "Namespaces with most findings",
@@ -261,7 +382,11 @@ const TENANTS: Dashboard = Dashboard {
             "short",
             24,
             &[query(
-                chosen!("topk(50, sum by (cluster_name, exported_namespace, severity) (", "flux_security_namespace_findings", "))"),
+                chosen!(
+                    "topk(50, sum by (cluster_name, exported_namespace, severity) (",
+                    "flux_security_namespace_findings",
+                    "))"
+                ),
                 "Findings",
             )],
         ),
@@ -271,7 +396,11 @@ const TENANTS: Dashboard = Dashboard {
             "short",
             24,
             &[query(
-                chosen!("topk(10, sum by (exported_namespace) (", "flux_security_namespace_findings", "))"),
+                chosen!(
+                    "topk(10, sum by (exported_namespace) (",
+                    "flux_security_namespace_findings",
+                    "))"
+                ),
                 "{{exported_namespace}}",
             )],
         ),
@@ -289,14 +418,20 @@ const WAIVERS: Dashboard = Dashboard {
             Shape::Stat,
             "short",
             6,
-            &[query(chosen!("sum(", "flux_security_control_status{result=\"Waived\"}", ")"), "")],
+            &[query(
+                chosen!("sum(", "flux_security_control_status{result=\"Waived\"}", ")"),
+                "",
+            )],
         ),
         panel(
             "Waivers by state",
             Shape::Bars,
             "short",
             18,
-            &[query("max by (cluster, state) (flux_security_waivers)", "{{state}}")],
+            &[query(
+                "max by (cluster, state) (flux_security_waivers)",
+                "{{state}}",
+            )],
         ),
         panel(
             "Time that is left",
@@ -314,7 +449,11 @@ const WAIVERS: Dashboard = Dashboard {
             "short",
             24,
             &[query(
-                chosen!("sum by (cluster_name, policy) (", "flux_security_control_status{result=\"Waived\"}", ")"),
+                chosen!(
+                    "sum by (cluster_name, policy) (",
+                    "flux_security_control_status{result=\"Waived\"}",
+                    ")"
+                ),
                 "{{cluster_name}} {{policy}}",
             )],
         ),
@@ -334,20 +473,35 @@ const OPERATOR: Dashboard = Dashboard {
             8,
             &[query("flux_security_build_info{instance=~\"$instance\"}", "")],
         ),
-        panel("Leads", Shape::Stat, "bool_yes_no", 6, &[query("flux_security_leader{instance=~\"$instance\"}", "{{instance}}")]),
+        panel(
+            "Leads",
+            Shape::Stat,
+            "bool_yes_no",
+            6,
+            &[query(
+                "flux_security_leader{instance=~\"$instance\"}",
+                "{{instance}}",
+            )],
+        ),
         panel(
             "Kinds that are not seen",
             Shape::Stat,
             "short",
             4,
-            &[query("count(flux_security_kind_synced{instance=~\"$instance\"} == 0) or vector(0)", "")],
+            &[query(
+                "count(flux_security_kind_synced{instance=~\"$instance\"} == 0) or vector(0)",
+                "",
+            )],
         ),
         panel(
             "Objects that cannot be read",
             Shape::Stat,
             "short",
             6,
-            &[query("sum(max by (kind) (flux_security_undecodable_objects{instance=~\"$instance\"}))", "")],
+            &[query(
+                "sum(max by (kind) (flux_security_undecodable_objects{instance=~\"$instance\"}))",
+                "",
+            )],
         ),
         panel(
             "From change to report, nine of ten",
@@ -385,7 +539,10 @@ const OPERATOR: Dashboard = Dashboard {
             "short",
             8,
             &[
-                query("sum by (outcome) (rate(flux_security_events_total{instance=~\"$instance\"}[$__rate_interval]))", "{{outcome}}"),
+                query(
+                    "sum by (outcome) (rate(flux_security_events_total{instance=~\"$instance\"}[$__rate_interval]))",
+                    "{{outcome}}",
+                ),
                 query(
                     "sum by (outcome) (rate(flux_security_events_dropped_total{instance=~\"$instance\"}[$__rate_interval]))",
                     "dropped: {{outcome}}",
@@ -437,7 +594,10 @@ const OPERATOR: Dashboard = Dashboard {
             Shape::Lines,
             "short",
             24,
-            &[query("max by (kind) (flux_security_objects{instance=~\"$instance\"}) > 0", "{{kind}}")],
+            &[query(
+                "max by (kind) (flux_security_objects{instance=~\"$instance\"}) > 0",
+                "{{kind}}",
+            )],
         ),
     ],
 };

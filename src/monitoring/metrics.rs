@@ -343,7 +343,11 @@ pub const EVALUATION_DURATION: Metric = Metric::histogram(
     "flux_security_evaluation_duration_seconds",
     &["policy"],
     "Time to take in a batch of changes and to evaluate what they touch. Policies share their verdicts: a batch counts for each of them.",
-    Type::Histogram { least: 0.000_05, factor: 4.0, count: 9 },
+    Type::Histogram {
+        least: 0.000_05,
+        factor: 4.0,
+        count: 9,
+    },
 );
 
 /// Of the time from a change to its report.
@@ -351,14 +355,24 @@ pub const CHANGE_TO_REPORT: Metric = Metric::histogram(
     "flux_security_change_to_report_seconds",
     &["policy"],
     "Time from seeing a change to having written the report that tells of it.",
-    Type::Histogram { least: 0.005, factor: 2.0, count: 12 },
+    Type::Histogram {
+        least: 0.005,
+        factor: 2.0,
+        count: 12,
+    },
 )
 .of_leader();
 
 /// Of Flux's controllers.
 pub const CONTROLLER_INFO: Metric = Metric::gauge(
     "flux_security_controller_info",
-    &["controller", "exported_namespace", "workload", "version", "installer"],
+    &[
+        "controller",
+        "exported_namespace",
+        "workload",
+        "version",
+        "installer",
+    ],
     "A Flux controller that was found, always 1. What is too much is one more series with the labels _other.",
 )
 .of(MAX_CONTROLLER_SERIES, &[])
@@ -471,11 +485,8 @@ pub const PROCESS_OPEN_FDS: Metric =
     Metric::gauge("process_open_fds", &[], "Number of open file descriptors.");
 
 /// Of the files that may be open.
-pub const PROCESS_MAX_FDS: Metric = Metric::gauge(
-    "process_max_fds",
-    &[],
-    "Maximum number of open file descriptors.",
-);
+pub const PROCESS_MAX_FDS: Metric =
+    Metric::gauge("process_max_fds", &[], "Maximum number of open file descriptors.");
 
 /// All of them.
 pub const METRICS: &[&Metric] = &[

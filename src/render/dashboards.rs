@@ -130,7 +130,11 @@ fn transformations(panel: &Panel) -> Value {
     let mut names = serde_json::Map::new();
     for (name, query) in ('A'..).zip(panel.queries) {
         // Grafana calls the only value of a table otherwise than the values of several.
-        let value = if panel.queries.len() == 1 { "Value".to_owned() } else { format!("Value #{name}") };
+        let value = if panel.queries.len() == 1 {
+            "Value".to_owned()
+        } else {
+            format!("Value #{name}")
+        };
         names.insert(value, json!(query.legend));
     }
     let hidden = match panel.queries {

@@ -169,7 +169,11 @@ fn bounded(counts: BTreeMap<Series<'_>, u32>) -> Vec<(Series<'_>, u32)> {
         .map(|series| (series.severity, series.policy))
         .collect();
     let too_many = folded.len() > MAX_NAMESPACE_SERIES;
-    let kept = MAX_NAMESPACE_SERIES.saturating_sub(if too_many { Severity::ALL.len() } else { folded.len() });
+    let kept = MAX_NAMESPACE_SERIES.saturating_sub(if too_many {
+        Severity::ALL.len()
+    } else {
+        folded.len()
+    });
     let mut series: Vec<(Series<'_>, u32)> = counts.into_iter().collect();
     for (series, _) in series.iter_mut().skip(kept) {
         series.namespace = OTHER;

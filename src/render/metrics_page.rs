@@ -31,7 +31,11 @@ pub fn page(metrics: &[&Metric]) -> String {
 
 fn row(out: &mut String, metric: &Metric) {
     let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-    let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
+    let labels = if labels.is_empty() {
+        "-".to_owned()
+    } else {
+        labels.join(", ")
+    };
     let told_by = match metric.told_by {
         Replicas::Each => "each replica",
         Replicas::Leader => "the leader",

@@ -52,8 +52,8 @@ const GAUGES: [(Metric, Reading); 5] = [
 
 impl ThisProcess {
     fn new() -> Result<Self, prometheus::Error> {
-        let [first, second, third, fourth, fifth] = GAUGES
-            .map(|(metric, reading)| Gauge::with_opts(metric.opts()).map(|gauge| (gauge, reading)));
+        let [first, second, third, fourth, fifth] =
+            GAUGES.map(|(metric, reading)| Gauge::with_opts(metric.opts()).map(|gauge| (gauge, reading)));
         Ok(Self {
             cpu: Counter::with_opts(PROCESS_CPU.opts())?,
             started: Gauge::with_opts(PROCESS_START.opts())?,

@@ -142,7 +142,7 @@ pub(crate) const PROMTOOL: Programs = Programs {
 pub(crate) const PROMETHEUS: Programs = Programs {
     module: "controlplane/prometheus",
     what: "Prometheus",
-    patience: "2 minutes",
+    patience: "1 minute",
     packages: &["github.com/prometheus/prometheus/cmd/prometheus"],
     files: &[],
     tags: PROMETHEUS_TAGS,
@@ -202,9 +202,9 @@ impl Programs {
             source,
             &["build", "-trimpath", "-tags", &tags, "-ldflags", &flags, "-o"],
         )
-            .arg(target.join(""))
-            .args(self.packages)
-            .finish(&format!("{} cannot be built", self.what))?;
+        .arg(target.join(""))
+        .args(self.packages)
+        .finish(&format!("{} cannot be built", self.what))?;
         let etcd = target.join("server");
         if etcd.exists() {
             fs::rename(etcd, target.join("etcd"))?;

@@ -41,7 +41,10 @@ impl Prometheus {
         let port = free_port()?;
         let mut command = Command::new(program);
         command
-            .arg(format!("--config.file={}", folder.join("prometheus.yaml").display()))
+            .arg(format!(
+                "--config.file={}",
+                folder.join("prometheus.yaml").display()
+            ))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--log.level=warn");
