@@ -475,12 +475,12 @@ fn check_fluxsec(words: &[&str]) -> Result<(), String> {
         (output.status.success(), said)
     };
     match words {
-        ["controls", id] => run(&["controls", id])
+        ["controls", id] => run(&["controls", *id])
             .0
             .then_some(())
             .ok_or(format!("no control {id}")),
         [command, options @ ..] => {
-            let (exists, help) = run(&[command, "--help"]);
+            let (exists, help) = run(&[*command, "--help"]);
             let unknown = options
                 .iter()
                 .find(|it| it.starts_with("--") && !help.contains(**it));

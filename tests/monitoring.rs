@@ -43,12 +43,12 @@ fn hasty() -> String {
         .lines()
         .map(|line| match line.split_once("for: ") {
             Some((before, _)) if before.trim().is_empty() => format!("{before}for: 0s"),
-            _ => line.replace("> 1800", "> 10"),
+            _ => line.replace("> 1800", "> 15"),
         })
         .collect();
     let changed = |line: &str| hasty.iter().filter(|it| it.contains(line)).count();
     assert_eq!(changed("for: 0s"), ALERTS.len());
-    assert_eq!(changed("> 10"), 1);
+    assert_eq!(changed("> 15"), 1);
     hasty.join("\n")
 }
 
@@ -129,6 +129,8 @@ fn what_goes_wrong_fires_in_prometheus() {
         "FluxSecurityHighControlFailing",
         "FluxSecurityCoverageIncomplete",
         "FluxSecurityWaiverExpiringSoon",
+        // Of a busy machine.
+        "FluxSecurityReportsLate",
     ];
     let others: Vec<String> = quiet()
         .into_iter()
@@ -171,7 +173,7 @@ fn what_goes_wrong_fires_in_prometheus() {
     // An audit that somebody turns off.
     set_suspended(&control_plane, true);
     watched.wait_for("FluxSecurityPolicyNotAudited", ("policy", "default"));
-    std::thread::sleep(Duration::from_secs(11));
+    std::thread::sleep(Duration::from_secs(16));
     assert!(
         watched.firing("FluxSecurityAuditStale").unwrap().is_empty(),
         "nothing is late that is not wanted"

@@ -122,7 +122,11 @@ fn findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Er
 fn namespace_findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
     let family = NAMESPACE_FINDINGS.gauges(registry)?;
     for (series, findings) in bounded(count_by_namespace(posture)) {
-        let labels = [series.policy, series.namespace, series.severity.as_str()];
+        let labels = [
+            series.policy,
+            &harmless(series.namespace),
+            series.severity.as_str(),
+        ];
         family
             .get_metric_with_label_values(&labels)?
             .add(f64::from(findings));
