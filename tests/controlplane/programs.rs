@@ -155,6 +155,7 @@ pub(crate) const PEERS: Programs = Programs {
     patience: "1 minute",
     packages: &["github.com/zegl/kube-score/cmd/kube-score"],
     files: &[],
+    tags: &[],
 };
 
 impl Programs {
