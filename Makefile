@@ -35,7 +35,7 @@ lint: ## formatting, clippy, and cargo-deny where it is installed
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
 	else echo "cargo-deny is not installed: licences, duplicates and advisories are not checked"; fi
 
-generate: ## write CRDs and RBAC from the code
+generate: ## write CRDs, RBAC, rules, dashboards and pages from the code
 	$(CARGO) run --locked --quiet -- generate
 
 release-check: ## size of the release binary, and how soon it lives, against their bounds

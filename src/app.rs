@@ -1,11 +1,11 @@
 //! Wires the shells around the engine: observe → project → evaluate → render → publish.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use prometheus::{Histogram, HistogramOpts, Registry};
+use prometheus::{HistogramVec, Registry};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::cluster::Observation;
 use crate::engine::{Engine, Posture};
 use crate::inventory::{Coverage, Delta};
 use crate::kinds::KindId;
+use crate::monitoring::metrics::EVALUATION_DURATION;
 use crate::publish::Freshness;
 
 /// Observations that are evaluated together at most.
@@ -30,7 +31,9 @@ pub struct Loop {
     observations: mpsc::Receiver<Observation>,
     postures: watch::Sender<Arc<Posture>>,
     freshness: Freshness,
-    duration: Histogram,
+    duration: HistogramVec,
+    /// Policies that have a series of the duration.
+    timed: BTreeSet<String>,
     clock: Clock,
 }
 
@@ -45,15 +48,6 @@ impl Loop {
         freshness: Freshness,
         registry: &Registry,
     ) -> Result<(Self, watch::Receiver<Arc<Posture>>), prometheus::Error> {
-        let buckets = prometheus::exponential_buckets(0.000_05, 4.0, 9)?;
-        let duration = Histogram::with_opts(
-            HistogramOpts::new(
-                "flux_security_evaluation_duration_seconds",
-                "Time to take in a batch of changes and to evaluate what they touch.",
-            )
-            .buckets(buckets),
-        )?;
-        registry.register(Box::new(duration.clone()))?;
         let (postures, receiver) = watch::channel(Arc::new(engine.posture()));
         Ok((
             Self {
@@ -61,7 +55,8 @@ impl Loop {
                 observations,
                 postures,
                 freshness,
-                duration,
+                duration: EVALUATION_DURATION.histograms(registry)?,
+                timed: BTreeSet::new(),
                 clock: Arc::new(Timestamp::now),
             },
             receiver,
@@ -124,23 +119,43 @@ impl Loop {
             .filter_map(|observation| covered(&observation.delta))
             .map(|kind| (kind, self.engine.inventory().coverage(kind).clone()))
             .collect();
-        let timer = self.duration.start_timer();
+        let started = Instant::now();
         let is_later = self.engine.advance((self.clock)());
         let changed = self
             .engine
             .ingest(observations.drain(..).map(|observation| observation.delta));
-        timer.observe_duration();
+        let took = started.elapsed();
         for (kind, before) in before {
             log_coverage(kind, &before, self.engine.inventory().coverage(kind));
         }
         if changed || is_later {
             self.freshness.note(seen);
-            self.publish();
+            let posture = self.publish();
+            self.time(&posture, took);
         }
     }
 
-    fn publish(&self) {
-        self.postures.send_replace(Arc::new(self.engine.posture()));
+    fn publish(&self) -> Arc<Posture> {
+        let posture = Arc::new(self.engine.posture());
+        self.postures.send_replace(posture.clone());
+        posture
+    }
+
+    /// A batch counts for every policy that there is; series go with theirs.
+    fn time(&mut self, posture: &Posture, took: Duration) {
+        let is_gone = |name: &String| !posture.policies.contains_key(name);
+        for name in self.timed.extract_if(.., |name| is_gone(name)) {
+            // It has been made.
+            let _ = self.duration.remove_label_values(&[&name]);
+        }
+        for name in posture.policies.keys() {
+            self.duration
+                .with_label_values(&[name])
+                .observe(took.as_secs_f64());
+            if !self.timed.contains(name) {
+                self.timed.insert(name.clone());
+            }
+        }
     }
 
     /// The shortest interval of all policies; watches drive the audit, this is the safety net.

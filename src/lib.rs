@@ -32,6 +32,7 @@ pub mod input;
 pub mod inventory;
 pub mod kinds;
 pub mod manifests;
+pub mod monitoring;
 pub mod publish;
 pub mod remedy;
 pub mod render;

@@ -9,13 +9,20 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 use super::CLEAN;
 use crate::api::crds;
-use crate::controls::{CATALOGUE, Control};
-use crate::render::{chart, control_page, rbac};
+use crate::controls::CATALOGUE;
+use crate::monitoring::alerts::ALERTS;
+use crate::monitoring::dashboards::DASHBOARDS;
+use crate::monitoring::metrics::METRICS;
+use crate::render::{chart, control_page, dashboards, metrics_page, rbac, rules, runbook};
 
 /// Where the pages of the controls are.
 const PAGES: &str = "docs/controls";
 /// Where the templates of the Helm chart are.
 const TEMPLATES: &str = "config/chart/templates";
+/// What monitoring systems get.
+const MONITORING: &str = "config/monitoring";
+/// Where the pages of the alerts are.
+const RUNBOOKS: &str = "docs/runbooks";
 
 /// Writes the generated files of the repository.
 #[derive(Debug, Args)]
@@ -55,22 +62,41 @@ fn files(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     }
     files.push(("config/default/rbac.yaml".to_owned(), rbac::manifest()));
     files.push((format!("{TEMPLATES}/rbac.yaml"), chart::rbac()));
+    files.push(("docs/metrics.md".to_owned(), metrics_page::page(METRICS)));
+    files.push((format!("{MONITORING}/rules.yaml"), rules::plain(ALERTS)?));
+    files.push((
+        format!("{MONITORING}/prometheusrule.yaml"),
+        rules::object(ALERTS)?,
+    ));
+    for dashboard in DASHBOARDS {
+        let path = format!("{MONITORING}/dashboards/{}.json", dashboard.name);
+        files.push((path, dashboards::json(dashboard)));
+    }
     files.push((format!("{PAGES}/README.md"), control_page::index(CATALOGUE)));
+    files.push((format!("{RUNBOOKS}/README.md"), runbook::index(ALERTS)));
     for control in CATALOGUE {
-        files.push(page(root, control)?);
+        let path = format!("{PAGES}/{}.md", control.id);
+        files.push(page(root, path, |known| control_page::page(control, known))?);
+    }
+    for alert in ALERTS {
+        let path = format!("{RUNBOOKS}/{}.md", alert.name);
+        files.push(page(root, path, |known| runbook::page(alert, known))?);
     }
     Ok(files)
 }
 
-/// A control's page: only its head is generated, so it is made from the page on disk.
-fn page(root: &Path, control: &Control) -> anyhow::Result<(String, String)> {
-    let path = format!("{PAGES}/{}.md", control.id);
+/// A page of which only the head is generated: it is made from the page on disk.
+fn page(
+    root: &Path,
+    path: String,
+    renew: impl FnOnce(Option<&str>) -> Option<String>,
+) -> anyhow::Result<(String, String)> {
     let known = match std::fs::read_to_string(root.join(&path)) {
         Ok(known) => Some(known),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error).context(path),
     };
-    let content = control_page::page(control, known.as_deref())
+    let content = renew(known.as_deref())
         .with_context(|| format!("{path} lacks the line {:?}", control_page::MARKER))?;
     Ok((path, content))
 }

@@ -12,7 +12,7 @@ pub mod watch;
 use std::sync::Arc;
 
 use kube::Client;
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc, watch as signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ pub use contact::Contact;
 
 use crate::inventory::Delta;
 use crate::kinds::KindId;
+use crate::monitoring::metrics::WATCH_RESTARTS;
 
 /// A fact, on its way to the engine.
 #[derive(Debug)]
@@ -46,14 +47,7 @@ pub fn observe(
     contact: &Contact,
     stop: &CancellationToken,
 ) -> Result<(JoinSet<()>, mpsc::Receiver<Observation>), prometheus::Error> {
-    let restarts = IntCounterVec::new(
-        Opts::new(
-            "flux_security_watch_restarts_total",
-            "Watches that had to be started again.",
-        ),
-        &["kind"],
-    )?;
-    registry.register(Box::new(restarts.clone()))?;
+    let restarts = WATCH_RESTARTS.counters(registry)?;
     let (send, receive) = mpsc::channel(QUEUE);
     let (crd_changes, _) = signal::channel(0_u64);
     let crd_changes = Arc::new(crd_changes);

@@ -78,12 +78,18 @@ impl KindWatch {
                     ended.unwrap_or(Ended::Again)
                 }
             };
-            self.restarts.inc();
             let coverage = match ended {
                 Ended::Closed => return,
-                Ended::Again => continue,
+                // To look whether it is still absent is no restart.
                 Ended::Absent => Coverage::Absent,
-                Ended::Blind(coverage) => coverage,
+                Ended::Again => {
+                    self.restarts.inc();
+                    continue;
+                }
+                Ended::Blind(coverage) => {
+                    self.restarts.inc();
+                    coverage
+                }
             };
             // That there are no such objects is trusted as long as a list of them.
             is_absent = coverage == Coverage::Absent;

@@ -2,20 +2,40 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{GaugeVec, HistogramVec, IntCounter, IntCounterVec, Registry};
 use tokio::time::Instant;
 
 use crate::api::{ControlResult, ReportStatus};
+use crate::monitoring::metrics::{
+    CHANGE_TO_REPORT, EVENTS, EVENTS_DROPPED, LAST_SUCCESS, REPORT_WRITES, TRANSITIONS,
+};
+
+const SUCCESS: &str = "success";
+const ERROR: &str = "error";
 
 /// Counters of writes and Events.
 #[derive(Clone)]
 pub struct Counters {
-    writes: IntCounterVec,
-    events: IntCounterVec,
-    dropped: IntCounter,
+    written: IntCounter,
+    not_written: IntCounter,
+    sent: IntCounter,
+    not_sent: IntCounter,
+    refused: IntCounter,
+    given_up: IntCounter,
     transitions: IntCounterVec,
     success: GaugeVec,
     latency: HistogramVec,
+}
+
+/// What became of an Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// It is in the cluster.
+    Sent,
+    /// The API server does not take it.
+    Refused,
+    /// The API server failed for too long.
+    GivenUp,
 }
 
 impl Counters {
@@ -24,42 +44,24 @@ impl Counters {
     /// # Errors
     /// A metric of that name is registered already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let opts = |name: &str, help: &str| Opts::new(format!("flux_security_{name}"), help);
-        let counters = Self {
-            writes: IntCounterVec::new(opts("report_writes_total", "Writes of reports."), &["outcome"])?,
-            events: IntCounterVec::new(opts("events_total", "Events that were sent."), &["outcome"])?,
-            dropped: IntCounter::with_opts(opts("events_dropped_total", "Events that could not be sent."))?,
-            transitions: IntCounterVec::new(
-                opts("transitions_total", "Results that changed."),
-                &["policy", "control", "to"],
-            )?,
-            success: GaugeVec::new(
-                opts(
-                    "last_success_timestamp_seconds",
-                    "When the posture was last known to be published.",
-                ),
-                &["policy"],
-            )?,
-            latency: HistogramVec::new(
-                HistogramOpts::new(
-                    "flux_security_change_to_report_seconds",
-                    "Time from seeing a change to having written the report that tells of it.",
-                )
-                .buckets(prometheus::exponential_buckets(0.005, 2.0, 12)?),
-                &["policy"],
-            )?,
-        };
-        registry.register(Box::new(counters.writes.clone()))?;
-        registry.register(Box::new(counters.events.clone()))?;
-        registry.register(Box::new(counters.dropped.clone()))?;
-        registry.register(Box::new(counters.transitions.clone()))?;
-        registry.register(Box::new(counters.success.clone()))?;
-        registry.register(Box::new(counters.latency.clone()))?;
-        Ok(counters)
+        let [written, not_written] = REPORT_WRITES.counters_of(registry, [SUCCESS, ERROR])?;
+        let [sent, not_sent] = EVENTS.counters_of(registry, [SUCCESS, ERROR])?;
+        let [refused, given_up] = EVENTS_DROPPED.counters_of(registry, ["refused", ERROR])?;
+        Ok(Self {
+            written,
+            not_written,
+            sent,
+            not_sent,
+            refused,
+            given_up,
+            transitions: TRANSITIONS.counters(registry)?,
+            success: LAST_SUCCESS.gauges(registry)?,
+            latency: CHANGE_TO_REPORT.histograms(registry)?,
+        })
     }
 
     pub(super) fn written(&self) {
-        self.writes.with_label_values(&["success"]).inc();
+        self.written.inc();
     }
 
     /// A report tells of a change now that was seen then.
@@ -72,16 +74,20 @@ impl Counters {
     }
 
     pub(super) fn failed(&self) {
-        self.writes.with_label_values(&["error"]).inc();
+        self.not_written.inc();
     }
 
-    pub(super) fn event(&self, sent: bool) {
-        self.events
-            .with_label_values(&[if sent { "success" } else { "error" }])
-            .inc();
-        if !sent {
-            self.dropped.inc();
-        }
+    pub(super) fn event(&self, delivery: Delivery) {
+        let lost = match delivery {
+            Delivery::Sent => {
+                self.sent.inc();
+                return;
+            }
+            Delivery::Refused => &self.refused,
+            Delivery::GivenUp => &self.given_up,
+        };
+        self.not_sent.inc();
+        lost.inc();
     }
 
     pub(super) fn succeeded(&self, policy: &str) {
@@ -101,9 +107,17 @@ impl Counters {
         }
     }
 
-    /// Only who writes tells when it last succeeded.
+    /// Nothing is to be published of a suspended or an invalid policy, so nothing can be late.
+    pub(super) fn rests(&self, policy: &str) {
+        // A series that was never made is no error.
+        let _ = self.success.remove_label_values(&[policy]);
+    }
+
+    /// Only who writes has something to tell of reports.
     pub(super) fn stand_by(&self) {
         self.success.reset();
+        self.latency.reset();
+        self.transitions.reset();
     }
 
     pub(super) fn forget(&self, policy: &str) {

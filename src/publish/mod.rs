@@ -31,6 +31,7 @@ use crate::engine::{PolicyPosture, Posture};
 use crate::failpoint::failpoint;
 use crate::render::{events, report};
 pub use counters::Counters;
+use counters::Delivery;
 pub use freshness::Freshness;
 use lease::Leadership;
 use live::Live;
@@ -282,6 +283,8 @@ impl Writer {
             if progress.complete {
                 self.counters.succeeded(&policy.name);
             }
+        } else {
+            self.counters.rests(&policy.name);
         }
         self.publish_status(policy, known, &mut progress).await;
         progress
@@ -555,6 +558,7 @@ impl Writer {
                 .tell(notice.as_slice(), "", &self.counters, patience)
                 .await?;
             self.objects.write_policy(policy, slot, &status).await?;
+            self.counters.written();
             known.policy = Some(status);
             Ok(None)
         };

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::lease::Leadership;
 use super::live::{Live, Written};
 use super::slot::{Held, Patience, Slot};
-use super::{AT_ONCE, Counters};
+use super::{AT_ONCE, Counters, Delivery};
 use crate::api::{
     FIELD_MANAGER, FluxSecurityNamespaceReport, FluxSecurityPolicy, FluxSecurityPolicyStatus,
     FluxSecurityReport, FluxSecurityWaiver, FluxSecurityWaiverStatus, GROUP, ResourceRef, VERSION,
@@ -367,14 +367,19 @@ impl Objects {
         }
         let error = match sent {
             Ok(()) => {
-                counters.event(true);
+                counters.event(Delivery::Sent);
                 return Ok(());
             }
             // It was sent before.
             Err(error) if error.is_conflict() => return Ok(()),
             Err(error) => error,
         };
-        let given_up = error.is_refusal() || patience == Patience::Exhausted;
+        let delivery = if error.is_refusal() {
+            Delivery::Refused
+        } else {
+            Delivery::GivenUp
+        };
+        let given_up = delivery == Delivery::Refused || patience == Patience::Exhausted;
         if matches!(error, PublishError::NotLeading) || !given_up {
             return Err(error);
         }
@@ -383,7 +388,7 @@ impl Objects {
             "an Event was dropped: {}",
             sentence(&error)
         );
-        counters.event(false);
+        counters.event(delivery);
         Ok(())
     }
 

@@ -15,11 +15,16 @@ const NEW: &str = "\n\n## Examples\n";
 /// cannot be told apart.
 #[must_use]
 pub fn page(control: &Control, known: Option<&str>) -> Option<String> {
+    under(&head(control), known, NEW)
+}
+
+/// A head over the rest of the known page, or over what a new one begins with. `None`: the known page has no marker.
+pub(super) fn under(head: &str, known: Option<&str>, new: &str) -> Option<String> {
     let rest = match known {
-        None => NEW,
+        None => new,
         Some(known) => known.split_once(MARKER)?.1,
     };
-    Some(format!("{}\n{MARKER}{rest}", head(control)))
+    Some(format!("{head}\n{MARKER}{rest}"))
 }
 
 /// What the catalogue knows of a control, as Markdown.

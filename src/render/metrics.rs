@@ -4,19 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use prometheus::Registry;
 use prometheus::proto::MetricFamily;
-use prometheus::{GaugeVec, Opts, Registry};
 
 use super::report::{compliance, is_audited, summary};
 use crate::api::{ControlResult, Severity, WaiverState};
 use crate::controls::VERSION;
 use crate::engine::posture::bounded as harmless;
 use crate::engine::{PolicyPosture, Posture};
-
-/// Series of `flux_security_namespace_findings`.
-const MAX_NAMESPACE_SERIES: usize = 1000;
-/// Namespace that the rest is counted under.
-const OTHER: &str = "_other";
+use crate::monitoring::metrics::{
+    COMPLIANT, CONTROL_STATUS, CONTROLLER_INFO, COVERAGE, FINDINGS, KIND_SYNCED, LEADER,
+    MAX_CONTROLLER_SERIES, MAX_NAMESPACE_SERIES, NAMESPACE_FINDINGS, OBJECTS, OTHER, REPORT_INFO, SCORE,
+    UNDECODABLE, WAIVER_EXPIRY, WAIVERS,
+};
 
 /// The families of a posture.
 ///
@@ -24,13 +24,8 @@ const OTHER: &str = "_other";
 /// A family cannot be made: a mistake in this file that every test finds.
 pub fn families(posture: &Posture, leads: bool) -> Result<Vec<MetricFamily>, prometheus::Error> {
     let registry = Registry::new();
-    let leader = gauge(
-        &registry,
-        "flux_security_leader",
-        "Whether this replica is the one that writes.",
-        &[],
-    )?;
-    leader
+    LEADER
+        .gauges(&registry)?
         .with_label_values::<&str>(&[])
         .set(f64::from(u8::from(leads)));
     kinds(&registry, posture)?;
@@ -46,17 +41,6 @@ pub fn families(posture: &Posture, leads: bool) -> Result<Vec<MetricFamily>, pro
     Ok(registry.gather())
 }
 
-fn gauge(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<GaugeVec, prometheus::Error> {
-    let gauge = GaugeVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(gauge.clone()))?;
-    Ok(gauge)
-}
-
 /// An invalid or suspended policy has no posture of its own: its last report stays, its series do not.
 fn audited(posture: &Posture) -> impl Iterator<Item = &PolicyPosture> {
     posture
@@ -67,31 +51,10 @@ fn audited(posture: &Posture) -> impl Iterator<Item = &PolicyPosture> {
 }
 
 fn reports(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
-    let labels = ["policy", "tenancy", "cluster_name", "catalogue"];
-    let info = gauge(
-        registry,
-        "flux_security_report_info",
-        "A policy and what it is audited against.",
-        &labels,
-    )?;
-    let score = gauge(
-        registry,
-        "flux_security_score_ratio",
-        "Weight of passing controls.",
-        &["policy"],
-    )?;
-    let coverage = gauge(
-        registry,
-        "flux_security_coverage_ratio",
-        "Share of judged controls.",
-        &["policy"],
-    )?;
-    let compliant = gauge(
-        registry,
-        "flux_security_compliant",
-        "1 when nothing at or above failOn fails.",
-        &["policy"],
-    )?;
+    let info = REPORT_INFO.gauges(registry)?;
+    let score = SCORE.gauges(registry)?;
+    let coverage = COVERAGE.gauges(registry)?;
+    let compliant = COMPLIANT.gauges(registry)?;
     for policy in posture.policies.values() {
         let spec = &policy.policy.spec;
         let cluster_name = harmless(&spec.cluster_name);
@@ -120,13 +83,7 @@ fn reports(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Err
 }
 
 fn controls(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
-    let labels = ["policy", "control", "severity", "chapter", "result"];
-    let status = gauge(
-        registry,
-        "flux_security_control_status",
-        "1 for the result of a control.",
-        &labels,
-    )?;
+    let status = CONTROL_STATUS.gauges(registry)?;
     for policy in audited(posture) {
         for control in &policy.controls {
             for result in ControlResult::ALL {
@@ -148,13 +105,7 @@ fn controls(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Er
 }
 
 fn findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
-    let labels = ["policy", "control", "severity"];
-    let findings = gauge(
-        registry,
-        "flux_security_findings",
-        "Failing objects of a control that no waiver covers.",
-        &labels,
-    )?;
+    let findings = FINDINGS.gauges(registry)?;
     for policy in audited(posture) {
         for it in policy.findings.iter().filter(|it| !it.finding.is_waived()) {
             let labels = [
@@ -169,15 +120,13 @@ fn findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Er
 }
 
 fn namespace_findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
-    let labels = ["policy", "exported_namespace", "severity"];
-    let family = gauge(
-        registry,
-        "flux_security_namespace_findings",
-        "Failing objects of a namespace that no waiver covers.",
-        &labels,
-    )?;
+    let family = NAMESPACE_FINDINGS.gauges(registry)?;
     for (series, findings) in bounded(count_by_namespace(posture)) {
-        let labels = [series.policy, series.namespace, series.severity.as_str()];
+        let labels = [
+            series.policy,
+            &harmless(series.namespace),
+            series.severity.as_str(),
+        ];
         family
             .get_metric_with_label_values(&labels)?
             .add(f64::from(findings));
@@ -213,7 +162,8 @@ fn count_by_namespace(posture: &Posture) -> BTreeMap<Series<'_>, u32> {
     counts
 }
 
-/// Folds what is too much into one series for each policy and severity.
+/// Folds what is too much into one series for each policy and severity, and where there are too many policies even for
+/// that, into one for each severity.
 fn bounded(counts: BTreeMap<Series<'_>, u32>) -> Vec<(Series<'_>, u32)> {
     if counts.len() <= MAX_NAMESPACE_SERIES {
         return counts.into_iter().collect();
@@ -222,66 +172,63 @@ fn bounded(counts: BTreeMap<Series<'_>, u32>) -> Vec<(Series<'_>, u32)> {
         .keys()
         .map(|series| (series.severity, series.policy))
         .collect();
-    let kept = MAX_NAMESPACE_SERIES.saturating_sub(folded.len());
+    let too_many = folded.len() > MAX_NAMESPACE_SERIES;
+    let kept = MAX_NAMESPACE_SERIES.saturating_sub(if too_many {
+        Severity::ALL.len()
+    } else {
+        folded.len()
+    });
     let mut series: Vec<(Series<'_>, u32)> = counts.into_iter().collect();
     for (series, _) in series.iter_mut().skip(kept) {
         series.namespace = OTHER;
+        if too_many {
+            series.policy = OTHER;
+        }
     }
     series
 }
 
 fn controllers(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
-    let labels = [
-        "controller",
-        "exported_namespace",
-        "workload",
-        "version",
-        "installer",
-    ];
-    let info = gauge(
-        registry,
-        "flux_security_controller_info",
-        "A Flux controller that was found.",
-        &labels,
-    )?;
-    for installation in posture.policies.values().flat_map(|policy| &policy.installations) {
-        for it in &installation.controllers {
-            let labels = [
-                it.name.as_str(),
-                &installation.namespace,
-                &it.workload,
-                &it.version,
-                &installation.installer,
-            ];
-            info.get_metric_with_label_values(&labels)?.set(1.0);
-        }
+    let info = CONTROLLER_INFO.gauges(registry)?;
+    let installations = posture.policies.values().flat_map(|policy| &policy.installations);
+    // Policies share what they audit: the same controller is one series.
+    let found: BTreeSet<[&str; 5]> = installations
+        .flat_map(|installation| {
+            installation.controllers.iter().map(|it| {
+                [
+                    it.name.as_str(),
+                    &installation.namespace,
+                    &it.workload,
+                    &it.version,
+                    &installation.installer,
+                ]
+            })
+        })
+        .collect();
+    let is_too_much = found.len() > MAX_CONTROLLER_SERIES;
+    let kept = MAX_CONTROLLER_SERIES - usize::from(is_too_much);
+    for labels in found.into_iter().take(kept) {
+        info.get_metric_with_label_values(&labels.map(harmless))?.set(1.0);
+    }
+    if is_too_much {
+        info.get_metric_with_label_values(&[OTHER; 5])?.set(1.0);
     }
     Ok(())
 }
 
 fn waivers(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
-    let states = gauge(
-        registry,
-        "flux_security_waivers",
-        "Waivers by their state.",
-        &["state"],
-    )?;
+    let states = WAIVERS.gauges(registry)?;
     for state in WaiverState::ALL {
         states.get_metric_with_label_values(&[state.as_str()])?.set(0.0);
     }
-    let expiry = gauge(
-        registry,
-        "flux_security_waiver_expiry_timestamp_seconds",
-        "When a waiver ends.",
-        &["waiver", "control"],
-    )?;
+    let expiry = WAIVER_EXPIRY.gauges(registry)?;
     for waiver in posture.waivers.values() {
         states
             .get_metric_with_label_values(&[waiver.state.as_str()])?
             .inc();
         let spec = &waiver.row.spec;
         let end = Duration::from_secs(u64::try_from(spec.expires.0.as_second()).unwrap_or_default());
-        let labels = [&*waiver.name, spec.control.as_str()];
+        let labels = [&*waiver.name, &harmless(&spec.control)];
         expiry
             .get_metric_with_label_values(&labels)?
             .set(end.as_secs_f64());
@@ -290,24 +237,9 @@ fn waivers(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Err
 }
 
 fn kinds(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
-    let synced = gauge(
-        registry,
-        "flux_security_kind_synced",
-        "1 when a kind is fully known.",
-        &["kind"],
-    )?;
-    let objects = gauge(
-        registry,
-        "flux_security_objects",
-        "Objects of a kind that are kept.",
-        &["kind"],
-    )?;
-    let undecodable = gauge(
-        registry,
-        "flux_security_undecodable_objects",
-        "Objects that could not be read.",
-        &["kind"],
-    )?;
+    let synced = KIND_SYNCED.gauges(registry)?;
+    let objects = OBJECTS.gauges(registry)?;
+    let undecodable = UNDECODABLE.gauges(registry)?;
     for kind in &posture.kinds {
         let name = [kind.kind.name()];
         synced

@@ -4,22 +4,23 @@ use procfs::process::{LimitValue, Process};
 use procfs::{ProcError, WithCurrentSystemInfo};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Counter, Gauge, GaugeVec, Opts, Registry};
+use prometheus::{Counter, Gauge, Registry};
+
+use crate::monitoring::metrics::{
+    BUILD_INFO, Metric, PROCESS_CPU, PROCESS_MAX_FDS, PROCESS_OPEN_FDS, PROCESS_RESIDENT, PROCESS_START,
+    PROCESS_THREADS, PROCESS_VIRTUAL,
+};
 
 /// Registers `flux_security_build_info` and the `process_*` metrics.
 ///
 /// # Errors
 /// A metric of that name is registered already.
 pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
-    let build = GaugeVec::new(
-        Opts::new("flux_security_build_info", "The version and commit that run, 1."),
-        &["version", "commit"],
-    )?;
     let commit = option_env!("FLUXSEC_COMMIT").unwrap_or("unknown");
-    build
+    BUILD_INFO
+        .gauges(registry)?
         .get_metric_with_label_values(&[env!("CARGO_PKG_VERSION"), commit])?
         .set(1.0);
-    registry.register(Box::new(build))?;
     registry.register(Box::new(ThisProcess::new()?))
 }
 
@@ -32,48 +33,30 @@ struct ThisProcess {
 
 type Reading = fn(&Process) -> Result<f64, ProcError>;
 
-const GAUGES: [(&str, &str, Reading); 5] = [
-    (
-        "process_resident_memory_bytes",
-        "Resident memory size in bytes.",
-        |it| Ok(number(it.stat()?.rss_bytes().get())),
-    ),
-    (
-        "process_virtual_memory_bytes",
-        "Virtual memory size in bytes.",
-        |it| Ok(number(it.stat()?.vsize)),
-    ),
-    ("process_threads", "Number of OS threads in the process.", |it| {
+const GAUGES: [(Metric, Reading); 5] = [
+    (PROCESS_RESIDENT, |it| Ok(number(it.stat()?.rss_bytes().get()))),
+    (PROCESS_VIRTUAL, |it| Ok(number(it.stat()?.vsize))),
+    (PROCESS_THREADS, |it| {
         Ok(number(u64::try_from(it.stat()?.num_threads).unwrap_or_default()))
     }),
-    ("process_open_fds", "Number of open file descriptors.", |it| {
+    (PROCESS_OPEN_FDS, |it| {
         Ok(number(u64::try_from(it.fd_count()?).unwrap_or(u64::MAX)))
     }),
-    (
-        "process_max_fds",
-        "Maximum number of open file descriptors.",
-        |it| {
-            Ok(match it.limits()?.max_open_files.soft_limit {
-                LimitValue::Unlimited => f64::INFINITY,
-                LimitValue::Value(limit) => number(limit),
-            })
-        },
-    ),
+    (PROCESS_MAX_FDS, |it| {
+        Ok(match it.limits()?.max_open_files.soft_limit {
+            LimitValue::Unlimited => f64::INFINITY,
+            LimitValue::Value(limit) => number(limit),
+        })
+    }),
 ];
 
 impl ThisProcess {
     fn new() -> Result<Self, prometheus::Error> {
         let [first, second, third, fourth, fifth] =
-            GAUGES.map(|(name, help, reading)| Gauge::new(name, help).map(|gauge| (gauge, reading)));
+            GAUGES.map(|(metric, reading)| Gauge::with_opts(metric.opts()).map(|gauge| (gauge, reading)));
         Ok(Self {
-            cpu: Counter::new(
-                "process_cpu_seconds_total",
-                "Total user and system CPU time spent in seconds.",
-            )?,
-            started: Gauge::new(
-                "process_start_time_seconds",
-                "Start time of the process since unix epoch in seconds.",
-            )?,
+            cpu: Counter::with_opts(PROCESS_CPU.opts())?,
+            started: Gauge::with_opts(PROCESS_START.opts())?,
             gauges: [first?, second?, third?, fourth?, fifth?],
         })
     }

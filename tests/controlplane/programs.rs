@@ -22,6 +22,8 @@ pub(crate) struct Programs {
     packages: &'static [&'static str],
     /// Files that the programs need at run time: modules and folders in them.
     files: &'static [(&'static str, &'static [&'static str])],
+    /// Build tags.
+    tags: &'static [&'static str],
 }
 
 /// etcd, kube-apiserver and kubectl. `KUBEBUILDER_ASSETS` names a folder that has them already.
@@ -35,6 +37,7 @@ pub(crate) const CORE: Programs = Programs {
         "k8s.io/kubernetes/cmd/kubectl",
     ],
     files: &[],
+    tags: &[],
 };
 
 /// What makes pods out of Deployments and binds them to nodes.
@@ -47,6 +50,7 @@ pub(crate) const CONTROLLERS: Programs = Programs {
         "k8s.io/kubernetes/cmd/kube-scheduler",
     ],
     files: &[],
+    tags: &[],
 };
 
 /// What plays kubelet.
@@ -59,6 +63,7 @@ pub(crate) const KWOK: Programs = Programs {
         "sigs.k8s.io/kwok",
         &["kustomize/stage/node/fast", "kustomize/stage/pod/fast"],
     )],
+    tags: &[],
 };
 
 /// Helm.
@@ -68,6 +73,7 @@ pub(crate) const HELM: Programs = Programs {
     patience: "1 minute",
     packages: &["helm.sh/helm/v4/cmd/helm"],
     files: &[],
+    tags: &[],
 };
 
 /// Flux's controllers, each a module of its own.
@@ -78,6 +84,7 @@ pub(crate) const FLUX: [Programs; 4] = [
         patience: "2 minutes",
         packages: &["github.com/fluxcd/source-controller"],
         files: &[],
+        tags: &[],
     },
     Programs {
         module: "controlplane/kustomize-controller",
@@ -85,6 +92,7 @@ pub(crate) const FLUX: [Programs; 4] = [
         patience: "2 minutes",
         packages: &["github.com/fluxcd/kustomize-controller"],
         files: &[],
+        tags: &[],
     },
     Programs {
         module: "controlplane/helm-controller",
@@ -92,6 +100,7 @@ pub(crate) const FLUX: [Programs; 4] = [
         patience: "2 minutes",
         packages: &["github.com/fluxcd/helm-controller"],
         files: &[],
+        tags: &[],
     },
     Programs {
         module: "controlplane/notification-controller",
@@ -99,6 +108,7 @@ pub(crate) const FLUX: [Programs; 4] = [
         patience: "2 minutes",
         packages: &["github.com/fluxcd/notification-controller"],
         files: &[],
+        tags: &[],
     },
 ];
 
@@ -109,6 +119,7 @@ pub(crate) const ORACLE: Programs = Programs {
     patience: "1 minute",
     packages: &["."],
     files: &[],
+    tags: &[],
 };
 
 /// What encrypts Secrets, in the versions that kustomize-controller links.
@@ -121,6 +132,7 @@ pub(crate) const SOPS: Programs = Programs {
         "filippo.io/age/cmd/age-keygen",
     ],
     files: &[],
+    tags: &[],
 };
 
 /// Those who read what an audit prints, with the schemas by which they judge it.
@@ -133,6 +145,30 @@ pub(crate) const CONSUMERS: Programs = Programs {
         ("github.com/owenrumney/go-sarif/v3", &["pkg/report/v210/sarif"]),
         ("github.com/openreports/reports-api", &["config/crd"]),
     ],
+    tags: &[],
+};
+
+/// Without what finds targets in clouds, which is most of it.
+const PROMETHEUS_TAGS: &[&str] = &["remove_all_sd"];
+
+/// What judges metrics and rules.
+pub(crate) const PROMTOOL: Programs = Programs {
+    module: "controlplane/prometheus",
+    what: "promtool",
+    patience: "2 minutes",
+    packages: &["github.com/prometheus/prometheus/cmd/promtool"],
+    files: &[],
+    tags: PROMETHEUS_TAGS,
+};
+
+/// What scrapes metrics and evaluates rules.
+pub(crate) const PROMETHEUS: Programs = Programs {
+    module: "controlplane/prometheus",
+    what: "Prometheus",
+    patience: "1 minute",
+    packages: &["github.com/prometheus/prometheus/cmd/prometheus"],
+    files: &[],
+    tags: PROMETHEUS_TAGS,
 };
 
 /// What others audit manifests with, to measure beside.
@@ -142,6 +178,7 @@ pub(crate) const PEERS: Programs = Programs {
     patience: "1 minute",
     packages: &["github.com/zegl/kube-score/cmd/kube-score"],
     files: &[],
+    tags: &[],
 };
 
 impl Programs {
@@ -160,7 +197,11 @@ impl Programs {
     /// The module's name without its path, with what was asked for.
     fn key(&self, source: &Path) -> anyhow::Result<String> {
         let name = self.module.rsplit('/').next().unwrap_or(self.module);
-        Ok(format!("{name}-{:016x}", digest(source, &self.packages)?))
+        let digest = match self.tags {
+            [] => digest(source, &self.packages)?,
+            tags => digest(source, &(self.packages, tags))?,
+        };
+        Ok(format!("{name}-{digest:016x}"))
     }
 
     fn build(&self, source: &Path, target: &Path) -> anyhow::Result<()> {
@@ -180,10 +221,14 @@ impl Programs {
         let flags = format!(
             "-s -w -X {stamp}.gitVersion={version} -X {stamp}.gitMajor={major} -X {stamp}.gitMinor={minor}"
         );
-        go(source, &["build", "-trimpath", "-ldflags", &flags, "-o"])
-            .arg(target.join(""))
-            .args(self.packages)
-            .finish(&format!("{} cannot be built", self.what))?;
+        let tags = self.tags.join(",");
+        go(
+            source,
+            &["build", "-trimpath", "-tags", &tags, "-ldflags", &flags, "-o"],
+        )
+        .arg(target.join(""))
+        .args(self.packages)
+        .finish(&format!("{} cannot be built", self.what))?;
         let etcd = target.join("server");
         if etcd.exists() {
             fs::rename(etcd, target.join("etcd"))?;

@@ -35,7 +35,11 @@ pub(crate) fn objects(manifests: &str) -> Objects {
     let mut objects = Objects::new();
     for mut object in documents.into_iter().filter(|it| !it.is_null()) {
         // Kustomize does not know that they are in no namespace; the API server does.
-        if object["kind"].as_str().unwrap().starts_with("ValidatingAdmissionPolicy") {
+        if object["kind"]
+            .as_str()
+            .unwrap()
+            .starts_with("ValidatingAdmissionPolicy")
+        {
             object["metadata"].as_object_mut().unwrap().remove("namespace");
         }
         let twice = objects.insert(key(&object), object);
