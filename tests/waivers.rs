@@ -404,3 +404,58 @@ proptest! {
         }
     }
 }
+
+/// The engine of [`audited`] under a policy with these attestations.
+fn attested(attestations: &Value) -> Engine {
+    let mut engine = audited(&[], CREATED);
+    let mut row = support::policy(Tenancy::Shared);
+    row.spec.attestations = serde_json::from_value(attestations.clone()).unwrap();
+    engine.pin("test", row);
+    engine
+}
+
+#[test]
+fn what_only_a_person_can_judge_passes_until_the_word_expires() {
+    let without = posture(&attested(&json!([])));
+    let mut manual = without.controls.iter();
+    let manual = manual.find(|it| it.result == ControlResult::Manual).unwrap();
+    let id = manual.control.id;
+    let word = |control: &str, by: &str, expires: &str| json!({"control": control, "statement": "tried it with a pod", "by": by, "expires": expires});
+    let mut engine = attested(&json!([
+        word(id, "jane", "2026-02-01T00:00:00Z"),
+        word(id, "joe", "2026-03-01T00:00:00Z"),
+        word("FSP-KUST-001", "joe", "2026-03-01T00:00:00Z"),
+    ]));
+    let seen = |engine: &Engine| control(&posture(engine), id);
+    let said = seen(&engine);
+    assert_eq!(
+        (said.result, said.reason.as_str()),
+        (ControlResult::Pass, "Attested")
+    );
+    assert_eq!(
+        said.message,
+        "attested until 2026-03-01T00:00:00Z by joe: tried it with a pod"
+    );
+    assert_eq!(summary(&posture(&engine)).manual, summary(&without).manual - 1);
+    assert_eq!(
+        control(&posture(&engine), "FSP-KUST-001").result,
+        ControlResult::Fail,
+        "what is seen counts more than what is said"
+    );
+    assert_eq!(engine.next_deadline(), Some(at("2026-02-01T00:00:00Z")));
+    engine.advance(at("2026-02-28T23:59:59Z"));
+    assert_eq!(seen(&engine).result, ControlResult::Pass);
+    assert!(engine.advance(at("2026-03-01T00:00:00Z")));
+    assert_eq!(seen(&engine), *manual);
+    assert_eq!(engine.next_deadline(), None);
+}
+
+#[test]
+fn a_word_about_no_control_makes_the_policy_invalid() {
+    let word = json!([{"control": "FSP-XYZ-001", "statement": "tried it with a pod", "by": "joe", "expires": CREATED}]);
+    let invalid = posture(&attested(&word)).invalid.unwrap();
+    assert!(
+        invalid.starts_with("spec.attestations[0].control: there is no control"),
+        "{invalid}"
+    );
+}

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,11 @@ pub struct FluxSecurityPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub controls: Vec<ControlTuning>,
+
+    /// What people say about controls that only a person can judge.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub attestations: Vec<Attestation>,
 
     /// What is published besides the report.
     #[serde(default)]
@@ -195,6 +201,28 @@ pub struct ControlTuning {
     pub parameters: BTreeMap<String, String>,
 }
 
+/// What somebody says about a control that only a person can judge: it passes until that expires.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attestation {
+    /// Id of the control, for example FSP-NET-003.
+    #[schemars(length(min = 3, max = 64), regex(pattern = r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"))]
+    pub control: String,
+    /// What was looked at and found, in at least 10 characters.
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = ("self.trim().size() >= 10 && self.matches('[\\\\p{L}\\\\p{N}]')",
+        "statement must say in at least 10 characters what was found")
+    )]
+    pub statement: String,
+    /// Who says so.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = ("self.matches('[\\\\p{L}\\\\p{N}]')", "by must name who says so"))]
+    pub by: String,
+    /// Until when it counts, for example 2030-01-31T00:00:00Z.
+    pub expires: Time,
+}
+
 /// What is published besides the report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -245,6 +273,7 @@ impl Default for FluxSecurityPolicySpec {
             platform: Platform::default(),
             tenants: Tenants::default(),
             controls: Vec::new(),
+            attestations: Vec::new(),
             outputs: Outputs::default(),
             report: ReportBounds::default(),
             cluster_name: String::new(),

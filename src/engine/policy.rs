@@ -101,15 +101,24 @@ fn check(spec: &FluxSecurityPolicySpec, catalogue: &[&Control]) -> Result<(), St
             ));
         }
     }
+    for (position, attestation) in spec.attestations.iter().enumerate() {
+        if !catalogue.iter().any(|control| control.id == attestation.control) {
+            return Err(format!(
+                "spec.attestations[{position}].control: {}",
+                no_control(&attestation.control)
+            ));
+        }
+    }
     Ok(())
+}
+
+fn no_control(id: &str) -> String {
+    format!("there is no control {id:?}; `fluxsec controls` lists them")
 }
 
 fn check_tuning(tuning: &ControlTuning, catalogue: &[&Control]) -> Result<(), String> {
     let Some(control) = catalogue.iter().find(|control| control.id == tuning.id) else {
-        return Err(format!(
-            ".id: there is no control {:?}; `fluxsec controls` lists them",
-            tuning.id
-        ));
+        return Err(format!(".id: {}", no_control(&tuning.id)));
     };
     for (name, value) in &tuning.parameters {
         let Some(parameter) = control.parameters.iter().find(|parameter| parameter.name == name) else {

@@ -1,4 +1,4 @@
-//! Waivers: which findings do not count, and until when.
+//! What people say, and until when: which findings do not count, and that controls pass which nobody else can judge.
 //!
 //! A stage of its own behind the verdicts: it takes the postures as they would be without waivers and shows them with
 //! the findings that are covered. Which waivers are for a finding depends on both alone, and is kept; whether one covers
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::posture::PolicyPosture;
+use crate::api::policy::Attestation;
 use crate::api::{ControlResult, Finding, WaiverState};
 use crate::kinds::own::WaiverRow;
 
@@ -67,6 +68,8 @@ pub(super) struct Waivers {
     /// When any of them changes its state by time alone.
     deadlines: BTreeSet<(Timestamp, Name)>,
     policies: BTreeMap<String, Shown>,
+    /// When attestations of policies end.
+    attestations: BTreeSet<Timestamp>,
     controls: Controls,
     postures: Arc<WaiverPostures>,
 }
@@ -99,17 +102,20 @@ impl Waivers {
         self.postures.clone()
     }
 
-    /// Whether any waiver changes its state by time alone, now or at another time.
+    /// Whether anything changes by time alone, now or at another time.
     pub(super) fn has_deadlines(&self) -> bool {
-        !self.deadlines.is_empty()
+        !self.deadlines.is_empty() || !self.attestations.is_empty()
     }
 
-    /// When the next waiver changes its state by time alone.
+    /// When something changes next by time alone.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let now = self.now?;
         let after = self.deadlines.range((now, Name::from(""))..);
         let mut after = after.map(|(deadline, _)| *deadline);
-        after.find(|deadline| *deadline > now)
+        let of_waivers = after.find(|deadline| *deadline > now);
+        let mut ends = self.attestations.range(now..);
+        let of_attestations = ends.find(|end| **end > now).copied();
+        of_waivers.into_iter().chain(of_attestations).min()
     }
 
     /// It is that late now, later or earlier than before. True when anything looks different.
@@ -117,14 +123,15 @@ impl Waivers {
         let Some(before) = self.now.replace(now) else {
             self.show_all();
             self.tell_of_all();
-            return !self.known.is_empty();
+            return self.has_deadlines() || !self.known.is_empty();
         };
         let (from, to) = (before.min(now), before.max(now));
         let passed = self.deadlines.range((from, Name::from(""))..);
         let passed = passed.skip_while(|(deadline, _)| *deadline <= from);
         let passed = passed.take_while(|(deadline, _)| *deadline <= to);
         let passed: BTreeSet<Name> = passed.map(|(_, name)| name.clone()).collect();
-        if passed.is_empty() {
+        let is_within = |end: &Timestamp| *end > from && *end <= to;
+        if passed.is_empty() && !self.attestations.iter().any(is_within) {
             return false;
         }
         self.show_all();
@@ -190,18 +197,20 @@ impl Waivers {
             differs = true;
             let before = self.policies.remove(name);
             let select = |finding: &Finding| self.select(name, finding);
-            let shown = if self.index.is_empty() {
-                Shown::unwaivable(posture.clone())
+            let is_untouched = self.index.is_empty() && posture.policy.spec.attestations.is_empty();
+            let shown = if is_untouched {
+                Shown::untouched(posture.clone())
             } else {
-                Shown::new(posture.clone(), before.as_ref(), &select, &|names| {
-                    self.covering(names)
-                })
+                Shown::new(posture.clone(), before.as_ref(), &select, self)
             };
             if let Some(before) = &before {
                 self.count(before.selections(), [], &mut touched);
             }
             self.count([], shown.selections(), &mut touched);
             self.policies.insert(name.clone(), shown);
+        }
+        if differs {
+            self.attestations = ends(postures.values().map(|posture| &**posture));
         }
         let controls = Controls::of(postures.values().map(|posture| &**posture));
         if differs && controls != self.controls {
@@ -312,6 +321,14 @@ impl Waivers {
         }
     }
 
+    /// What somebody says about a control of a policy, as long as it counts. Of several the one that ends last.
+    fn attestation<'a>(&self, posture: &'a PolicyPosture, control: &str) -> Option<&'a Attestation> {
+        let now = self.now?;
+        let attestations = posture.policy.spec.attestations.iter();
+        let in_effect = attestations.filter(|it| it.control == control && it.expires.0 > now);
+        in_effect.max_by_key(|it| it.expires.0)
+    }
+
     /// Of the waivers that are for a finding, the one that covers it: the one that ends last.
     fn covering(&self, names: &[Name]) -> Option<Name> {
         let now = self.now?;
@@ -327,7 +344,7 @@ impl Waivers {
     fn show_all(&mut self) {
         let mut policies = std::mem::take(&mut self.policies);
         for shown in policies.values_mut() {
-            shown.show(&|names| self.covering(names));
+            shown.show(self);
         }
         self.policies = policies;
     }
@@ -402,6 +419,12 @@ impl Controls {
         }
         controls
     }
+}
+
+/// When attestations end.
+fn ends<'a>(postures: impl Iterator<Item = &'a PolicyPosture>) -> BTreeSet<Timestamp> {
+    let attestations = postures.flat_map(|posture| &posture.policy.spec.attestations);
+    attestations.map(|attestation| attestation.expires.0).collect()
 }
 
 /// When a waiver changes its state by time alone.

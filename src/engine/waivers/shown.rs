@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Name, Selection};
+use super::{Name, Selection, Waivers};
+use crate::api::policy::Attestation;
 use crate::api::{ControlResult, Finding, Severity};
-use crate::engine::posture::{ControlPosture, FindingPosture, PolicyPosture, summary_of};
+use crate::engine::posture::{ControlPosture, FindingPosture, PolicyPosture, bounded, summary_of};
 
 /// A posture, which waivers are for its findings, and how it looks with them.
 pub(super) struct Shown {
@@ -16,12 +17,9 @@ pub(super) struct Shown {
     posture: Arc<PolicyPosture>,
 }
 
-/// Of the waivers that are for a finding, the one that covers it now.
-pub(super) type Covering<'a> = &'a dyn Fn(&[Name]) -> Option<Name>;
-
 impl Shown {
-    /// Shows a posture that there are no waivers for.
-    pub(super) fn unwaivable(unwaived: Arc<PolicyPosture>) -> Self {
+    /// Shows a posture that nobody says anything about.
+    pub(super) fn untouched(unwaived: Arc<PolicyPosture>) -> Self {
         Self {
             posture: unwaived.clone(),
             unwaived,
@@ -34,7 +32,7 @@ impl Shown {
         unwaived: Arc<PolicyPosture>,
         before: Option<&Self>,
         select: &dyn Fn(&Finding) -> Selection,
-        covering: Covering<'_>,
+        waivers: &Waivers,
     ) -> Self {
         let mut selections = BTreeMap::new();
         let mut carried = Vec::with_capacity(unwaived.findings.len());
@@ -69,7 +67,7 @@ impl Shown {
             unwaived,
             selections,
         };
-        shown.posture = shown.render(carried, covering);
+        shown.posture = shown.render(carried, waivers);
         shown
     }
 
@@ -103,8 +101,8 @@ impl Shown {
     }
 
     /// Other waivers cover findings than before.
-    pub(super) fn show(&mut self, covering: Covering<'_>) {
-        self.posture = self.render(self.posture.findings.clone(), covering);
+    pub(super) fn show(&mut self, waivers: &Waivers) {
+        self.posture = self.render(self.posture.findings.clone(), waivers);
     }
 
     /// The positions of the findings of a control, or of all controls whose ids begin like that.
@@ -130,11 +128,12 @@ impl Shown {
     }
 
     /// The posture with these findings, as far as each shows the waiver that covers it.
-    fn render(&self, mut findings: Vec<Arc<FindingPosture>>, covering: Covering<'_>) -> Arc<PolicyPosture> {
+    fn render(&self, mut findings: Vec<Arc<FindingPosture>>, waivers: &Waivers) -> Arc<PolicyPosture> {
         let unwaived = &self.unwaived;
         let mut waived = false;
         for (position, finding) in findings.iter_mut().enumerate() {
-            let covering = self.selections.get(&position).and_then(|names| covering(names));
+            let selection = self.selections.get(&position);
+            let covering = selection.and_then(|names| waivers.covering(names));
             let waiver = covering.as_deref().unwrap_or_default();
             waived |= !waiver.is_empty();
             if finding.finding.waiver == waiver {
@@ -145,10 +144,21 @@ impl Shown {
                 waiver.clone_into(&mut Arc::make_mut(finding).finding.waiver);
             }
         }
-        if !waived {
+        let mut attested = BTreeMap::new();
+        for (position, control) in unwaived.controls.iter().enumerate() {
+            if control.result == ControlResult::Manual
+                && let Some(attestation) = waivers.attestation(unwaived, control.control.id)
+            {
+                attested.insert(position, attestation);
+            }
+        }
+        if !waived && attested.is_empty() {
             return unwaived.clone();
         }
-        let controls = controls(&unwaived.controls, &findings);
+        let mut controls = controls(&unwaived.controls, &findings);
+        for (position, attestation) in attested {
+            attest(&mut controls[position], attestation);
+        }
         Arc::new(PolicyPosture {
             name: unwaived.name.clone(),
             policy: unwaived.policy.clone(),
@@ -159,6 +169,14 @@ impl Shown {
             gaps: unwaived.gaps.clone(),
         })
     }
+}
+
+/// A control that only a person can judge, and that somebody has judged.
+fn attest(control: &mut ControlPosture, attestation: &Attestation) {
+    control.result = ControlResult::Pass;
+    "Attested".clone_into(&mut control.reason);
+    let (by, end, statement) = (&attestation.by, attestation.expires.0, &attestation.statement);
+    control.message = bounded(&format!("attested until {end} by {by}: {statement}"));
 }
 
 /// The controls, by what of their findings is left.
