@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::api;
+use crate::artifacts::Wishes;
 use crate::cluster::Observation;
 use crate::engine::{Engine, Posture};
 use crate::inventory::{Coverage, Delta};
@@ -32,6 +33,7 @@ pub struct Loop {
     freshness: Freshness,
     duration: Histogram,
     clock: Clock,
+    wishes: Option<Wishes>,
 }
 
 impl Loop {
@@ -63,6 +65,7 @@ impl Loop {
                 freshness,
                 duration,
                 clock: Arc::new(Timestamp::now),
+                wishes: None,
             },
             receiver,
         ))
@@ -72,6 +75,14 @@ impl Loop {
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Tells whoever fetches artifacts which there are.
+    #[must_use]
+    pub fn wishing(mut self, wishes: &Wishes) -> Self {
+        self.wishes = Some(wishes.clone());
+        self.engine.artifacts_are_fetched();
+        self
     }
 
     /// Runs until nobody observes any more, and returns what it knows then.
@@ -128,14 +139,17 @@ impl Loop {
         let is_later = self.engine.advance((self.clock)());
         let changed = self
             .engine
-            .ingest(observations.drain(..).map(|observation| observation.delta));
+            .take_in(observations.drain(..).map(|observation| observation.delta));
         timer.observe_duration();
         for (kind, before) in before {
             log_coverage(kind, &before, self.engine.inventory().coverage(kind));
         }
-        if changed || is_later {
+        if !changed.is_empty() || is_later {
             self.freshness.note(seen);
             self.publish();
+            if let Some(wishes) = &self.wishes {
+                wishes.update(&self.engine, &changed);
+            }
         }
     }
 

@@ -63,6 +63,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 9] = [
             "crate::engine",
             "crate::remedy",
             "crate::render",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
         ],
@@ -74,6 +75,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 9] = [
             "crate::engine",
             "crate::remedy",
             "crate::render",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
         ],
@@ -84,6 +86,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 9] = [
             "crate::engine",
             "crate::remedy",
             "crate::render",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
         ],
@@ -93,6 +96,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 9] = [
         &[
             "crate::remedy",
             "crate::render",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
             "crate::serve",
@@ -113,12 +117,19 @@ const UNKNOWN_TO: [(&str, &[&str]); 9] = [
     ),
     (
         "render",
-        &["crate::cluster", "crate::publish", "crate::serve", "crate::cli"],
+        &[
+            "crate::artifacts",
+            "crate::cluster",
+            "crate::publish",
+            "crate::serve",
+            "crate::cli",
+        ],
     ),
     (
         "manifests",
         &[
             "crate::input",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
             "crate::serve",
