@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::api;
+use crate::artifacts::Wishes;
 use crate::cluster::Observation;
 use crate::engine::{Engine, Posture};
 use crate::inventory::{Coverage, Delta};
@@ -35,6 +36,7 @@ pub struct Loop {
     /// Policies that have a series of the duration.
     timed: BTreeSet<String>,
     clock: Clock,
+    wishes: Option<Wishes>,
 }
 
 impl Loop {
@@ -58,6 +60,7 @@ impl Loop {
                 duration: EVALUATION_DURATION.histograms(registry)?,
                 timed: BTreeSet::new(),
                 clock: Arc::new(Timestamp::now),
+                wishes: None,
             },
             receiver,
         ))
@@ -67,6 +70,14 @@ impl Loop {
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Tells whoever fetches artifacts which there are.
+    #[must_use]
+    pub fn wishing(mut self, wishes: &Wishes) -> Self {
+        self.wishes = Some(wishes.clone());
+        self.engine.artifacts_are_fetched();
+        self
     }
 
     /// Runs until nobody observes any more, and returns what it knows then.
@@ -123,15 +134,18 @@ impl Loop {
         let is_later = self.engine.advance((self.clock)());
         let changed = self
             .engine
-            .ingest(observations.drain(..).map(|observation| observation.delta));
+            .take_in(observations.drain(..).map(|observation| observation.delta));
         let took = started.elapsed();
         for (kind, before) in before {
             log_coverage(kind, &before, self.engine.inventory().coverage(kind));
         }
-        if changed || is_later {
+        if !changed.is_empty() || is_later {
             self.freshness.note(seen);
             let posture = self.publish();
             self.time(&posture, took);
+            if let Some(wishes) = &self.wishes {
+                wishes.update(&self.engine, &changed);
+            }
         }
     }
 

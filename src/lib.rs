@@ -22,6 +22,7 @@
 
 pub mod api;
 pub mod app;
+pub mod artifacts;
 pub mod cli;
 pub mod cluster;
 pub mod controls;

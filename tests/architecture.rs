@@ -64,6 +64,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 10] = [
             "crate::engine",
             "crate::remedy",
             "crate::render",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
         ],
@@ -75,6 +76,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 10] = [
             "crate::engine",
             "crate::remedy",
             "crate::render",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
         ],
@@ -85,6 +87,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 10] = [
             "crate::engine",
             "crate::remedy",
             "crate::render",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
         ],
@@ -94,6 +97,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 10] = [
         &[
             "crate::remedy",
             "crate::render",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
             "crate::serve",
@@ -114,7 +118,13 @@ const UNKNOWN_TO: [(&str, &[&str]); 10] = [
     ),
     (
         "render",
-        &["crate::cluster", "crate::publish", "crate::serve", "crate::cli"],
+        &[
+            "crate::artifacts",
+            "crate::cluster",
+            "crate::publish",
+            "crate::serve",
+            "crate::cli",
+        ],
     ),
     (
         "monitoring",
@@ -131,6 +141,7 @@ const UNKNOWN_TO: [(&str, &[&str]); 10] = [
         "manifests",
         &[
             "crate::input",
+            "crate::artifacts",
             "crate::cluster",
             "crate::publish",
             "crate::serve",

@@ -78,12 +78,13 @@ fn is_harmless(published: &Published) {
 }
 
 /// Flux's own.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 19] = [
     "GitRepository",
     "OCIRepository",
     "HelmRepository",
     "HelmChart",
     "Bucket",
+    "ExternalArtifact",
     "ArtifactGenerator",
     "ImageRepository",
     "ImagePolicy",
@@ -130,7 +131,8 @@ fn objects(text: &str) -> Vec<Value> {
     spec.as_object_mut()
         .unwrap()
         .extend(inline.as_object().unwrap().clone());
-    let status = json!({"conditions": conditions, "inventory": {"entries": [{"id": text, "v": text}]}});
+    let artifact = json!({"url": plain, "digest": text, "revision": text});
+    let status = json!({"conditions": conditions, "artifact": artifact, "inventory": {"entries": [{"id": text, "v": text}]}});
     let object = |kind: &str, name: &str, spec: &Value| json!({"kind": kind, "metadata": metadata(name, text), "spec": spec, "status": status});
     let mut objects: Vec<Value> = KINDS.iter().map(|kind| object(kind, "a", &spec)).collect();
     objects.extend(KINDS.iter().map(|kind| object(kind, "unreadable", &json!(text))));

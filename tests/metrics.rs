@@ -55,7 +55,11 @@ impl Served {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let port = listener.local_addr().unwrap().port();
-        runtime.spawn(serve::serve(listener, Arc::new(state.into()), CancellationToken::new()));
+        runtime.spawn(serve::serve(
+            listener,
+            Arc::new(state.into()),
+            CancellationToken::new(),
+        ));
         Self {
             engine,
             postures,

@@ -101,6 +101,10 @@ pub struct FluxSecurityPolicySpec {
     #[schemars(length(max = 256))]
     pub attestations: Vec<Attestation>,
 
+    /// Secrets in the files of sources.
+    #[serde(default)]
+    pub secrets: Secrets,
+
     /// What is published besides the report.
     #[serde(default)]
     pub outputs: Outputs,
@@ -223,6 +227,59 @@ pub struct Attestation {
     pub expires: Time,
 }
 
+/// Secrets in the files of sources.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Secrets {
+    /// Whether the artifacts of sources are fetched and scanned.
+    #[serde(default)]
+    pub artifacts: ArtifactScan,
+}
+
+/// Fetching and scanning of artifacts. Flux's own NetworkPolicies have to admit the operator: config/artifact-scan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtifactScan {
+    /// Fetch and scan.
+    #[serde(default)]
+    pub enabled: bool,
+    /// Kinds of the sources. All that have artifacts when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub kinds: Vec<ArtifactKind>,
+    /// Largest artifact that is read, in bytes as it is served, that is compressed.
+    #[serde(default = "default_max_bytes")]
+    #[schemars(range(min = 1_048_576, max = 1_073_741_824))]
+    pub max_bytes: i64,
+    /// Hosts that artifacts may be fetched from beside the Services of Flux's own controllers; port 80 unless they name
+    /// another. For ExternalArtifacts of other makers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(
+            length(min = 1, max = 259),
+            regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?$")
+        )
+    )]
+    pub hosts: Vec<String>,
+}
+
+/// Kinds of sources that have artifacts with files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ArtifactKind {
+    /// Git.
+    GitRepository,
+    /// OCI.
+    #[serde(rename = "OCIRepository")]
+    OciRepository,
+    /// Object storage.
+    Bucket,
+    /// Charts.
+    HelmChart,
+    /// What others make.
+    ExternalArtifact,
+}
+
 /// What is published besides the report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -274,6 +331,7 @@ impl Default for FluxSecurityPolicySpec {
             tenants: Tenants::default(),
             controls: Vec::new(),
             attestations: Vec::new(),
+            secrets: Secrets::default(),
             outputs: Outputs::default(),
             report: ReportBounds::default(),
             cluster_name: String::new(),
@@ -295,6 +353,17 @@ impl Default for Tenants {
         Self {
             namespace_selector: NamespaceSelector::default(),
             label: default_tenant_label(),
+        }
+    }
+}
+
+impl Default for ArtifactScan {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            kinds: Vec::new(),
+            max_bytes: default_max_bytes(),
+            hosts: Vec::new(),
         }
     }
 }
@@ -330,6 +399,11 @@ fn default_tenant_label() -> String {
 
 fn default_fail_on() -> Severity {
     Severity::High
+}
+
+/// 64 MiB.
+fn default_max_bytes() -> i64 {
+    64 * 1024 * 1024
 }
 
 fn default_max_findings() -> i32 {

@@ -247,7 +247,8 @@ pub(super) async fn observe_once(
 ) -> anyhow::Result<(Arc<Posture>, JoinHandle<Engine>)> {
     let registry = Registry::new();
     let stop = CancellationToken::new();
-    let (_watches, observations) = cluster::observe(client, &registry, &Contact::default(), &stop)?;
+    let (send, observations) = cluster::channel();
+    let _watches = cluster::observe(client, &registry, &Contact::default(), &send, &stop)?;
     let mut engine = Engine::default();
     engine.pin(&policy.0, policy.1.clone());
     engine.waive(waived.waivers);

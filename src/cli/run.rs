@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::CLEAN;
 use crate::api::{INSTALL_NAMESPACE, LEASE};
 use crate::app::Loop;
+use crate::artifacts::{self, Wishes};
 use crate::cluster::client::{self, ConnectError};
 use crate::cluster::{self, Contact, sentence};
 use crate::engine::Engine;
@@ -58,10 +59,14 @@ impl Run {
 
         let registry = Registry::new();
         let contact = Contact::default();
-        let (mut watches, observations) = cluster::observe(&client, &registry, &contact, &stop)?;
+        let (send, observations) = cluster::channel();
+        let mut watches = cluster::observe(&client, &registry, &contact, &send, &stop)?;
         serve::register_process(&registry)?;
         let freshness = Freshness::default();
         let (engine, postures) = Loop::new(Engine::default(), observations, freshness.clone(), &registry)?;
+        let wishes = Wishes::default();
+        let engine = engine.wishing(&wishes);
+        let artifacts = artifacts::Shell::new(wishes, send);
         let counters = Counters::new(&registry)?;
         let elector = Elector::new(
             lease::client(config)?,
@@ -80,6 +85,7 @@ impl Run {
         let publisher = Publisher::new(client, counters, freshness, contact, leadership);
 
         shells.spawn(async move { drop(engine.run().await) });
+        shells.spawn(artifacts.run(stop.clone()));
         // The lead is given away after the last write, never before.
         let silent = CancellationToken::new();
         let written = silent.clone().drop_guard();

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use contact::Contact;
+pub(crate) use trouble::jitter;
 
 use crate::inventory::Delta;
 use crate::kinds::KindId;
@@ -37,6 +38,12 @@ const QUEUE: usize = 1024;
 /// How many kinds are listed at the same time: bounds memory and the load on the API server.
 const PARALLEL_LISTS: usize = 4;
 
+/// A way for observations: where they go in, and where they come out.
+#[must_use]
+pub fn channel() -> (mpsc::Sender<Observation>, mpsc::Receiver<Observation>) {
+    mpsc::channel(QUEUE)
+}
+
 /// Starts the watches of every kind. They end when the token is cancelled.
 ///
 /// # Errors
@@ -45,10 +52,10 @@ pub fn observe(
     client: &Client,
     registry: &Registry,
     contact: &Contact,
+    send: &mpsc::Sender<Observation>,
     stop: &CancellationToken,
-) -> Result<(JoinSet<()>, mpsc::Receiver<Observation>), prometheus::Error> {
+) -> Result<JoinSet<()>, prometheus::Error> {
     let restarts = WATCH_RESTARTS.counters(registry)?;
-    let (send, receive) = mpsc::channel(QUEUE);
     let (crd_changes, _) = signal::channel(0_u64);
     let crd_changes = Arc::new(crd_changes);
     let discovery = Arc::new(discovery::Discovery::new(client.clone()));
@@ -70,7 +77,7 @@ pub fn observe(
             stop.run_until_cancelled(watch.run()).await;
         });
     }
-    Ok((tasks, receive))
+    Ok(tasks)
 }
 
 /// An error with its causes, each said once.

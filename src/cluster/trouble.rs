@@ -96,7 +96,7 @@ pub(super) const fn is_refusal(code: Option<u16>) -> bool {
 }
 
 /// Between 0 and 1, another one each time.
-fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     let random = RandomState::new().hash_one(0_u8);
     f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }

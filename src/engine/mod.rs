@@ -5,6 +5,7 @@ mod dirty;
 pub mod findings;
 pub mod policy;
 pub mod posture;
+pub mod reading;
 mod telling;
 mod waivers;
 
@@ -27,6 +28,7 @@ use dirty::Dirty;
 pub use findings::Findings;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
+pub use reading::Reading;
 use telling::Telling;
 use waivers::Waivers;
 pub use waivers::{Doubt, WARNINGS, WaiverPosture, WaiverPostures};
@@ -51,6 +53,8 @@ pub struct Engine {
     /// Waivers that count beside those of the cluster, and before those of the same name.
     pinned_waivers: BTreeMap<String, WaiverRow>,
     evaluations: u64,
+    /// Whether somebody fetches the artifacts that policies ask for.
+    fetches: bool,
 }
 
 /// A control under one set of parameters; policies that agree on them share the verdicts.
@@ -98,7 +102,14 @@ impl Engine {
             waivers: Waivers::default(),
             pinned_waivers: BTreeMap::new(),
             evaluations: 0,
+            fetches: false,
         }
+    }
+
+    /// From now on somebody fetches the artifacts that policies ask for: until each has been read once, an audit is not
+    /// complete.
+    pub const fn artifacts_are_fetched(&mut self) {
+        self.fetches = true;
     }
 
     /// Audits with this policy alone, whatever policies the cluster has.
@@ -133,9 +144,14 @@ impl Engine {
 
     /// Takes in facts and re-evaluates what they touch. True when a posture or the coverage changed.
     pub fn ingest(&mut self, deltas: impl IntoIterator<Item = Delta>) -> bool {
+        !self.take_in(deltas).is_empty()
+    }
+
+    /// Takes in facts, re-evaluates what they touch, and tells what changed.
+    pub fn take_in(&mut self, deltas: impl IntoIterator<Item = Delta>) -> BTreeSet<Changed> {
         let changed = self.inventory.apply(deltas);
         if changed.is_empty() {
-            return false;
+            return changed;
         }
         let mut stale = Stale {
             everything: changed.iter().any(is_seen_by_every_policy),
@@ -148,7 +164,7 @@ impl Engine {
         self.render(&stale);
         self.waivers.take(self.changed_waivers(&changed));
         self.waivers.follow(&self.postures);
-        true
+        changed
     }
 
     /// Evaluates everything again: the safety net of `spec.interval`, and the oracle of the property test.
@@ -177,7 +193,11 @@ impl Engine {
     /// The posture of every policy, at this moment.
     #[must_use]
     pub fn posture(&self) -> Posture {
-        Posture::new(&self.inventory, self.waivers.policies(), self.waivers.postures())
+        let waits_for_trees =
+            self.fetches && self.asks_for_artifacts() && !self.inventory.trees_are_settled();
+        let mut posture = Posture::new(&self.inventory, self.waivers.policies(), self.waivers.postures());
+        posture.settled &= !waits_for_trees;
+        posture
     }
 
     /// Reads the policies and makes sure that each has the units it asks for.

@@ -31,7 +31,7 @@ pub struct Posture {
     pub published: BTreeMap<(String, String), String>,
     /// Whether the policies' kind itself is settled: before that nobody knows which policies exist.
     pub policies_known: bool,
-    /// Whether every kind has been listed, or has failed to be.
+    /// Whether every kind has been listed, or has failed to be, and so with the artifacts that policies ask for.
     pub settled: bool,
     /// How much of the cluster is seen.
     pub sight: Sight,

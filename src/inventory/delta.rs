@@ -23,6 +23,8 @@ pub enum Delta {
     Coverage(KindId, Coverage),
     /// Whether the files of sources are read at all.
     TreesAreRead(bool),
+    /// Each of those that there were has been read once, or could not be.
+    TreesAreSettled,
     /// The files of a source were scanned, or could not be.
     Tree(TreeKey, TreeState),
     /// A source is gone.

@@ -2,6 +2,7 @@
 //! that follow from them. One writer, no locks, no clock.
 
 pub mod access;
+pub mod artifacts;
 pub mod coverage;
 pub mod delta;
 pub mod ingress;
@@ -23,6 +24,7 @@ use crate::kinds::rbac::{self, Principal};
 use crate::kinds::{self, Kind, KindId};
 
 pub use access::{Access, Ask, Grant};
+pub use artifacts::Server;
 pub use coverage::{Coverage, Missing};
 pub use delta::Delta;
 pub use ingress::{Ingress, PodNetwork};
@@ -155,6 +157,12 @@ impl Inventory {
             Delta::Coverage(kind, coverage) => self.cover(kind, coverage, changed),
             Delta::TreesAreRead(is_read) => {
                 if std::mem::replace(&mut self.trees.is_read, is_read) != is_read {
+                    self.trees.is_settled = false;
+                    changed.insert(Changed::Trees);
+                }
+            }
+            Delta::TreesAreSettled => {
+                if !std::mem::replace(&mut self.trees.is_settled, true) {
                     changed.insert(Changed::Trees);
                 }
             }
@@ -390,6 +398,11 @@ impl Inventory {
     #[must_use]
     pub fn trees(&self) -> Option<&Trees> {
         self.trees.is_read.then_some(&self.trees)
+    }
+
+    /// Whether the files of each source have been read once, or could not be.
+    pub(crate) const fn trees_are_settled(&self) -> bool {
+        self.trees.is_settled
     }
 
     /// The keys of all rows of a kind.

@@ -40,6 +40,8 @@ pub enum TreeState {
 #[derive(Clone, Debug, Default)]
 pub struct Trees {
     pub(super) is_read: bool,
+    /// Whether each has been read once, or could not be.
+    pub(super) is_settled: bool,
     pub(super) rows: BTreeMap<TreeKey, TreeState>,
 }
 

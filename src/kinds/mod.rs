@@ -216,6 +216,7 @@ pub static CATALOG: &[Entry] = &[
     Entry::of::<flux_objects::HelmRepository>(),
     Entry::of::<flux_objects::HelmChart>(),
     Entry::of::<flux_objects::Bucket>(),
+    Entry::of::<flux_objects::ExternalArtifact>(),
     Entry::of::<flux_objects::ArtifactGenerator>(),
     Entry::of::<flux_objects::ImageRepository>(),
     Entry::of::<flux_objects::ImagePolicy>(),

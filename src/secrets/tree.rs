@@ -173,6 +173,24 @@ pub enum Gap {
     Unreadable,
     /// A selector of SOPS that is not understood.
     Selector,
+    /// Neither a file nor a folder: a link or a device.
+    Special,
+    /// A file with holes, which archives can hold and Flux does not make.
+    Sparse,
+    /// An archive that is cut off.
+    Truncated,
+    /// What is no archive, or none that Flux could unpack.
+    Broken,
+    /// An archive that inflates to more than is looked at.
+    Bomb,
+    /// An archive with more entries than are looked at.
+    TooMany,
+    /// What stands behind the end of an archive.
+    Trailing,
+    /// An archive that took too long.
+    Time,
+    /// An archive with a digest that cannot be verified here.
+    Unverified,
 }
 
 impl fmt::Display for Gap {
@@ -186,6 +204,15 @@ impl fmt::Display for Gap {
             Self::Name => "named in a way that is not looked at",
             Self::Unreadable => "not readable",
             Self::Selector => "encrypted with a selector that is not understood",
+            Self::Special => "a link or a device",
+            Self::Sparse => "a file with holes",
+            Self::Truncated => "cut off",
+            Self::Broken => "not as Flux could unpack it",
+            Self::Bomb => "it inflates to too much",
+            Self::TooMany => "too many entries",
+            Self::Trailing => "something stands behind its end",
+            Self::Time => "it took too long",
+            Self::Unverified => "its digest cannot be verified here",
         })
     }
 }

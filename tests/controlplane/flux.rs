@@ -136,11 +136,22 @@ impl Controllers {
     /// # Errors
     /// They cannot be built or started.
     pub(crate) fn start(control_plane: &ControlPlane) -> anyhow::Result<Self> {
+        Self::start_behind(control_plane, |storage| Ok(storage.to_owned()))
+    }
+
+    /// The same with something before the server of artifacts, which is at `host:port`: it tells what to advertise.
+    ///
+    /// # Errors
+    /// They cannot be built or started.
+    pub(crate) fn start_behind(
+        control_plane: &ControlPlane,
+        mut advertise: impl FnMut(&str) -> anyhow::Result<String>,
+    ) -> anyhow::Result<Self> {
         let mut processes = Vec::new();
         for programs in &FLUX {
             let folder = programs.folder()?;
             let program = fs::read_dir(&folder)?.next().context("an empty folder")??.path();
-            processes.push(launch(control_plane, &program)?);
+            processes.push(launch(control_plane, &program, &mut advertise)?);
         }
         Ok(Self { processes })
     }
@@ -151,7 +162,11 @@ impl Controllers {
     }
 }
 
-fn launch(control_plane: &ControlPlane, program: &Path) -> anyhow::Result<Process> {
+fn launch(
+    control_plane: &ControlPlane,
+    program: &Path,
+    advertise: &mut impl FnMut(&str) -> anyhow::Result<String>,
+) -> anyhow::Result<Process> {
     let name = program
         .file_name()
         .unwrap_or_default()
@@ -180,7 +195,7 @@ fn launch(control_plane: &ControlPlane, program: &Path) -> anyhow::Result<Proces
             let address = format!("127.0.0.1:{}", free_port()?);
             command
                 .arg(format!("--storage-addr={address}"))
-                .arg(format!("--storage-adv-addr={address}"))
+                .arg(format!("--storage-adv-addr={}", advertise(&address)?))
                 .arg(format!("--storage-path={}", folder.display()))
                 .arg("--events-addr=");
         }

@@ -138,6 +138,8 @@ fn private() -> Vec<Case> {
         ("FSP-NET-003", "another namespace by name", from(json!({"namespaceSelector": by_name("tenant")})), Fail),
         ("FSP-NET-003", "some pods of it: labels are their own choice", from(json!({"namespaceSelector": by_name("tenant"), "podSelector": by_name("a")})), Fail),
         ("FSP-NET-003", "its own namespace by name", from(json!({"namespaceSelector": by_name("flux-system")})), Pass),
+        ("FSP-NET-003", "the operator's namespace, for the scan of artifacts", [from(json!({"namespaceSelector": by_name("flux-security-system")})), vec![namespace("flux-security-system")]].concat(), Pass),
+        ("FSP-NET-003", "it sends no events", with(&[notification(), flux_policy(json!({}), json!([{"from": [{"namespaceSelector": by_name("flux-security-system")}]}])), namespace("flux-security-system")]), Fail),
         ("FSP-NET-003", "a namespace that does not exist", from(json!({"namespaceSelector": by_name("gone")})), Pass),
         ("FSP-NET-003", "addresses that may be those of pods", from(json!({"ipBlock": {"cidr": "10.0.0.0/8"}})), Unknown),
         ("FSP-NET-003", "every address but some", from(json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}})), Unknown),

@@ -1,10 +1,11 @@
-// The oracle answers what a Flux controller's flag parser makes of an argument list, and what Kubernetes makes of a label
-// selector.
+// The oracle answers what a Flux controller's flag parser makes of an argument list, what Kubernetes makes of a label
+// selector, and what Go finds in an archive.
 //
 // It reads one JSON document per line from standard input. A line with "flags" declares a controller: its flags,
 // the gates it supports and those it merely tolerates. A line with "args" is an argument list of the controller
 // declared last; each is answered by one line: the status the process would exit with, or the resulting values. A line
-// with "labels" is a question about a selector, and is answered by one line, too.
+// with "labels" is a question about a selector, one with "archive" about an archive, and each is answered by one line,
+// too.
 package main
 
 import (
@@ -36,6 +37,7 @@ type request struct {
 	Accounts []string `json:"accounts"`
 	Args     []string `json:"args"`
 	question
+	archiveQuestion
 }
 
 type answer struct {
@@ -65,6 +67,10 @@ func main() {
 		}
 		if next.Labels != nil {
 			fail(encoder.Encode(selectFrom(next.question)))
+			continue
+		}
+		if next.Archive != nil {
+			fail(encoder.Encode(unpack(next.archiveQuestion)))
 			continue
 		}
 		fail(encoder.Encode(run(controller, next.Args)))

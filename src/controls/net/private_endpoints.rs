@@ -3,7 +3,7 @@
 use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{Judges, Subject};
 use super::closed::{self, ENDPOINT};
-use crate::api::Severity;
+use crate::api::{INSTALL_NAMESPACE, Severity};
 use crate::flux::Component;
 use crate::inventory::ingress::Admitted;
 use crate::inventory::{Ingress, Missing, Read};
@@ -17,7 +17,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Network Isolation",
     severity: Severities::always(Severity::High),
     rationale: "Port 9090 of source-controller and source-watcher serves the artifacts of every tenant to whoever asks. That of notification-controller takes events in the name of any object from whoever sends them.",
-    audit: "Who may reach port 9090 of source-controller, source-watcher and notification-controller, by all NetworkPolicies together. Fails when pods of another namespace may. The policy allow-webhooks fails before Flux 2.9.4 and in the Helm chart, because it names no port. Unknown for a block of addresses, which may hold pods, and when CustomResourceDefinitions of a network plugin's own policies exist. Port 8080, which serves metrics and profiles, is not judged.",
+    audit: "Who may reach port 9090 of source-controller, source-watcher and notification-controller, by all NetworkPolicies together. Fails when pods of another namespace may; artifacts may be read from flux-security-system, where this operator runs that scans them. The policy allow-webhooks fails before Flux 2.9.4 and in the Helm chart, because it names no port. Unknown for a block of addresses, which may hold pods, and when CustomResourceDefinitions of a network plugin's own policies exist. Port 8080, which serves metrics and profiles, is not judged.",
     remediation: "Upgrade to Flux 2.9.4 or later, or patch allow-webhooks to admit port 9292 only. Remove other policies that admit other namespaces at port 9090.",
     reference: "https://fluxcd.io/flux/flux-e2e/",
     reads: &[
@@ -89,6 +89,12 @@ fn others(subject: &Subject<'_>, admitted: Admitted<'_>) -> Result<Option<String
     };
     // Its labels are the pod's own choice, so that any pod of the namespace may get in.
     let mut rows = subject.view.table::<Namespace>()?.iter();
-    let other = rows.find(|(key, row)| key.name != subject.key.namespace && selector.matches(&row.labels));
+    let other = rows.find(|(key, row)| !may_come(subject, &key.name) && selector.matches(&row.labels));
     Ok(other.map(|(key, _)| format!("pods of namespace {key}")))
+}
+
+/// Whether pods of a namespace may come: its own, and those of this operator for artifacts (`config/artifact-scan`).
+fn may_come(subject: &Subject<'_>, namespace: &str) -> bool {
+    let serves_artifacts = subject.key.component != Component::Notification;
+    namespace == &*subject.key.namespace || serves_artifacts && namespace == INSTALL_NAMESPACE
 }

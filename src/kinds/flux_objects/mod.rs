@@ -1,9 +1,10 @@
 //! Flux's own objects: of each the few fields of its spec and status that controls read (flux-facts 4.2).
 //!
-//! What Flux writes all day, revisions and times, is not kept: a row changes when a verdict can.
+//! What Flux writes all day, times and conditions that say the same, is not kept: a row changes when a verdict can.
 
 pub mod address;
 pub mod appliers;
+pub mod artifact;
 pub mod generators;
 pub mod images;
 pub mod notifications;
@@ -12,6 +13,7 @@ pub mod sources;
 
 pub use address::Address;
 pub use appliers::{HelmRelease, Kustomization};
+pub use artifact::{Artifact, ExternalArtifact, Publishes, Stored};
 pub use generators::ArtifactGenerator;
 pub use images::{ImagePolicy, ImageRepository, ImageUpdateAutomation};
 pub use notifications::{Alert, Provider, Receiver};

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::super::Mark;
 use super::super::meta::null_as_default;
 use super::{
-    Address, CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux,
-    flux_kind, named_provider,
+    Address, Artifact, CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status,
+    Stored, Text, flux, flux_kind, named_provider,
 };
 
 const GROUP: &str = "source.toolkit.fluxcd.io";
@@ -186,6 +186,8 @@ pub struct Fetched {
     pub ready: Standing,
     /// Condition `SourceVerified`.
     pub verified: Standing,
+    /// The artifact.
+    pub artifact: Option<Box<Artifact>>,
 }
 
 /// What is read of a source's status.
@@ -193,6 +195,8 @@ pub struct Fetched {
 #[serde(default)]
 pub(crate) struct FetchedWire {
     conditions: Conditions,
+    #[serde(deserialize_with = "null_as_default")]
+    artifact: Option<Box<Artifact>>,
 }
 
 impl Status for Fetched {
@@ -201,6 +205,7 @@ impl Status for Fetched {
         Self {
             ready: wire.conditions.standing("Ready", generation),
             verified: wire.conditions.standing("SourceVerified", generation),
+            artifact: wire.artifact,
         }
     }
 }
@@ -245,7 +250,7 @@ flux_kind!(
     /// Buckets.
     Bucket,
     BucketSpec,
-    NoStatus,
+    Stored,
     flux(GROUP, "Bucket", "buckets", &["v1", "v1beta2"]),
     &[&["spec.bucketName"], &["spec.endpoint"], &["spec.interval"]],
     marks: &[Mark::CLOUD]
@@ -317,7 +322,7 @@ impl CloudUser for FluxObject<HelmRepositorySpec, NoStatus> {
     }
 }
 
-impl CloudUser for FluxObject<BucketSpec, NoStatus> {
+impl CloudUser for FluxObject<BucketSpec, Stored> {
     fn cloud(&self) -> Option<&str> {
         named_provider(&self.spec.provider)
     }

@@ -1,0 +1,284 @@
+//! Artifacts of the real source-controller, from a push to the report.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod controlplane;
+#[path = "artifacts/pack.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod pack;
+#[path = "artifacts/server.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod server;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use controlplane::flux::Controllers;
+use controlplane::git::Repository;
+use controlplane::scenario::{installed, report, result, versions};
+use controlplane::wire::Wire;
+use controlplane::{ControlPlane, Operator, wait_for};
+use flate2::Compression;
+use pack::Tar;
+use serde_json::{Value, json};
+use server::{Answer, Server};
+use sha2::{Digest, Sha256};
+
+/// Longer than anything should take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+const FLEET: [&str; 4] = ["gitrepository", "-n", "default", "fleet"];
+
+/// A Flux that serves a repository, a way to its artifacts that is counted, and an operator that reads them.
+struct Scene {
+    operator: Operator,
+    wire: Wire,
+    repository: Repository,
+    _controllers: Controllers,
+    control_plane: ControlPlane,
+}
+
+impl Scene {
+    fn start(files: &[(&str, &str)]) -> Self {
+        let control_plane = installed();
+        let overlay = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/artifact-scan");
+        let overlay = overlay.display().to_string();
+        control_plane
+            .kubectl(&["apply", "--server-side", "-k", &overlay])
+            .unwrap();
+        let mut wire = None;
+        let controllers = Controllers::start_behind(&control_plane, |storage| {
+            let laid = wire.insert(Wire::lay(storage)?);
+            Ok(laid.plain_url().replace("http://", ""))
+        });
+        let wire = wire.unwrap();
+        let repository = Repository::start(control_plane.sandbox()).unwrap();
+        repository.push("Fleet", files).unwrap();
+        control_plane
+            .apply(&SOURCES.replace("URL", repository.url()))
+            .unwrap();
+        let host = wire.plain_url().replace("http://", "");
+        control_plane.apply(&policy(&host)).unwrap();
+        let operator = Operator::start(&control_plane).unwrap();
+        Self {
+            operator,
+            wire,
+            repository,
+            _controllers: controllers.unwrap(),
+            control_plane,
+        }
+    }
+
+    /// Pushes, and waits until source-controller tells of the artifact: tells when that was.
+    fn push(&self, message: &str, files: &[(&str, &str)]) -> Instant {
+        let before = self.digest().unwrap_or_default();
+        self.repository.push(message, files).unwrap();
+        let ask =
+            json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": message}}}).to_string();
+        self.control_plane
+            .kubectl(&[&["patch"], &FLEET[..], &["--type=merge", "-p", &ask]].concat())
+            .unwrap();
+        wait_for("the artifact", PATIENCE, || {
+            let digest = self.digest()?;
+            ensure!(digest != before, "the artifact is that of before");
+            Ok(Instant::now())
+        })
+        .unwrap()
+    }
+
+    fn digest(&self) -> anyhow::Result<String> {
+        let fleet = self.control_plane.get(&FLEET)?;
+        let digest = fleet["status"]["artifact"]["digest"].as_str();
+        Ok(digest.context("no artifact yet")?.to_owned())
+    }
+
+    /// How often somebody came for an artifact.
+    fn fetches(&self) -> u64 {
+        let [_, _, connections] = self.wire.traffic();
+        connections
+    }
+
+    fn until_result(&self, wanted: &str) -> Value {
+        until_result(&self.control_plane, wanted)
+    }
+}
+
+fn until_result(control_plane: &ControlPlane, wanted: &str) -> Value {
+    wait_for(&format!("FSP-SEC-003 to be {wanted}"), PATIENCE, || {
+        let report = report(control_plane)?;
+        let rows = report["status"]["controls"].as_array().into_iter().flatten();
+        let row = rows.into_iter().find(|row| row["id"] == "FSP-SEC-003");
+        ensure!(result(&report, "FSP-SEC-003") == wanted, "{row:?}");
+        Ok(report)
+    })
+    .unwrap()
+}
+
+/// A policy that asks for artifacts, from this host too.
+fn policy(host: &str) -> String {
+    let policy = json!({
+        "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityPolicy", "metadata": {"name": "default"},
+        "spec": {"secrets": {"artifacts": {"enabled": true, "hosts": [host]}}},
+    });
+    policy.to_string()
+}
+
+/// The Kustomization is suspended: nobody but the operator comes for the artifact.
+const SOURCES: &str = "
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: fleet, namespace: default}
+spec: {interval: 1m, url: URL, ref: {branch: main}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: default}
+spec:
+  interval: 10m
+  path: ./apps
+  prune: true
+  suspend: true
+  sourceRef: {kind: GitRepository, name: fleet}
+  decryption: {provider: sops}
+";
+
+/// A Secret with a value.
+fn secret(value: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: default\nstringData:\n  password: {value}\n"
+    )
+}
+
+/// The same, as SOPS leaves it.
+fn encrypted() -> String {
+    let value = |kind: &str| {
+        format!(
+            "ENC[AES256_GCM,data:vXkqWQ8ZzA==,iv:{0}A=,tag:{1}==,type:{kind}]",
+            "A".repeat(42),
+            "A".repeat(22)
+        )
+    };
+    let recipient = format!("age1{}", "q".repeat(58));
+    format!(
+        "{}sops:\n  age:\n    - recipient: {recipient}\n      enc: |\n        -----BEGIN AGE ENCRYPTED FILE-----\n        YWdl\n        -----END AGE ENCRYPTED FILE-----\n  lastmodified: \"2026-01-01T00:00:00Z\"\n  mac: {}\n  encrypted_regex: ^(data|stringData)$\n  version: 3.9.0\n",
+        secret(&value("str")),
+        value("str"),
+    )
+}
+
+#[test]
+fn a_secret_is_found_in_what_flux_serves_and_gone_with_the_next_revision() {
+    let mut scene = Scene::start(&[("apps/db.yaml", &secret("correct-horse-battery"))]);
+    let found = scene.until_result("Fail");
+    let findings = found["status"]["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|it| it["control"] == "FSP-SEC-003").unwrap();
+    assert_eq!(finding["resource"]["name"], "fleet", "{finding}");
+    assert!(finding.to_string().contains("apps/db.yaml"), "{finding}");
+    assert!(!found.to_string().contains("correct-horse"), "{finding}");
+    assert_eq!(scene.fetches(), 1);
+
+    let appeared = scene.push("Encrypt", &[("apps/db.yaml", &encrypted())]);
+    scene.until_result("Pass");
+    let to_pass = appeared.elapsed();
+    let appeared = scene.push("Leak again", &[("apps/more.yaml", &secret("tr0ub4dor-and-3"))]);
+    scene.until_result("Fail");
+    eprintln!(
+        "artifact to report: {to_pass:?} to pass, {:?} to fail",
+        appeared.elapsed()
+    );
+    assert_eq!(scene.fetches(), 3, "each digest once");
+
+    // Looks at the same revision are no reason to fetch it, and neither is another policy.
+    scene
+        .control_plane
+        .kubectl(&["label", "gitrepository", "-n", "default", "fleet", "a=b"])
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(scene.fetches(), 3);
+
+    // What a process knows goes with it; what it tells is the same, and so nothing is written.
+    let before = versions(&scene.control_plane);
+    scene.operator.process.stop().unwrap();
+    scene.operator = Operator::start(&scene.control_plane).unwrap();
+    wait_for("the artifact to be fetched again", PATIENCE, || {
+        ensure!(scene.fetches() == 4, "{} fetches", scene.fetches());
+        Ok(())
+    })
+    .unwrap();
+    let series = "flux_security_last_success_timestamp_seconds{policy=\"default\"}";
+    wait_for("an audit", PATIENCE, || {
+        ensure!(scene.operator.metric(series)?.is_some(), "not yet");
+        Ok(())
+    })
+    .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(versions(&scene.control_plane), before);
+    let log = scene.operator.process.log();
+    assert!(
+        !log.contains("correct-horse") && !log.contains("tr0ub4dor"),
+        "{log}"
+    );
+}
+
+/// Served by a server of ours: Flux takes longer for such a repository than the operator does.
+#[test]
+fn an_artifact_of_fifty_megabytes_takes_the_memory_of_one_file() {
+    let control_plane = installed();
+    control_plane
+        .apply(&SOURCES.replace("URL", "https://git.example.com/fleet"))
+        .unwrap();
+    let server = Server::start();
+    control_plane.apply(&policy(&server.address)).unwrap();
+    let mut operator = Operator::start(&control_plane).unwrap();
+    let publish = |revision: &str, archive: Vec<u8>| {
+        let path = format!("/gitrepository/default/fleet/{revision}.tar.gz");
+        let digest = Sha256::digest(&archive);
+        let digest = digest
+            .iter()
+            .fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+        server.answer(&path, Answer::Bytes(archive));
+        let artifact = json!({
+            "url": format!("http://{}{path}", server.address), "path": &path[1..], "digest": digest,
+            "revision": revision, "lastUpdateTime": "2026-01-01T00:00:00Z",
+        });
+        let status = json!({"status": {"artifact": artifact}}).to_string();
+        let arguments = ["patch", "--subresource=status", "--type=merge", "-p", &status];
+        control_plane.kubectl(&[&arguments[..], &FLEET].concat()).unwrap();
+    };
+    let small = Tar::default().file("apps/a.yaml", "kind: ConfigMap\n");
+    publish("1", small.gz());
+    until_result(&control_plane, "Pass");
+    std::thread::sleep(Duration::from_secs(2));
+    let before = memory(&operator);
+
+    // Pictures, as far as their first bytes tell: nothing else is looked at in them.
+    let mut picture = vec![0; 1 << 20];
+    picture[..6].copy_from_slice(b"GIF89a");
+    let large = (0..50).fold(small, |archive, file| {
+        archive.file(&format!("apps/{file}.bin"), &picture)
+    });
+    let large = large.file("apps/db.yaml", secret("correct-horse-battery"));
+    let large = large.packed(Compression::none());
+    let size = large.len();
+    let published = Instant::now();
+    publish("2", large);
+    until_result(&control_plane, "Fail");
+    let after = memory(&operator);
+    eprintln!(
+        "{size} bytes: {:?}, {before} KiB before, {after} KiB at most",
+        published.elapsed()
+    );
+    assert!(size > 50 << 20, "{size}");
+    assert!(
+        after < before + 16 * 1024,
+        "{before} KiB before, {after} KiB at most"
+    );
+    assert_eq!(server.asked().len(), 2);
+    operator.process.check().unwrap();
+}
+
+/// The most that a process ever held, in KiB.
+fn memory(operator: &Operator) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", operator.process.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+}
