@@ -356,9 +356,14 @@ impl<'a> View<'a> {
     /// # Errors
     /// Nobody reads them.
     pub fn trees(&self) -> Result<&'a Trees, Missing> {
-        self.record(Evidence::Trees);
         let not_read = || Missing::new("SourceNotRead", "the files of sources are not read");
-        self.inventory.trees().ok_or_else(not_read)
+        self.trees_if_read().ok_or_else(not_read)
+    }
+
+    /// The same for whoever can do without; `None`: nobody reads them.
+    pub(crate) fn trees_if_read(&self) -> Option<&'a Trees> {
+        self.record(Evidence::Trees);
+        self.inventory.trees()
     }
 
     /// What was asked for so far.

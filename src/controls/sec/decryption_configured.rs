@@ -63,7 +63,7 @@ fn judge(subject: &ObjectSubject<'_, Kustomization>) -> Result<Outcome, Missing>
 
 /// A Secret that SOPS has encrypted, among the files that are applied.
 fn encrypted_secret<'a>(subject: &ObjectSubject<'a, Kustomization>) -> Option<&'a Encrypted> {
-    let trees = subject.view.trees().ok()?;
+    let trees = subject.view.trees_if_read()?;
     let spec = &subject.row.spec;
     let encrypted = files::encrypted_of(trees, subject.key, spec.path.as_str(), &spec.source_ref).ok()?;
     encrypted.into_iter().find(|it| it.is_secret)
