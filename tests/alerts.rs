@@ -526,14 +526,17 @@ fn check_kubectl(words: &[&str]) -> Result<(), String> {
         .ok_or(format!("{of_installation:?}"))
 }
 
-/// Whether kubectl would find it: by its plural or singular, with or without its group, with or without a name.
+/// Whether kubectl would find it: by its plural or its singular, with or without its group, with or without a name.
 fn is_kind(word: &str) -> bool {
     let (word, _) = word.split_once('/').unwrap_or((word, ""));
     let (plural, group) = word.split_once('.').unwrap_or((word, ""));
     let watched = KindId::all().map(|kind| &kind.entry().descriptor);
-    let mut known: Vec<(&str, &str)> = watched.map(|it| (it.plural, it.group)).collect();
-    known.push(("events", "events.k8s.io"));
-    known.iter().any(|(known, of)| {
-        (*known == plural || *known == format!("{plural}s")) && (group.is_empty() || group == *of)
+    let singular = |kind: &str| kind.to_lowercase();
+    let mut known: Vec<(&str, String, &str)> = watched
+        .map(|it| (it.plural, singular(it.kind), it.group))
+        .collect();
+    known.push(("events", singular("Event"), "events.k8s.io"));
+    known.iter().any(|(known, singular, of)| {
+        (*known == plural || singular == plural) && (group.is_empty() || group == *of)
     })
 }

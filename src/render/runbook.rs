@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::control_page::{text, under};
+use super::control_page::under;
 use crate::monitoring::alerts::Alert;
 
 /// The hand-written rest of a page that nobody has written yet.
@@ -14,20 +14,17 @@ pub fn page(alert: &Alert, known: Option<&str>) -> Option<String> {
     under(&head(alert), known, NEW)
 }
 
+/// What it means is said below, in more words than a description has.
 fn head(alert: &Alert) -> String {
     let Alert {
         name,
         expr,
         hold,
         severity,
-        description,
         ..
     } = alert;
-    format!(
-        "# {name}\n\n{}\n\n| Severity | For |\n|---|---|\n| {} | {hold} |\n\n```promql\n{expr}\n```\n",
-        text(description),
-        severity.as_str(),
-    )
+    let severity = severity.as_str();
+    format!("# {name}\n\n| Severity | For |\n|---|---|\n| {severity} | {hold} |\n\n```promql\n{expr}\n```\n")
 }
 
 /// The table of all alerts, with links to their pages.
@@ -36,27 +33,15 @@ pub fn index(alerts: &[&Alert]) -> String {
     let mut out = "<!-- Generated from src/monitoring/alerts.rs by `make generate`. Do not edit. -->\n\
                    # Alerts\n\n\
                    What each alert means, and what to do. [docs/monitoring.md](../monitoring.md) says how to install them.\n\n\
-                   | Alert | Severity | For | |\n|---|---|---|---|\n"
+                   | Alert | Severity | For |\n|---|---|---|\n"
         .to_owned();
     for alert in alerts {
         let Alert {
-            name,
-            hold,
-            severity,
-            description,
-            ..
+            name, hold, severity, ..
         } = alert;
         let severity = severity.as_str();
         // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "| [{name}]({name}.md) | {severity} | {hold} | {} |",
-            text(first_sentence(description))
-        );
+        let _ = writeln!(out, "| [{name}]({name}.md) | {severity} | {hold} |");
     }
     out
-}
-
-fn first_sentence(text: &str) -> &str {
-    text.split_once(". ").map_or(text, |(first, _)| first)
 }
