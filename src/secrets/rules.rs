@@ -154,6 +154,11 @@ pub(super) fn trace(text: &str) -> Option<Trace> {
     find(text).map(|rule| rule.trace)
 }
 
+/// Whether a text has a word without which nothing but its name gives it away. Most texts have none.
+pub(super) fn may_find(text: &str) -> bool {
+    RULES.keywords.is_match(text)
+}
+
 fn find(text: &str) -> Option<&'static Rule> {
     let rules = &*RULES;
     let mut looked: BTreeSet<u16> = BTreeSet::new();

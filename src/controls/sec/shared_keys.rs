@@ -100,7 +100,7 @@ impl<'a> Files<'a> {
                 Ok(encrypted) => {
                     for it in encrypted {
                         reached.insert((it.file.clone(), it.line));
-                        files.add(&tenant, it);
+                        files.add(tenant, it);
                     }
                 }
                 Err(missing) if spec.decryption.is_some() => files.lack = files.lack.or(Some(missing)),
@@ -111,7 +111,7 @@ impl<'a> Files<'a> {
             let others = tree.encrypted.iter().filter(|it| !it.namespace.is_empty());
             for it in others.filter(|it| !reached.contains(&(it.file.clone(), it.line))) {
                 if let Ok(Owner::Tenant(tenant)) = view.owner(&it.namespace) {
-                    files.add(&tenant, it);
+                    files.add(tenant, it);
                 }
             }
         }

@@ -146,6 +146,9 @@ fn is_object_name(text: &str) -> bool {
 
 /// What gives a text away, whatever its field is called.
 pub(super) fn trace(text: &str) -> Option<Trace> {
+    if !rules::may_find(text) {
+        return None;
+    }
     if holds_private_key(text) {
         return Some(Trace::PrivateKey);
     }
@@ -153,7 +156,7 @@ pub(super) fn trace(text: &str) -> Option<Trace> {
 }
 
 /// The same for what is no more than a line.
-pub(super) fn trace_of_line(text: &str) -> Option<Trace> {
+fn trace_of_line(text: &str) -> Option<Trace> {
     if let Some(found) = rules::trace(text) {
         return Some(found);
     }
@@ -166,6 +169,9 @@ pub(super) fn trace_of_line(text: &str) -> Option<Trace> {
 /// What gives a line of a text away; it goes from `start` to `end`. A key begins in one line and goes on in others.
 pub(super) fn trace_within(text: &str, start: usize, end: usize) -> Option<Trace> {
     let line = &text[start..end];
+    if !rules::may_find(line) {
+        return None;
+    }
     if line.contains("PRIVATE KEY") || line.contains(AGE) {
         let end = text.ceil_char_boundary(text.len().min(end + LONGEST_FRAME));
         if holds_private_key(&text[start..end]) {
