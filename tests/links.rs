@@ -31,6 +31,24 @@ fn every_relative_link_leads_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+#[test]
+fn the_index_lists_every_page() {
+    let pages = pages();
+    let index = &pages[Path::new("docs/README.md")];
+    let listed: BTreeSet<PathBuf> = index
+        .links
+        .iter()
+        .map(|(_, link)| Path::new("docs").join(link))
+        .collect();
+    let in_docs = pages
+        .keys()
+        .filter(|path| path.parent() == Some(Path::new("docs")));
+    let missing: Vec<_> = in_docs
+        .filter(|path| !path.ends_with("README.md") && !listed.contains(*path))
+        .collect();
+    assert!(missing.is_empty(), "docs/README.md does not list {missing:?}");
+}
+
 fn follow(pages: &BTreeMap<PathBuf, Page>, from: &Path, link: &str) -> Result<(), String> {
     if is_elsewhere(link) {
         return Ok(());

@@ -101,6 +101,7 @@ fn another_namespace_is_named_throughout() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_value_reaches_the_manifests() {
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     let pod = |field: &str| format!("/spec/template/spec/{field}");
