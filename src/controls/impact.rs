@@ -218,9 +218,11 @@ impl Look<'_, '_> {
     }
 
     fn resource_sets(&mut self) -> Result<(), Missing> {
-        self.each::<ResourceSet>(|look, key, row| match row.spec.service_account_name.is_empty() {
-            true => look.default_account_of::<ResourceSet>(key),
-            false => Ok(()),
+        self.each::<ResourceSet>(|look, key, row| {
+            if row.spec.service_account_name.is_empty() {
+                return look.default_account_of::<ResourceSet>(key);
+            }
+            Ok(())
         })
     }
 

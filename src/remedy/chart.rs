@@ -18,9 +18,9 @@ pub(super) fn is_known(inventory: &Inventory, key: &InstanceKey) -> bool {
     chart.is_none_or(|chart| chart.starts_with("flux2-"))
 }
 
-pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Option<Document> {
+pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: &Asked) -> Option<Document> {
     let (mut targets, mut foreign) = (Vec::new(), Vec::new());
-    for target in plan.targets(&asked) {
+    for target in plan.targets(asked) {
         if is_known(plan.inventory, target.key) {
             targets.push(target);
         } else {

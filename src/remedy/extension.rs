@@ -12,8 +12,8 @@ use super::{Asked, Document, Plan, Setting, yaml};
 /// The default account that the extension sets.
 pub(super) const ACCOUNT: &str = "flux-applier";
 
-pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Option<Document> {
-    let targets = plan.targets(&asked);
+pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: &Asked) -> Option<Document> {
+    let targets = plan.targets(asked);
     let mut chosen: Vec<(&str, BTreeSet<&'static str>)> = Vec::new();
     let mut settings: Vec<Setting<'_>> = Vec::new();
     let is_asked = CHART.is_asked(&targets);

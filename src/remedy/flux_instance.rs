@@ -29,8 +29,8 @@ struct Field {
     controls: BTreeSet<&'static str>,
 }
 
-pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Option<Document> {
-    let targets = plan.targets(&asked);
+pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: &Asked) -> Option<Document> {
+    let targets = plan.targets(asked);
     let mut cluster: Vec<Field> = Vec::new();
     let mut settings: Vec<Setting<'_>> = Vec::new();
     let known = of(plan.inventory, namespace);
@@ -135,9 +135,11 @@ fn leave_what_moves<'a>(plan: &mut Plan<'a>, settings: &[Setting<'a>], rest: &mu
         }
     }
     let kept = std::mem::take(rest).into_iter();
-    rest.extend(kept.filter_map(|target| match moves(&target) {
-        true => target.keep(plan.inventory, |step| !step.is_positional()),
-        false => Some(target),
+    rest.extend(kept.filter_map(|target| {
+        if moves(&target) {
+            return target.keep(plan.inventory, |step| !step.is_positional());
+        }
+        Some(target)
     }));
 }
 

@@ -167,10 +167,10 @@ pub(super) fn document(
     plan: &mut Plan<'_>,
     namespace: &str,
     installer: Installer,
-    asked: Asked,
+    asked: &Asked,
 ) -> Option<Document> {
     let targets: Vec<Target<'_>> = plan
-        .targets(&asked)
+        .targets(asked)
         .into_iter()
         .filter(|it| !it.steps.is_empty())
         .collect();

@@ -292,7 +292,7 @@ impl<'a> Plan<'a> {
     fn finish(mut self) -> Remedy {
         let mut documents = Vec::new();
         for (installation, asked) in std::mem::take(&mut self.installations) {
-            documents.extend(self.document(&installation, asked));
+            documents.extend(self.document(&installation, &asked));
         }
         Remedy {
             documents,
@@ -300,7 +300,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn document(&mut self, (namespace, installer): &Installation, asked: Asked) -> Option<Document> {
+    fn document(&mut self, (namespace, installer): &Installation, asked: &Asked) -> Option<Document> {
         match installer {
             Installer::Bootstrap | Installer::Unknown => {
                 kustomize::document(self, namespace, *installer, asked)

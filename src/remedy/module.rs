@@ -11,8 +11,8 @@ use super::profile::MODULE;
 use super::target::Target;
 use super::{Asked, Document, Plan, Setting, yaml};
 
-pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: Asked) -> Option<Document> {
-    let targets = plan.targets(&asked);
+pub(super) fn document(plan: &mut Plan<'_>, namespace: &str, asked: &Asked) -> Option<Document> {
+    let targets = plan.targets(asked);
     let mut yaml = String::new();
     let mut settings: Vec<Setting<'_>> = Vec::new();
     let is_asked = MODULE.is_asked(&targets);
