@@ -465,7 +465,7 @@ fn hooks_fail_for_what_an_audit_fails_for() {
             .unwrap()
             .iter()
             .map(|it| it.as_str().unwrap());
-        let mut run = |more: &[&str]| {
+        let run = |more: &[&str]| {
             let output = Command::new(entry[0])
                 .args(&entry[1..])
                 .args(args.clone())
