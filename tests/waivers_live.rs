@@ -162,6 +162,27 @@ fn what_is_no_waiver_is_refused_at_apply_with_a_sentence() {
     control_plane.apply(&sample).unwrap();
 }
 
+/// The series of the end of the waiver `short`.
+const EXPIRY: &str =
+    "flux_security_waiver_expiry_timestamp_seconds{control=\"FSP-KUST-001\",waiver=\"short\"}";
+
+/// A waiver in effect, in metrics, in the table of kubectl, and in an audit.
+fn is_shown(control_plane: &ControlPlane, operator: &Operator, waiver: &Value) {
+    let metric = |series: &str| operator.metric(series).unwrap();
+    let end = time(&waiver["spec"]["expires"]);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of this century")]
+    let seconds = end.as_second() as f64;
+    assert_eq!(metric(EXPIRY), Some(seconds));
+    assert_eq!(metric("flux_security_waivers{state=\"ExpiringSoon\"}"), Some(1.0));
+    let table = control_plane.kubectl(&["get", "fsw"]).unwrap();
+    let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(columns, ["NAME", "CONTROL", "STATE", "EXPIRES", "OWNER", "AGE"]);
+    assert!(!table.contains("<invalid>"), "{table}");
+    let audit = fluxsec(control_plane, &["audit", "-o", "json", "--tenancy", "shared"]);
+    let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    assert_eq!(result(&audit, "FSP-KUST-001"), "Waived");
+}
+
 #[test]
 fn a_waiver_of_seconds_covers_at_once_ends_on_its_second_and_tells_once() {
     let control_plane = installed();
@@ -189,8 +210,8 @@ fn a_waiver_of_seconds_covers_at_once_ends_on_its_second_and_tells_once() {
     let waived = until(&control_plane, "the waiver to take effect", |report| {
         result(report, "FSP-KUST-001") == "Waived"
     });
-    let waiver = state_becomes(&control_plane, "short", "ExpiringSoon");
-    let created = time(&waiver["metadata"]["creationTimestamp"]);
+    let short = state_becomes(&control_plane, "short", "ExpiringSoon");
+    let created = time(&short["metadata"]["creationTimestamp"]);
     let delay = since(&waived, "FSP-KUST-001").duration_since(created);
     // Both are whole seconds.
     eprintln!("created to waived: {delay:#}");
@@ -202,23 +223,8 @@ fn a_waiver_of_seconds_covers_at_once_ends_on_its_second_and_tells_once() {
     let findings = waived["status"]["findings"].as_array().unwrap();
     let finding = findings.iter().find(|it| it["control"] == "FSP-KUST-001");
     assert_eq!(finding.unwrap()["waiver"], "short");
-    let metric = |operator: &Operator, series: &str| operator.metric(series).unwrap();
-    let expiry = "flux_security_waiver_expiry_timestamp_seconds{control=\"FSP-KUST-001\",waiver=\"short\"}";
-    let end = time(&waiver["spec"]["expires"]);
-    #[expect(clippy::cast_precision_loss, reason = "seconds of this century")]
-    let seconds = end.as_second() as f64;
-    assert_eq!(metric(&operator, expiry), Some(seconds));
-    assert_eq!(
-        metric(&operator, "flux_security_waivers{state=\"ExpiringSoon\"}"),
-        Some(1.0)
-    );
-    let table = control_plane.kubectl(&["get", "fsw"]).unwrap();
-    let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(columns, ["NAME", "CONTROL", "STATE", "EXPIRES", "OWNER", "AGE"]);
-    assert!(!table.contains("<invalid>"), "{table}");
-    let audit = fluxsec(&control_plane, &["audit", "-o", "json", "--tenancy", "shared"]);
-    let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
-    assert_eq!(result(&audit, "FSP-KUST-001"), "Waived");
+    is_shown(&control_plane, &operator, &short);
+    let end = time(&short["spec"]["expires"]);
 
     let again = until(&control_plane, "the waiver to end", |report| {
         result(report, "FSP-KUST-001") == "Fail"
@@ -276,7 +282,7 @@ fn a_waiver_of_seconds_covers_at_once_ends_on_its_second_and_tells_once() {
         .unwrap();
     let deleted = Instant::now();
     wait_for("the series to vanish", PATIENCE, || {
-        ensure!(operator.metric(expiry)?.is_none(), "still there");
+        ensure!(operator.metric(EXPIRY)?.is_none(), "still there");
         Ok(())
     })
     .unwrap();

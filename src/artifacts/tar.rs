@@ -158,7 +158,7 @@ impl<R: Read> Reader<R> {
             return Ok(None);
         };
         if !is_zero(&block) {
-            return Header::new(block).map(Some);
+            return Header::new(&block).map(Some);
         }
         match self.block()? {
             Some(block) if !is_zero(&block) => Err(stop(Gap::Broken)),
@@ -236,8 +236,8 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 struct Header([u8; BLOCK]);
 
 impl Header {
-    fn new(block: [u8; BLOCK]) -> io::Result<Self> {
-        let header = Self(block);
+    fn new(block: &[u8; BLOCK]) -> io::Result<Self> {
+        let header = Self(*block);
         if !header.has_its_checksum() {
             return Err(stop(Gap::Broken));
         }

@@ -140,6 +140,11 @@ impl Look<'_, '_> {
         }
     }
 
+    /// Nobody can see whether something breaks by it.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "an answer among others that may be missing"
+    )]
     fn unseen(&mut self, what: &str) -> Result<(), Missing> {
         self.impact.unseen.insert(what.to_owned());
         Ok(())

@@ -40,6 +40,9 @@ struct Ours {
     status: FluxSecurityWaiverStatus,
 }
 
+/// A waiver, what is known of it, and when to go on, if there is more to do.
+type Ended = (Arc<str>, Known, Option<Instant>);
+
 impl Waivers {
     /// Writes what changed; tells when to come back at the latest.
     pub(super) async fn publish(&mut self, writer: &Writer, posture: &Posture) -> Instant {
@@ -49,7 +52,7 @@ impl Waivers {
                 .get(name)
                 .is_some_and(|it| it.row.uid == known.uid)
         });
-        let mut begun: Vec<BoxFuture<'_, (Arc<str>, Known, Option<Instant>)>> = Vec::new();
+        let mut begun: Vec<BoxFuture<'_, Ended>> = Vec::new();
         for (name, waiver) in posture.waivers.iter() {
             let mut known = self.known.remove(name).unwrap_or_default();
             known.uid.clone_from(&waiver.row.uid);

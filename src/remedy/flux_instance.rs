@@ -190,6 +190,8 @@ fn written(key: &ObjectKey, cluster: &[Field], patches: &[kustomize::Patch]) -> 
     if !patches.is_empty() {
         text.push_str("  kustomize:\n    patches:\n");
     }
-    patches.iter().for_each(|patch| patch.write(&mut text, 6));
+    for patch in patches {
+        patch.write(&mut text, 6);
+    }
     text
 }

@@ -195,7 +195,9 @@ pub(super) fn document(
             .to_owned(),
     );
     yaml.push_str("patches:\n");
-    patches.iter().for_each(|patch| patch.write(&mut yaml, 2));
+    for patch in &patches {
+        patch.write(&mut yaml, 2);
+    }
     let mut impact = plan.impact(&settings);
     settle_roots(&mut impact, plan.inventory, namespace, &settings);
     Some(Document { impact, about, yaml })

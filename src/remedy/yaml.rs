@@ -1,5 +1,7 @@
 //! As much of YAML as patches need, with comments.
 
+use std::fmt::Write;
+
 /// A text as a scalar: quoted unless it can be taken for nothing else.
 pub(super) fn scalar(text: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./=".contains(character);
@@ -12,7 +14,7 @@ pub(super) fn scalar(text: &str) -> String {
         && !is_taken_for_more
         && text.len() > 1
         && text.chars().all(is_plain)
-        && text.trim_matches('-') != ""
+        && !text.trim_matches('-').is_empty()
     {
         return text.to_owned();
     }
@@ -25,7 +27,7 @@ pub(super) fn scalar(text: &str) -> String {
             character => {
                 let mut units = [0; 2];
                 for unit in character.encode_utf16(&mut units) {
-                    quoted.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(quoted, "\\u{unit:04x}");
                 }
             }
         }

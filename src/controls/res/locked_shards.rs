@@ -28,8 +28,11 @@ pub(crate) static CONTROL: Control = Control {
 
 type Check = fn(&Subject<'_>, &str) -> Result<Outcome, Missing>;
 
+/// A flag, how it is judged, and what it has to be.
+type Lock = (&'static str, Check, fn(&'static str) -> Wanted);
+
 /// The flags that keep tenants in, with what they have to be.
-const LOCKS: [(&str, Check, fn(&'static str) -> Wanted); 5] = [
+const LOCKS: [Lock; 5] = [
     ("no-cross-namespace-refs", flag::must_be_on, Wanted::On),
     ("default-service-account", flag::must_be_set, Wanted::Named),
     ("no-remote-bases", flag::must_be_on, Wanted::On),

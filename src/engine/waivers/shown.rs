@@ -209,16 +209,13 @@ fn reduced(control: &ControlPosture, findings: &[&Finding]) -> ControlPosture {
         waived: findings.len() - open,
         ..control.clone()
     };
-    match counts().map(|finding| finding.severity).min() {
-        Some(worst) => {
-            reduced.severity = worst;
-            reduced.message = summary_of(counts());
-        }
-        None => {
-            reduced.result = ControlResult::Waived;
-            "Waived".clone_into(&mut reduced.reason);
-            reduced.message = format!("accepted: {}", summary_of(findings.iter().copied()));
-        }
+    if let Some(worst) = counts().map(|finding| finding.severity).min() {
+        reduced.severity = worst;
+        reduced.message = summary_of(counts());
+    } else {
+        reduced.result = ControlResult::Waived;
+        "Waived".clone_into(&mut reduced.reason);
+        reduced.message = format!("accepted: {}", summary_of(findings.iter().copied()));
     }
     reduced
 }

@@ -245,7 +245,9 @@ impl<'a> Amended<'a> {
     /// Makes the changes for good if they do what they should.
     fn attempt(&mut self, wanted: Wanted, before: &Evaluation, edits: Vec<Edit>) -> Option<Vec<Edit>> {
         let unchanged = self.container.clone();
-        edits.iter().for_each(|edit| edit.apply(&mut self.container));
+        for edit in &edits {
+            edit.apply(&mut self.container);
+        }
         let after = self.evaluation();
         let is_good = after.startup == before.startup
             && wanted.is_met(&after) == Ok(true)
@@ -267,13 +269,13 @@ impl<'a> Amended<'a> {
             return vec![self.without(flag, 0)];
         }
         let argument = wanted.argument(account);
-        let decisive = self.decisive(wanted, &evaluation).into_iter();
+        let decisive = Self::decisive(wanted, &evaluation).into_iter();
         let replaced = decisive.map(|occurrence| self.replaced(wanted, &occurrence, &argument));
         replaced.chain(self.added(&argument)).collect()
     }
 
     /// The argument that decides.
-    fn decisive(&self, wanted: Wanted, evaluation: &Evaluation) -> Option<Occurrence> {
+    fn decisive(wanted: Wanted, evaluation: &Evaluation) -> Option<Occurrence> {
         if let Some(flag) = wanted.flag() {
             return evaluation.occurrences(flag).last().cloned();
         }
@@ -361,7 +363,9 @@ impl<'a> Amended<'a> {
         let mut edits = Vec::new();
         while let Some((flag, _)) = repeated(&rest.evaluation()) {
             let more = rest.without(flag, 1);
-            more.iter().for_each(|edit| edit.apply(&mut rest.container));
+            for edit in &more {
+                edit.apply(&mut rest.container);
+            }
             edits.extend(more);
         }
         edits
