@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use controlplane::plain;
 use controlplane::programs::{Finish, PROMTOOL};
+use controlplane::{plain, wait_for};
 use flux_security_operator::api::{ControlResult, Severity};
 use flux_security_operator::controls::CATALOGUE;
 use flux_security_operator::engine::{Engine, Posture};
@@ -80,7 +80,11 @@ impl Served {
 }
 
 fn scrape(port: u16) -> String {
-    let (status, text) = plain::get(port, "/metrics").unwrap();
+    // On a busy machine an answer may be late.
+    let answer = wait_for("a scrape", Duration::from_mins(2), || {
+        plain::get(port, "/metrics")
+    });
+    let (status, text) = answer.unwrap();
     assert_eq!(status, 200, "{text}");
     text
 }
