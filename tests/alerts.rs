@@ -505,8 +505,8 @@ fn check_kubectl(words: &[&str]) -> Result<(), String> {
             ["-l", label] => *label == "app.kubernetes.io/name=flux-security-operator",
             ["-f", path] => Path::new(path).exists(),
             ["--as", user] => *user == USER,
-            ["get", "--raw"] => true,
-            ["get" | "can-i", "list" | "patch" | "create" | "update" | "get"] => true,
+            // What follows has its own line.
+            ["get", "--raw"] | ["get" | "can-i", "list" | "patch" | "create" | "update" | "get"] => true,
             ["get" | "list" | "patch" | "create" | "update", kind] => is_kind(kind),
             _ => true,
         };

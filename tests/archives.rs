@@ -89,7 +89,7 @@ fn what_flux_would_unpack_is_looked_at_or_told_of() {
 /// An archive of a few entries of any type, with a few bytes changed.
 fn archive(random: &mut Random) -> Vec<u8> {
     let mut tar = Tar::default();
-    for number in 0..1 + random.below(4) {
+    for number in 0..=random.below(4) {
         tar = entry(tar, number, random);
     }
     if random.one_in(2) {

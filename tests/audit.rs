@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod controlplane;
-#[allow(dead_code, reason = "pods are the golden tests'")]
 mod shapes;
 
 use std::collections::BTreeSet;
@@ -243,6 +242,9 @@ fn assert_agreement(what: &str, live: &Value, offline: &Value) -> usize {
 }
 
 /// What kubectl prints of a cluster is judged as the cluster is. What it did not print is unknown, and nothing else.
+/// A shape, and what it is called.
+type Named = (&'static str, fn() -> Shape);
+
 #[test]
 fn a_dump_is_judged_like_its_cluster() {
     const KINDS: &str = "nodes,runtimeclasses,services,ingresses,namespaces,deployments,statefulsets,daemonsets,pods,leases,serviceaccounts,roles,clusterroles,rolebindings,clusterrolebindings,networkpolicies,customresourcedefinitions,gitrepositories,ocirepositories,helmrepositories,helmcharts,buckets,kustomizations,helmreleases,imagerepositories,imagepolicies,imageupdateautomations,alerts,providers,receivers";
@@ -283,7 +285,7 @@ fn a_dump_is_judged_like_its_cluster() {
 
 /// Every installer's shape, as it is in a cluster.
 fn all_shapes() -> Vec<(String, Shape)> {
-    let shapes: [(&str, fn() -> Shape); 13] = [
+    let shapes: [Named; 13] = [
         ("locked_down", shapes::locked_down),
         ("shards", shapes::shards),
         ("hand_made", shapes::hand_made),

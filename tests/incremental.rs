@@ -328,11 +328,11 @@ fn delta(edit: &Edit) -> Option<Delta> {
 
 /// How late it is in the end.
 fn last_clock(edits: &[Edit]) -> Option<Timestamp> {
-    let clocks = edits.iter().filter_map(|edit| match edit {
+    let mut clocks = edits.iter().filter_map(|edit| match edit {
         Edit::Clock(now) => Some(*now),
         _ => None,
     });
-    clocks.last()
+    clocks.next_back()
 }
 
 proptest! {

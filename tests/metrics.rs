@@ -368,7 +368,7 @@ fn change(served: &mut Served, turn: usize) {
         0 => served.ingest([remove(&repository)]),
         1 => served.ingest([Delta::Resync(kind("HelmRepository"), Vec::new())]),
         2 => {
-            let flag = if turn % 2 == 0 {
+            let flag = if turn.is_multiple_of(2) {
                 "--insecure-kubeconfig-exec"
             } else {
                 "--no-remote-bases"
@@ -378,7 +378,7 @@ fn change(served: &mut Served, turn: usize) {
         3 => served.ingest([Delta::Coverage(kind("Pod"), Coverage::Forbidden)]),
         4 => served.ingest([Delta::Coverage(kind("Pod"), Coverage::Synced)]),
         _ => {
-            served.ingest((0..turn % 11).map(|number| upsert(&careless(&format!("n{}", turn % 37 + number)))))
+            served.ingest((0..turn % 11).map(|number| upsert(&careless(&format!("n{}", turn % 37 + number)))));
         }
     }
 }

@@ -100,10 +100,10 @@ fn apply(object: &mut Value, operation: &Value) {
     }
     let parent = object.pointer_mut(parent).unwrap_or_else(|| panic!("no {path}"));
     match (operation["op"].as_str().unwrap(), parent) {
-        ("add", Value::Array(list)) if last == "-" => list.push(value),
-        ("add", Value::Array(list)) => list.insert(last.parse().unwrap(), value),
-        ("remove", Value::Array(list)) => drop(list.remove(last.parse().unwrap())),
-        ("replace", Value::Array(list)) => list[last.parse::<usize>().unwrap()] = value,
+        ("add", Value::Array(items)) if last == "-" => items.push(value),
+        ("add", Value::Array(items)) => items.insert(last.parse().unwrap(), value),
+        ("remove", Value::Array(items)) => drop(items.remove(last.parse().unwrap())),
+        ("replace", Value::Array(items)) => items[last.parse::<usize>().unwrap()] = value,
         ("add", Value::Object(map)) => {
             let before = map.insert(last.to_owned(), value);
             assert!(before.is_none_or(|it| it == json!([])), "{operation} replaces");
@@ -165,7 +165,7 @@ fn assert_patches(objects: &[Value]) -> Remedy {
 fn patched(objects: &[Value]) -> (Remedy, Vec<Value>) {
     let before = audited(&running(objects));
     let remedy = remedy_of(&running(objects), &[]);
-    let mut patched = objects.to_vec();
+    let mut fleet = objects.to_vec();
     for (document, about) in documents(&remedy).into_iter().zip(&remedy.documents) {
         let patches = match document["kind"].as_str() {
             Some("FluxInstance") => &document["spec"]["kustomize"]["patches"],
@@ -176,7 +176,7 @@ fn patched(objects: &[Value]) -> (Remedy, Vec<Value>) {
             let namespace = object["metadata"]["namespace"].as_str().unwrap_or("flux-system");
             about.about[0].contains(&format!(" {namespace}"))
         };
-        let (mut its, others): (Vec<Value>, Vec<Value>) = patched.into_iter().partition(is_its);
+        let (mut its, others): (Vec<Value>, Vec<Value>) = fleet.into_iter().partition(is_its);
         patch(&mut its, patches);
         flux_operator_applies(&mut its, &document["spec"]["cluster"]);
         if document["multitenancy"]["enabled"] == true {
@@ -186,11 +186,11 @@ fn patched(objects: &[Value]) -> (Remedy, Vec<Value>) {
                 &["--default-service-account=flux-operator"],
             );
         }
-        patched = its.into_iter().chain(others).collect();
+        fleet = its.into_iter().chain(others).collect();
     }
-    let after = audited(&running(&patched));
+    let after = audited(&running(&fleet));
     assert_repaired(&before, &after, &remedy);
-    (remedy, patched)
+    (remedy, fleet)
 }
 
 /// What flux-operator makes of fields of `spec.cluster`.

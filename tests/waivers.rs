@@ -331,7 +331,7 @@ fn what_the_api_server_refuses_is_refused_here() {
 fn expected(posture: &PolicyPosture, waivers: &[Value], now: Timestamp) -> BTreeMap<String, Vec<String>> {
     let mut covered: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for finding in posture.findings.iter().map(|it| &it.finding) {
-        let mut names: Vec<(Timestamp, Reverse<&str>)> = Vec::new();
+        let mut candidates: Vec<(Timestamp, Reverse<&str>)> = Vec::new();
         for waiver in waivers {
             let spec: FluxSecurityWaiverSpec = serde_json::from_value(waiver["spec"].clone()).unwrap();
             let is_for = spec.check(at(CREATED)).is_ok()
@@ -341,10 +341,10 @@ fn expected(posture: &PolicyPosture, waivers: &[Value], now: Timestamp) -> BTree
                 && now < spec.expires.0;
             if is_for {
                 let name = waiver["metadata"]["name"].as_str().unwrap();
-                names.push((spec.expires.0, Reverse(name)));
+                candidates.push((spec.expires.0, Reverse(name)));
             }
         }
-        let named = names.into_iter().max().map_or("", |(_, Reverse(name))| name);
+        let named = candidates.into_iter().max().map_or("", |(_, Reverse(name))| name);
         let key = format!("{} {} {}", finding.control, finding.resource, finding.message);
         covered.entry(key).or_default().push(named.to_owned());
     }

@@ -113,12 +113,12 @@ fn each_control(ledger: &mut Ledger, engine: &Engine, size: usize) {
             control.id,
             subjects.len(),
             shown(took.as_secs_f64() / subjects.len().max(1) as f64, "s"),
-            own_asked as f64 / f64::max(own_passes as f64, 1.0),
+            own_asked as f64 / f64::max(f64::from(own_passes), 1.0),
         ));
         passes += own_passes;
         asked += own_asked;
     }
-    let each = asked as f64 / f64::max(passes as f64, 1.0);
+    let each = asked as f64 / f64::max(f64::from(passes), 1.0);
     ledger.page(RUN, size, 1).note("allocations of a pass", each, "");
 }
 

@@ -452,9 +452,10 @@ async fn a_tenant_that_is_slow_waits_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_larger_artifact_than_the_policy_allows_is_not_read() {
-    let noise: String = (0..20_000_u64)
-        .map(|number| format!("{}\n", number * number))
+    let noise: Vec<String> = (0..20_000_u64)
+        .map(|number| (number * number).to_string())
         .collect();
+    let noise = noise.join("\n");
     let large = Tar::default().file("a", noise).gz();
     let mut scene = Scene::start_with(&json!({"maxBytes": large.len() - 1}));
     scene.publish("apps/fleet", "1", &large);

@@ -139,7 +139,7 @@ fn send(mut stream: TcpStream, answer: Answer) -> std::io::Result<()> {
         Answer::Endless => {
             write!(stream, "HTTP/1.1 200 OK\r\n\r\n")?;
             loop {
-                stream.write_all(&[0; 65536])?;
+                stream.write_all(&vec![0; 65536])?;
             }
         }
         Answer::EndlessHeaders => {

@@ -150,7 +150,10 @@ fn fsp_sec_003_charts_are_sources() {
         json!({"chart": {"spec": {"chart": "a", "sourceRef": {"kind": "HelmRepository", "name": "a", "namespace": "charts"}}}}),
     );
     let chart = source("HelmChart", "charts", "tenant-app");
-    assert_eq!(result("FSP-SEC-003", &[release.clone()], vec![]), Unknown);
+    assert_eq!(
+        result("FSP-SEC-003", std::slice::from_ref(&release), vec![]),
+        Unknown
+    );
     assert_eq!(
         result("FSP-SEC-003", &[release], vec![scanned(chart, &[CLEAN])]),
         Pass
