@@ -378,7 +378,8 @@ fn change(served: &mut Served, turn: usize) {
         3 => served.ingest([Delta::Coverage(kind("Pod"), Coverage::Forbidden)]),
         4 => served.ingest([Delta::Coverage(kind("Pod"), Coverage::Synced)]),
         _ => {
-            served.ingest((0..turn % 11).map(|number| upsert(&careless(&format!("n{}", turn % 37 + number)))));
+            served
+                .ingest((0..turn % 11).map(|number| upsert(&careless(&format!("n{}", turn % 37 + number)))));
         }
     }
 }
