@@ -15,6 +15,7 @@ use crate::cluster::Observation;
 use crate::engine::{Engine, Posture};
 use crate::inventory::{Coverage, Delta};
 use crate::kinds::KindId;
+use crate::kinds::own::Policy;
 use crate::monitoring::metrics::EVALUATION_DURATION;
 use crate::publish::Freshness;
 
@@ -83,22 +84,24 @@ impl Loop {
     /// Runs until nobody observes any more, and returns what it knows then.
     pub async fn run(mut self) -> Engine {
         let mut batch = Vec::with_capacity(BATCH);
-        let mut safety_net = Instant::now() + self.interval();
+        let mut evaluated = Instant::now();
         self.look_at_the_clock();
         loop {
+            let safety_net = evaluated + self.interval();
             let until = self.next_glance().map_or(safety_net, |at| at.min(safety_net));
             let received =
                 tokio::time::timeout_at(until, self.observations.recv_many(&mut batch, BATCH)).await;
             match received {
                 Ok(0) => return self.engine,
                 Ok(_) => self.ingest(&mut batch),
-                Err(_) if Instant::now() < safety_net => self.look_at_the_clock(),
-                Err(_) => {
-                    self.engine.advance((self.clock)());
-                    self.engine.evaluate_all();
-                    self.publish();
-                    safety_net = Instant::now() + self.interval();
-                }
+                Err(_) => self.look_at_the_clock(),
+            }
+            // Also when there is always something to observe.
+            if evaluated.elapsed() >= self.interval() {
+                self.engine.advance((self.clock)());
+                self.engine.evaluate_all();
+                self.publish();
+                evaluated = Instant::now();
             }
         }
     }
@@ -175,11 +178,8 @@ impl Loop {
     /// The shortest interval of all policies; watches drive the audit, this is the safety net.
     fn interval(&self) -> Duration {
         const DEFAULT: Duration = Duration::from_mins(10);
-        let posture = self.engine.posture();
-        let intervals = posture
-            .policies
-            .values()
-            .filter_map(|policy| parse_interval(&policy.policy.spec.interval));
+        let policies = self.engine.inventory().table::<Policy>().iter();
+        let intervals = policies.filter_map(|(_, row)| parse_interval(&row.spec.interval));
         intervals.min().unwrap_or(DEFAULT)
     }
 }
@@ -254,8 +254,12 @@ mod tests {
 
     use super::{Loop, parse_interval};
     use crate::api::WaiverState;
+    use crate::cluster::Observation;
     use crate::engine::{Engine, Posture};
+    use crate::inventory::{Delta, ObjectKey};
     use crate::kinds::Kind;
+    use crate::kinds::id_of;
+    use crate::kinds::own::Policy;
     use crate::kinds::own::Waiver;
     use crate::publish::Freshness;
 
@@ -347,6 +351,26 @@ mod tests {
         postures.mark_unchanged();
         tokio::time::sleep(Duration::from_mins(9)).await;
         assert!(!postures.has_changed().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_interval_of_a_policy_counts_as_soon_as_it_is_known() {
+        let (mut postures, _, observing) = looping(3600);
+        let policy = r#"{"metadata": {"name": "default"}, "spec": {"interval": "1m"}}"#;
+        let meta = crate::kinds::Meta::parse(policy).unwrap();
+        let kind = id_of::<Policy>();
+        let row = kind.entry().project(&meta, policy).unwrap().unwrap();
+        let delta = Delta::Upsert(kind, ObjectKey::new("", "default"), row);
+        let seen = Instant::now();
+        observing.send(Observation { delta, seen }).await.unwrap();
+        postures
+            .wait_for(|posture| posture.policies.contains_key("default"))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        postures.mark_unchanged();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(postures.has_changed().unwrap());
     }
 
     #[test]

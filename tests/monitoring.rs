@@ -221,8 +221,17 @@ fn waiver() -> Value {
     })
 }
 
-/// Every query of every dashboard finds something, as Grafana asks it when all is chosen.
+/// Every query of every dashboard finds something soon after a change, as Grafana asks it when all is chosen.
 fn panels_have_data(prometheus: &Prometheus) {
+    wait_for("every panel", PATIENCE, || {
+        let empty = empty_panels(prometheus)?;
+        ensure!(empty.is_empty(), "{}", empty.join("\n"));
+        Ok(())
+    })
+    .unwrap();
+}
+
+fn empty_panels(prometheus: &Prometheus) -> anyhow::Result<Vec<String>> {
     let mut empty = Vec::new();
     for dashboard in DASHBOARDS {
         for panel in dashboard.panels {
@@ -234,7 +243,7 @@ fn panels_have_data(prometheus: &Prometheus) {
                     })
                     .replace("$__rate_interval", "1m")
                     .replace("$__range", "10m");
-                let found = prometheus.query(&asked).unwrap();
+                let found = prometheus.query(&asked)?;
                 // Nothing is not a number, either.
                 if found.iter().all(|it| it["value"][1] == "NaN") {
                     empty.push(format!("{} / {}: {asked}", dashboard.title, panel.title));
@@ -242,7 +251,7 @@ fn panels_have_data(prometheus: &Prometheus) {
             }
         }
     }
-    assert!(empty.is_empty(), "{}", empty.join("\n"));
+    Ok(empty)
 }
 
 /// What is applied for the operators of Prometheus and Grafana is what their tables say.

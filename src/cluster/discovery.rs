@@ -2,7 +2,7 @@
 //!
 //! One request tells of all kinds. Those that ask at about the same time, as all do at the start, share its answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -137,43 +137,42 @@ async fn discover(client: Client) -> Answer {
 async fn versions(client: &Client) -> Result<Versions, kube::Error> {
     let request = Request::get("/apis").header(header::ACCEPT, AGGREGATED);
     let request = request.body(Vec::new()).map_err(kube::Error::HttpError)?;
-    let groups = client.request::<Groups>(request).await?;
-    // An older server answers with a list of another kind. None is without any group: that would be no answer.
-    if groups.items.is_empty() {
-        return group_by_group(client).await;
-    }
+    // A server before Kubernetes 1.30 answers with a list of another kind, which has no items.
+    let document = client.request::<Groups>(request).await?;
     let mut versions = Versions::new();
+    let mut missing: BTreeMap<&str, Vec<KindId>> = BTreeMap::new();
     for kind in custom_kinds() {
         let descriptor = &kind.entry().descriptor;
-        let group = groups
+        match document
             .items
             .iter()
-            .find(|group| group.metadata.name == descriptor.group);
-        let served: Vec<String> = group.map_or_else(Vec::new, |group| group.serves(descriptor.plural));
-        versions.insert(kind, served);
-    }
-    Ok(versions)
-}
-
-/// As servers before Kubernetes 1.30 want to be asked.
-async fn group_by_group(client: &Client) -> Result<Versions, kube::Error> {
-    let mut groups: HashMap<&str, Option<discovery::ApiGroup>> = HashMap::new();
-    let mut versions = Versions::new();
-    for kind in custom_kinds() {
-        let descriptor = &kind.entry().descriptor;
-        if !groups.contains_key(descriptor.group) {
-            groups.insert(descriptor.group, group(client, descriptor.group).await?);
+            .find(|it| it.metadata.name == descriptor.group)
+        {
+            Some(group) => drop(versions.insert(kind, group.serves(descriptor.plural))),
+            None => missing.entry(descriptor.group).or_default().push(kind),
         }
-        let Some(Some(group)) = groups.get(descriptor.group) else {
+    }
+    if missing.is_empty() {
+        return Ok(versions);
+    }
+    // The document of a server that has just started lacks groups that it has read no definitions of yet. The list of
+    // groups has them from the first moment on.
+    let listed = client.list_api_groups().await?.groups;
+    for (name, kinds) in missing {
+        if !listed.iter().any(|group| group.name == name) {
+            continue;
+        }
+        let Some(group) = group(client, name).await? else {
             continue;
         };
-        let serves = |version: &&str| {
-            let resources = group.versioned_resources(version);
-            resources
-                .iter()
-                .any(|(resource, _)| resource.plural == descriptor.plural)
-        };
-        versions.insert(kind, group.versions().filter(serves).map(str::to_owned).collect());
+        for kind in kinds {
+            let plural = kind.entry().descriptor.plural;
+            let serves = |version: &&str| {
+                let mut resources = group.versioned_resources(version).into_iter();
+                resources.any(|(resource, _)| resource.plural == plural)
+            };
+            versions.insert(kind, group.versions().filter(serves).map(str::to_owned).collect());
+        }
     }
     Ok(versions)
 }

@@ -12,6 +12,10 @@ const TRUST: Duration = Duration::from_secs(15);
 const PATIENCE: u32 = 3;
 /// First and last pause between attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// An answer that says itself when to come again, which the client has waited for.
+const THROTTLED: u16 = 429;
+/// Longest pause after such an answer. A server that has just started gives it while it reads what it watches.
+const LONGEST_AFTER_THROTTLING: Duration = Duration::from_secs(2);
 /// A version that is too old to go on from: no failure to see, the list that follows tells what is there now.
 const EXPIRED: u16 = 410;
 /// After this time without a failure the next one is the first: not after each success, or a watch that is refused
@@ -25,6 +29,8 @@ pub(super) struct Trouble {
     began: Option<Instant>,
     /// Whether the last failure was one of an API server that is away, or on its way back.
     away: bool,
+    /// Whether the last failure was one of a server that has too much to do.
+    throttled: bool,
     failures: u32,
     pause: Duration,
     tried_again: Instant,
@@ -37,6 +43,7 @@ impl Trouble {
             synced: false,
             began: None,
             away: false,
+            throttled: false,
             failures: 0,
             pause: PAUSE.0,
             tried_again: now,
@@ -52,7 +59,8 @@ impl Trouble {
         }
         let began = *self.began.get_or_insert(now);
         self.failures += 1;
-        self.away = !matches!(code, Some(404 | EXPIRED | 429));
+        self.away = !matches!(code, Some(404 | EXPIRED | THROTTLED));
+        self.throttled = code == Some(THROTTLED);
         if code == Some(EXPIRED) {
             return false;
         }
@@ -77,8 +85,13 @@ impl Trouble {
 
     /// How long to wait before the next attempt: twice as long as the last time, and not in step with others.
     pub(super) fn next_pause(&mut self, now: Instant) -> Duration {
-        let pause = self.pause;
-        self.pause = (pause * 2).min(PAUSE.1);
+        let longest = if self.throttled {
+            LONGEST_AFTER_THROTTLING
+        } else {
+            PAUSE.1
+        };
+        let pause = self.pause.min(longest);
+        self.pause = (pause * 2).min(longest);
         let pause = pause.mul_f64(1.0 - jitter() / 2.0);
         self.tried_again = now + pause;
         pause
@@ -156,6 +169,17 @@ mod tests {
             assert!(*pause <= longest && *pause >= longest / 2, "{pauses:?}");
         }
         assert_ne!(pauses[6], pauses[7]);
+    }
+
+    /// The time that the server asked for has been waited for before.
+    #[test]
+    fn a_server_that_has_too_much_to_do_is_asked_again_soon() {
+        let start = Instant::now();
+        let mut trouble = Trouble::none(start);
+        for _ in 0..5 {
+            trouble.failed(Some(THROTTLED), start);
+            assert!(trouble.next_pause(start) <= LONGEST_AFTER_THROTTLING);
+        }
     }
 
     /// A watch that is refused right after each list.

@@ -93,6 +93,8 @@ impl Counters {
     pub(super) fn succeeded(&self, policy: &str) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.success.with_label_values(&[policy]).set(now.as_secs_f64());
+        // From zero on: a rate does not see the change that a series begins with.
+        self.latency.with_label_values(&[policy]);
     }
 
     pub(super) fn transitions(&self, policy: &str, previous: Option<&ReportStatus>, next: &ReportStatus) {
