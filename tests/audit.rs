@@ -196,13 +196,7 @@ subjects: [{kind: ServiceAccount, name: applier, namespace: team}]
 ";
 
 /// They fail for the lack of an object, or for who changed one, which no file shows.
-const LACKS: [&str; 5] = [
-    "FSP-DED-003",
-    "FSP-NET-004",
-    "FSP-NODE-002",
-    "FSX-CFG-005",
-    "FSX-OPR-003",
-];
+const LACKS: [&str; 4] = ["FSP-DED-003", "FSP-NODE-002", "FSX-CFG-005", "FSX-OPR-003"];
 
 /// Why files leave something unknown.
 const UNSEEN: [&str; 2] = ["NotInInput", "ManagedFieldsNotSeen"];

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use controlplane::scenario::{
-    PATIENCE, SHARED, events, installed, report, result, set_args, until, versions,
+    PATIENCE, SHARED, events, installed, report, restarted, result, set_args, until, versions,
 };
 use controlplane::{ControlPlane, Operator, flux, operator, wait_for};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use serde_json::Value;
 fn a_drift_shows_in_report_metrics_and_events() {
     let control_plane = installed();
     control_plane.apply(SHARED).unwrap();
-    let mut operator = Operator::start(&control_plane).unwrap();
+    let operator = Operator::start(&control_plane).unwrap();
     let before = until(&control_plane, "the first report", |report| {
         result(report, "FSP-KUST-001") == "Pass"
     });
@@ -80,16 +80,7 @@ fn a_drift_shows_in_report_metrics_and_events() {
     assert_eq!(audit["status"]["summary"], after["status"]["summary"]);
 
     let (versions_before, events_before) = (versions(&control_plane), events(&control_plane).len());
-    let status = operator.process.stop().unwrap();
-    assert!(status.success(), "{status}: {}", operator.process.log());
-    let mut operator = Operator::start(&control_plane).unwrap();
-    wait_for("an audit after the restart", PATIENCE, || {
-        let series = "flux_security_last_success_timestamp_seconds{policy=\"default\"}";
-        ensure!(operator.metric(series)?.is_some(), "not yet");
-        Ok(())
-    })
-    .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    let mut operator = restarted(operator, &control_plane);
     assert_eq!(versions(&control_plane), versions_before);
     assert_eq!(events(&control_plane).len(), events_before);
 

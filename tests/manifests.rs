@@ -801,17 +801,7 @@ fn what_is_named_has_to_be_readable() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let tree = Tree::new(&[("flux.yaml", &flux::manifests().unwrap())]);
-    for format in [
-        "table",
-        "wide",
-        "json",
-        "yaml",
-        "sarif",
-        "junit",
-        "html",
-        "markdown",
-        "openreports",
-    ] {
+    for format in support::FORMATS {
         let script = format!(
             "\"$0\" audit --tenancy shared -f \"$1\" -o {format} | head -c 1 > \"$1/first\"; echo ${{PIPESTATUS[0]}}"
         );

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use controlplane::programs::{Finish, PROMTOOL};
 use controlplane::prometheus::Prometheus;
-use controlplane::scenario::{installed, result, set_args, until};
+use controlplane::scenario::{SHARED, installed, result, set_args, until};
 use controlplane::{ControlPlane, Operator, operator, wait_for};
 use flux_security_operator::monitoring::alerts::{ALERTS, RUNBOOKS};
 use flux_security_operator::monitoring::dashboards::DASHBOARDS;
@@ -25,16 +25,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The safety net is what keeps a report from being stale when nothing changes; a minute is the shortest.
-const POLICY: &str = "
-apiVersion: fluxsecurity.dev/v1alpha1
-kind: FluxSecurityPolicy
-metadata:
-  name: default
-spec:
-  tenancy: Shared
-  interval: 1m
-  clusterName: production
-";
+const OF_A_MINUTE: &str = "  interval: 1m\n  clusterName: production\n";
 
 /// The shipped rules, without patience.
 fn hasty() -> String {
@@ -95,7 +86,7 @@ impl Watched {
 #[test]
 fn what_goes_wrong_fires_in_prometheus() {
     let mut control_plane = installed();
-    control_plane.apply(POLICY).unwrap();
+    control_plane.apply(&format!("{SHARED}{OF_A_MINUTE}")).unwrap();
     control_plane.apply(&waiver().to_string()).unwrap();
     let mut operator = Operator::start(&control_plane).unwrap();
     until(&control_plane, "the first report", |report| {

@@ -418,17 +418,7 @@ fn no_format_and_no_log_tells_anything_of_a_value() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    for format in [
-        "table",
-        "wide",
-        "json",
-        "yaml",
-        "sarif",
-        "junit",
-        "html",
-        "markdown",
-        "openreports",
-    ] {
+    for format in support::FORMATS {
         let output = Command::new(env!("CARGO_BIN_EXE_fluxsec"))
             .args(["audit", "--tenancy", "shared", "-o", format, "-f"])
             .arg(folder.path())

@@ -9,8 +9,9 @@ use std::time::Duration;
 use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, TryFutureExt};
 use http::{Request, header};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
+use kube::Client;
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Client, discovery};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -157,33 +158,41 @@ async fn versions(client: &Client) -> Result<Versions, kube::Error> {
     }
     // The document of a server that has just started lacks groups that it has read no definitions of yet. The list of
     // groups has them from the first moment on.
-    let listed = client.list_api_groups().await?.groups;
-    for (name, kinds) in missing {
-        if !listed.iter().any(|group| group.name == name) {
-            continue;
-        }
-        let Some(group) = group(client, name).await? else {
+    for listed in client.list_api_groups().await?.groups {
+        let Some(kinds) = missing.remove(listed.name.as_str()) else {
             continue;
         };
-        for kind in kinds {
-            let plural = kind.entry().descriptor.plural;
-            let serves = |version: &&str| {
-                let mut resources = group.versioned_resources(version).into_iter();
-                resources.any(|(resource, _)| resource.plural == plural)
-            };
-            versions.insert(kind, group.versions().filter(serves).map(str::to_owned).collect());
-        }
+        let group = group(client, listed).await?;
+        versions.extend(
+            kinds
+                .into_iter()
+                .map(|kind| (kind, group.serves(kind.entry().descriptor.plural))),
+        );
     }
     Ok(versions)
 }
 
-async fn group(client: &Client, name: &str) -> Result<Option<discovery::ApiGroup>, kube::Error> {
-    match discovery::group(client, name).await {
-        Ok(group) => Ok(Some(group)),
-        Err(kube::Error::Discovery(_)) => Ok(None),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(error) => Err(error),
+/// A group, asked version by version.
+async fn group(client: &Client, listed: APIGroup) -> Result<Group, kube::Error> {
+    let mut versions = Vec::with_capacity(listed.versions.len());
+    for listed in listed.versions {
+        let resources = match client.list_api_group_resources(&listed.group_version).await {
+            Ok(list) => list.resources,
+            Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let plurals = resources.into_iter().map(|resource| Resource {
+            plural: resource.name,
+        });
+        versions.push(Version {
+            version: listed.version,
+            resources: plurals.collect(),
+        });
     }
+    Ok(Group {
+        metadata: GroupMeta { name: listed.name },
+        versions,
+    })
 }
 
 fn custom_kinds() -> impl Iterator<Item = KindId> {

@@ -459,8 +459,8 @@ fn judge(
     (verdict, dirty::far(control, view.seen()))
 }
 
-/// The first defects of each object and of each file; the last of them stands for the rest. An object with a list of references may have
-/// tens of thousands, each as large as a finding.
+/// The first defects of each object and of each file; the last of them stands for the rest. An object with a list of
+/// references may have tens of thousands, each as large as a finding.
 fn summed_up(defects: Vec<Defect>) -> Vec<Defect> {
     if defects.len() <= MOST_DEFECTS {
         return defects;

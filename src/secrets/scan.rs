@@ -291,8 +291,7 @@ impl Scan {
     /// Looks at one document.
     fn yaml(&mut self, page: &mut Page<'_>, text: &str, line: u32) {
         let is_schema = has_line(text, "kind: CustomResourceDefinition");
-        let is_kustomization = page.is_kustomization || text.contains("kustomize.config.k8s.io");
-        if !is_kustomization && (is_schema || !inline::may_speak_of_secrets(text)) {
+        if !page.is_kustomization && (is_schema || !inline::may_speak_of_secrets(text)) {
             return;
         }
         let root = match Node::parse(text, line) {

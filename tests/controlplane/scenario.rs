@@ -47,6 +47,21 @@ pub(crate) fn until(control_plane: &ControlPlane, what: &str, holds: impl Fn(&Va
     .unwrap()
 }
 
+/// Stops the operator and starts another one. It has audited when this returns, and whatever it had to write is written.
+pub(crate) fn restarted(mut operator: Operator, control_plane: &ControlPlane) -> Operator {
+    let status = operator.process.stop().unwrap();
+    assert!(status.success(), "{status}: {}", operator.process.log());
+    let operator = Operator::start(control_plane).unwrap();
+    wait_for("an audit after the restart", PATIENCE, || {
+        let series = "flux_security_last_success_timestamp_seconds{policy=\"default\"}";
+        ensure!(operator.metric(series)?.is_some(), "not yet");
+        Ok(())
+    })
+    .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    operator
+}
+
 /// The result of a control.
 pub(crate) fn result<'a>(report: &'a Value, control: &str) -> &'a str {
     let rows = report["status"]["controls"].as_array().into_iter().flatten();
@@ -90,7 +105,7 @@ pub(crate) fn events(control_plane: &ControlPlane) -> Vec<Value> {
 
 /// The versions of everything that the operator writes.
 pub(crate) fn versions(control_plane: &ControlPlane) -> Vec<String> {
-    let kinds = "fluxsecurityreports,fluxsecuritynamespacereports,fluxsecuritypolicies";
+    let kinds = "fluxsecurityreports,fluxsecuritynamespacereports,fluxsecuritypolicies,fluxsecuritywaivers";
     let list = control_plane.get(&["-A", kinds]).unwrap();
     let version = |item: &Value| format!("{} {}", item["kind"], item["metadata"]["resourceVersion"]);
     list["items"].as_array().unwrap().iter().map(version).collect()

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::cluster::Cluster;
 use crate::controlplane::Operator;
 use crate::controlplane::flux::Controllers;
@@ -117,6 +119,20 @@ fn delete(cluster: &Cluster, kind: &str, name: &str) {
         .unwrap();
 }
 
+/// Pushes what is here over an older release that has made this report.
+fn upgrade(cluster: &Cluster, repository: &Repository, kind: &str, before: &Value) {
+    let control_plane = &cluster.control_plane;
+    cluster.shows_tenancy(false);
+    let newer = control_plane.sandbox().folder().join("newer");
+    copy_config(&newer);
+    push(repository, "Upgrade", &newer, &[]);
+    reconcile(cluster, "gitrepository", "flux-security-operator");
+    cluster.shows_tenancy(true);
+    cluster.wait_until_ready(kind, "flux-security-operator");
+    let after = report(control_plane).unwrap();
+    assert_eq!(before["metadata"]["uid"], after["metadata"]["uid"]);
+}
+
 /// `wait` takes the health of policies for granted only when the operator has said so.
 #[test]
 fn flux_installs_upgrades_and_prunes() {
@@ -139,16 +155,7 @@ fn flux_installs_upgrades_and_prunes() {
     let before = until(control_plane, "a report", |report| {
         result(report, "FSP-KUST-001") == "Pass"
     });
-    cluster.shows_tenancy(false);
-
-    let newer = control_plane.sandbox().folder().join("newer");
-    copy_config(&newer);
-    push(&repository, "Upgrade", &newer, &[]);
-    reconcile(&cluster, "gitrepository", "flux-security-operator");
-    cluster.shows_tenancy(true);
-    cluster.wait_until_ready("kustomization", "flux-security-operator");
-    let after = report(control_plane).unwrap();
-    assert_eq!(before["metadata"]["uid"], after["metadata"]["uid"]);
+    upgrade(&cluster, &repository, "kustomization", &before);
     assert!(root().join("config/default").exists());
 
     for name in ["flux-security-policy", "flux-security-operator"] {
@@ -178,16 +185,7 @@ fn flux_installs_upgrades_and_uninstalls_the_chart() {
     let before = until(control_plane, "a report", |report| {
         result(report, "FSP-MT-002") == "Fail"
     });
-    cluster.shows_tenancy(false);
-
-    let newer = control_plane.sandbox().folder().join("newer");
-    copy_config(&newer);
-    push(&repository, "Upgrade", &newer, &[]);
-    reconcile(&cluster, "gitrepository", "flux-security-operator");
-    cluster.shows_tenancy(true);
-    cluster.wait_until_ready("helmrelease", "flux-security-operator");
-    let after = report(control_plane).unwrap();
-    assert_eq!(before["metadata"]["uid"], after["metadata"]["uid"]);
+    upgrade(&cluster, &repository, "helmrelease", &before);
 
     delete(&cluster, "helmrelease", "flux-security-operator");
     delete(&cluster, "gitrepository", "flux-security-operator");

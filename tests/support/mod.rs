@@ -16,6 +16,19 @@ use flux_security_operator::kinds::own::PolicyRow;
 use flux_security_operator::kinds::{KindId, Meta};
 use serde_json::{Value, json};
 
+/// What `-o` of `fluxsec audit` may be.
+pub(crate) const FORMATS: [&str; 9] = [
+    "table",
+    "wide",
+    "json",
+    "yaml",
+    "sarif",
+    "junit",
+    "html",
+    "markdown",
+    "openreports",
+];
+
 /// Whether a control judges how a controller was started, not what it is.
 pub(crate) fn reads_command_lines(control: &controls::Control) -> bool {
     let of_others = [

@@ -36,28 +36,33 @@ impl Shown {
     ) -> Self {
         let mut selections = BTreeMap::new();
         let mut carried = Vec::with_capacity(unwaived.findings.len());
-        let flat = |posture: &PolicyPosture| posture.findings.iter().cloned().collect::<Vec<_>>();
-        let known = before.map_or_else(Vec::new, |before| flat(&before.unwaived));
-        let known_shown = before.map_or_else(Vec::new, |before| flat(&before.posture));
-        let mut old = &known[..];
+        // What was known of each finding, in the same order.
+        let known = before.map(|before| {
+            before
+                .unwaived
+                .findings
+                .iter()
+                .zip(&before.posture.findings)
+                .enumerate()
+        });
+        let mut known = known.into_iter().flatten().peekable();
         for (position, finding) in unwaived.findings.iter().enumerate() {
-            // Both lists are in order, and share the findings that stayed.
-            while let [first, rest @ ..] = old
-                && !Arc::ptr_eq(first, finding)
-                && first.finding < finding.finding
-            {
-                old = rest;
-            }
-            let stayed = before.zip(old.first().filter(|first| Arc::ptr_eq(first, finding)));
-            let selection = match stayed {
+            let is_gone =
+                |known: &Arc<FindingPosture>| !Arc::ptr_eq(known, finding) && known.finding < finding.finding;
+            while known.next_if(|(_, (known, _))| is_gone(known)).is_some() {}
+            // Both lists share the findings that stayed.
+            let selection = match known.next_if(|(_, (known, _))| Arc::ptr_eq(known, finding)) {
                 None => {
                     carried.push(finding.clone());
                     select(&finding.finding)
                 }
-                Some((before, _)) => {
-                    let position = known.len() - old.len();
-                    carried.push(known_shown[position].clone());
-                    before.selections.get(&position).cloned().unwrap_or_default()
+                Some((position, (_, shown))) => {
+                    carried.push(shown.clone());
+                    let selections = before.map(|before| &before.selections);
+                    selections
+                        .and_then(|known| known.get(&position))
+                        .cloned()
+                        .unwrap_or_default()
                 }
             };
             if !selection.is_empty() {

@@ -59,8 +59,9 @@ const SECRETS: [&str; 8] = [
     "client", "consumer", "cookie", "hmac", "jwt", "session", "shared", "signing",
 ];
 
-/// What every name that means something has in it, whatever its case; and behind those what makes an object a Secret.
-const HINTS: [&str; 9] = [
+/// What every name that means something has in it, whatever its case; and behind those what makes an object a Secret, or a
+/// Secret of it.
+const HINTS: [&str; 10] = [
     "pass",
     "pwd",
     "token",
@@ -68,6 +69,7 @@ const HINTS: [&str; 9] = [
     "secret",
     "credential",
     "stringData",
+    "secretGenerator",
     "sops",
     "fake",
 ];
