@@ -1,6 +1,6 @@
 //! Values that give themselves away: keys, tokens, and addresses that let in whoever knows them.
 
-use super::super::{rules, sops};
+use super::super::{clues, rules, sops};
 use super::Trace;
 use super::names;
 
@@ -146,7 +146,7 @@ fn is_object_name(text: &str) -> bool {
 
 /// What gives a text away, whatever its field is called.
 pub(super) fn trace(text: &str) -> Option<Trace> {
-    if !rules::may_find(text) {
+    if !clues::may_give_away(text) {
         return None;
     }
     if holds_private_key(text) {
@@ -169,7 +169,7 @@ fn trace_of_line(text: &str) -> Option<Trace> {
 /// What gives a line of a text away; it goes from `start` to `end`. A key begins in one line and goes on in others.
 pub(super) fn trace_within(text: &str, start: usize, end: usize) -> Option<Trace> {
     let line = &text[start..end];
-    if !rules::may_find(line) {
+    if !clues::may_give_away(line) {
         return None;
     }
     if line.contains("PRIVATE KEY") || line.contains(AGE) {

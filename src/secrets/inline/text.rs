@@ -10,7 +10,7 @@ use super::tree::{Look, Seen, Target};
 use super::{Leaks, Trace, is_public};
 
 /// Whether there is more in a text than a word.
-pub(super) fn is_document(text: &str) -> bool {
+pub(in crate::secrets) fn is_document(text: &str) -> bool {
     text.contains('\n') || is_json(text)
 }
 
@@ -137,8 +137,9 @@ impl<'a> Scan<'a> {
 
     /// What gives a line away, after all the lines before it.
     fn trace(&mut self, number: usize, line: &Line<'a>) -> Option<Trace> {
-        let literal = shapes::literal(line.value);
-        let fits = |meaning: Meaning| literal.is_some_and(|it| meaning.fits(it) && !is_structure(line.value));
+        let literal = || shapes::literal(line.value);
+        let fits =
+            |meaning: Meaning| literal().is_some_and(|it| meaning.fits(it) && !is_structure(line.value));
         if let Some(section) = self.section
             && line.indent > section.indent
             && shapes::datum(line.value).is_some()
@@ -150,7 +151,7 @@ impl<'a> Scan<'a> {
             self.of_document.push(number);
         }
         if line.key == "value" {
-            literal?;
+            literal()?;
             match Target::of(self.path) {
                 Some(Target::SecretData) => return Some(Trace::SecretData),
                 Some(Target::Data) => self.data.push(format!(":{number}").into()),
