@@ -80,6 +80,14 @@ pub(super) fn settings(text: &str) -> impl Iterator<Item = (&str, Setting<'_>)> 
     })
 }
 
+/// What a script assigns to variables, as far as that is a literal.
+pub(super) fn assignments(text: &str) -> impl Iterator<Item = Setting<'_>> {
+    (1..).zip(text.lines()).filter_map(|(line, text)| {
+        let (name, value) = inline::assignment(text)?;
+        Some(Setting { line, name, value })
+    })
+}
+
 fn unquoted(text: &str) -> &str {
     let within = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
     within('"').or_else(|| within('\'')).unwrap_or(text)

@@ -13,7 +13,7 @@ use super::clues;
 use super::document::{self, Ciphertext, Found};
 use super::inline::{self, Inline, Trace, shown};
 use super::layout::{Content, Layout, file_name};
-use super::lines::{self, Lines, Traced};
+use super::lines::{self, Lines, Setting, Traced};
 use super::node::{Fault, Node};
 use super::tree::{Certainty, Class, Coverage, Encrypted, Format, Gap, Leak, Recipient, Tree};
 use super::triage::Survey;
@@ -52,6 +52,8 @@ enum Kind {
     Ini,
     /// Settings, one a line.
     Settings,
+    /// What assigns literals to variables, among other things.
+    Script,
     /// A store of keys.
     KeyStore,
     Other,
@@ -71,8 +73,15 @@ impl Kind {
             "env" => Self::Dotenv,
             "ini" => Self::Ini,
             "properties" | "tfvars" | "conf" | "cfg" | "toml" => Self::Settings,
+            "sh" | "bash" | "zsh" | "envrc" | "tf" | "hcl" | "dockerfile" | "containerfile" => Self::Script,
             "p12" | "pfx" | "jks" | "keystore" | "kdbx" => Self::KeyStore,
             _ if name.starts_with(".env.") => Self::Dotenv,
+            _ if ["Dockerfile", "Containerfile"]
+                .iter()
+                .any(|it| name.starts_with(it)) =>
+            {
+                Self::Script
+            }
             _ => Self::Other,
         }
     }
@@ -263,6 +272,12 @@ impl Scan {
             Kind::Settings => {
                 page.lines(text, 1);
                 page.settings(text);
+            }
+            Kind::Script => {
+                page.lines(text, 1);
+                for setting in lines::assignments(text) {
+                    page.setting(&setting);
+                }
             }
             // An envelope of SOPS around whatever it is.
             Kind::Other if text.starts_with('{') && text.contains("\"sops\"") => self.yaml(page, text, 1),
@@ -477,9 +492,13 @@ impl Page<'_> {
 
     fn settings(&mut self, text: &str) {
         for (_, setting) in lines::settings(text) {
-            if let Some(trace) = inline::trace_of_variable(setting.name, setting.value) {
-                self.push(setting.line, Class::Credential, trace, "", shown(setting.name));
-            }
+            self.setting(&setting);
+        }
+    }
+
+    fn setting(&mut self, setting: &Setting<'_>) {
+        if let Some(trace) = inline::trace_of_variable(setting.name, setting.value) {
+            self.push(setting.line, Class::Credential, trace, "", shown(setting.name));
         }
     }
 
@@ -801,6 +820,31 @@ mod tests {
         assert_eq!(
             leaks(&[("a.env", "DB_PASSWORD=hunter2\nA=b\n")]),
             [at("a.env", 1, Class::Credential, "DB_PASSWORD")]
+        );
+    }
+
+    #[test]
+    fn scripts_assign_literals() {
+        let script = "#!/bin/sh\nexport DB_PASSWORD='hunter2'\nTOKEN=$(cat token)\n";
+        assert_eq!(
+            leaks(&[
+                ("a.sh", script),
+                ("Dockerfile", "FROM x\nENV DB_PASSWORD=hunter2\n")
+            ]),
+            [
+                at("Dockerfile", 2, Class::Credential, "DB_PASSWORD"),
+                at("a.sh", 2, Class::Credential, "DB_PASSWORD")
+            ]
+        );
+        let terraform = "resource x y {\n  password = \"hunter2\"\n  token = var.token\n}\n";
+        assert_eq!(
+            leaks(&[("a.tf", terraform)]),
+            [at("a.tf", 2, Class::Credential, "password")]
+        );
+        let arguments = "args:\n- --password=hunter2\n- --token=$(TOKEN)\n";
+        assert_eq!(
+            leaks(&[("a.yaml", arguments)]),
+            [at("a.yaml", 2, Class::Credential, "args[0]")]
         );
     }
 

@@ -446,7 +446,7 @@ impl<'a> Skim<'a> {
         }
         if inline::is_document(text) {
             self.document(text)?;
-        } else if (clues.has_shape || is_decoded) && inline::trace(text).is_some() {
+        } else if inline::gives_itself_away(text, clues.has_shape || is_decoded) {
             return None;
         }
         match meaning {
@@ -837,6 +837,8 @@ mod tests {
             "conn: SharedAccessKey=abcabcabc;Endpoint=x\n",
             "a: {password: hunter2}\n",
             "a: '{\"password\": \"hunter2\"}'\n",
+            "args:\n- --password=hunter2\n",
+            "run: |\n  export PASSWORD=hunter2\n",
             "{\"password\": 1234.5}",
             "{\"\\u0070assword\": \"hunter2\"}",
             "a: b\n c: ${SECRET}\n",
@@ -953,6 +955,9 @@ mod tests {
         …
         é
         SSWS
+        --password=hunter2
+        "--pass\u0077ord=hunter2"
+        --password=$(PASSWORD)
         x
     "#;
 
@@ -966,6 +971,7 @@ mod tests {
           user: YWRtaW4=
         {"password": "hunter2"}
         {"a": "b\npassword: hunter2"}
+        export PASSWORD=hunter2
         https://u:hunter2@h/x
         a: b
         ---

@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, de::DeserializeSeed};
 
 pub(super) use names::{Meaning, may_mean, meaning};
-pub(super) use text::is_document;
+pub(super) use text::{assignment, is_document};
 use tree::Look;
 pub(super) use tree::SEALED;
 
@@ -146,6 +146,11 @@ pub(super) fn is_harmless_json(text: &str) -> bool {
     decoder.end().is_ok() && seen.is_ok_and(|seen| seen.leaks.is_empty())
 }
 
+/// What gives a word away, whatever its field is called; `has_shape`: whether anything leads to a rule.
+pub(super) fn gives_itself_away(text: &str, has_shape: bool) -> bool {
+    has_shape && shapes::trace(text).is_some() || shapes::trace_of_argument(text).is_some()
+}
+
 /// Whether a text is a literal, and what the name of its field says.
 pub(super) fn is_what_it_means(meaning: Meaning, text: &str) -> bool {
     shapes::literal(text).is_some_and(|literal| meaning.fits(literal))
@@ -171,11 +176,7 @@ pub fn trace(text: &str) -> Option<Trace> {
 /// What gives the value of a variable away; `None`: nothing does.
 #[must_use]
 pub fn trace_of_variable(name: &str, value: &str) -> Option<Trace> {
-    let named = || {
-        let fits = names::meaning(name)?.fits(shapes::literal(value)?);
-        fits.then_some(Trace::Name)
-    };
-    shapes::trace(value).or_else(named)
+    shapes::trace(value).or_else(|| shapes::trace_of_name(name, value))
 }
 
 /// Secrets of one object that are told of.

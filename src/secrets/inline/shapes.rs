@@ -155,7 +155,23 @@ pub(super) fn trace(text: &str) -> Option<Trace> {
     trace_of_line(text)
 }
 
-/// The same for what is no more than a line.
+/// What the name of a variable says of its value.
+pub(super) fn trace_of_name(name: &str, value: &str) -> Option<Trace> {
+    let fits = names::meaning(name)?.fits(literal(value)?);
+    fits.then_some(Trace::Name)
+}
+
+/// What gives an argument of a program away by its name: `--password=…`.
+pub(super) fn trace_of_argument(text: &str) -> Option<Trace> {
+    let argument = text.strip_prefix("--").or_else(|| text.strip_prefix('-'))?;
+    let (name, value) = argument.split_once('=')?;
+    let is_name = name
+        .bytes()
+        .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'));
+    trace_of_name(name, value).filter(|_| is_name)
+}
+
+/// What gives a line away, whatever its field is called.
 fn trace_of_line(text: &str) -> Option<Trace> {
     if let Some(found) = rules::trace(text) {
         return Some(found);
@@ -527,6 +543,20 @@ mod tests {
             ("not an address", None),
         ] {
             assert_eq!(trace(text), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn arguments_have_names() {
+        assert_eq!(trace_of_argument("--db-password=hunter2"), Some(Trace::Name));
+        for text in [
+            "--db-password=$(DB_PASSWORD)",
+            "--db-password-file=/etc/password",
+            "--token=short",
+            "password=hunter2",
+            "--set x password=hunter2",
+        ] {
+            assert_eq!(trace_of_argument(text), None, "{text}");
         }
     }
 

@@ -117,7 +117,7 @@ impl Seen {
     /// A text without others in it.
     fn of_word(text: &str) -> Self {
         let mut seen = Self::default();
-        if let Some(trace) = shapes::trace(text) {
+        if let Some(trace) = shapes::trace(text).or_else(|| shapes::trace_of_argument(text)) {
             seen.leaks.push("", trace);
         }
         seen
