@@ -2,6 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod controlplane;
+#[path = "../benches/secrets/corpus/mod.rs"]
+mod corpus;
+#[path = "../benches/secrets/peers.rs"]
+#[allow(dead_code, reason = "the benchmark uses the rest")]
+mod peers;
+#[path = "../benches/secrets/quality.rs"]
+#[allow(dead_code, reason = "the benchmark uses the rest")]
+mod quality;
 #[path = "support/random.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod random;
@@ -561,6 +569,25 @@ fn a_panic_quotes_nothing() {
             .0
             .ends_with(": invariant: words of the program")
     );
+}
+
+/// What the benchmark makes: the same without a tree of every document as with one.
+#[test]
+fn what_is_planted_is_found_and_nothing_else() {
+    let documents = corpus::documents(1200);
+    let scores = quality::score(&documents, &quality::ours(&documents));
+    let all = quality::sum(scores.into_iter());
+    assert!(all.recall() >= quality::RECALL, "{} missed", all.missed);
+    assert!(all.precision() >= quality::PRECISION, "{} false", all.false_ones);
+    for document in &documents {
+        let [told, wanted] = [Scan::default(), Scan::thorough()].map(|mut scan| {
+            for file in &document.files {
+                scan.file(&file.path, &file.bytes);
+            }
+            scan.finish()
+        });
+        assert_eq!(told, wanted, "{}: {}", document.shape, document.files[0].path);
+    }
 }
 
 #[test]

@@ -577,6 +577,10 @@ fn documents(text: &str) -> Vec<(u32, &str)> {
     };
     let (mut start, mut first, mut at) = (0, 1, 0);
     for (line, whole) in (1..).zip(text.split_inclusive('\n')) {
+        if !whole.starts_with(['-', '.']) {
+            at += whole.len();
+            continue;
+        }
         let mark = whole.trim_end();
         let has_content = whole.starts_with("--- ") && mark != "---";
         if mark == "---" || mark == "..." || has_content {

@@ -23,6 +23,8 @@ const LONGEST_KEY: usize = 256;
 #[derive(Default)]
 pub(super) struct Survey {
     lines: Vec<Line>,
+    /// Where the last clue begins.
+    seen: usize,
     /// There are more.
     is_cut: bool,
     /// Whether a name may mean something.
@@ -96,9 +98,10 @@ impl Survey {
                 self.has_name = true;
             }
         }
-        let is_same_line = |line: &Line| !text[line.at as usize..at.max(line.at as usize)].contains('\n');
+        let is_same_line = !text[self.seen..at.max(self.seen)].contains('\n');
+        self.seen = at.max(self.seen);
         if let Some(last) = self.lines.last_mut()
-            && is_same_line(last)
+            && is_same_line
         {
             last.clues = last.clues.and(clues);
             return;
@@ -113,7 +116,7 @@ impl Survey {
 
     /// Whether a tree of the document would tell nothing, for sure.
     pub(super) fn is_harmless(&self, text: &str) -> bool {
-        if self.has_structure || self.is_cut {
+        if self.has_structure {
             return false;
         }
         let is_json = text.trim_start().starts_with(['{', '[']);
@@ -123,7 +126,7 @@ impl Survey {
         if is_json {
             return inline::is_harmless_json(text);
         }
-        Skim::new(text, &self.lines).is_some_and(Skim::is_harmless)
+        !self.is_cut && Skim::new(text, &self.lines).is_some_and(Skim::is_harmless)
     }
 }
 

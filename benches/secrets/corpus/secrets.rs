@@ -46,6 +46,8 @@ pub(crate) const SHAPES: &[Shape] = &[
     ("ConfigMap, names", config_map),
     ("connection string", connection),
     ("script", script),
+    ("script in a ConfigMap", script_in_config_map),
+    ("argument", argument),
     ("header", header),
 ];
 
@@ -598,9 +600,9 @@ fn key_in_json(values: &mut Values) -> Vec<(String, String)> {
 fn age_key(values: &mut Values) -> Vec<(String, String)> {
     let recipient = values.recipient();
     let key = match values.below(3) {
-        0 => values.fill("AGE-SECRET-KEY-PQ-1{B90}"),
-        1 => values.fill("AGE-PLUGIN-YUBIKEY-1{B58}"),
-        _ => values.fill("AGE-SECRET-KEY-1{B58}"),
+        0 => values.fill("AGE-SECRET-KEY-PQ-1{Q90}"),
+        1 => values.fill("AGE-PLUGIN-YUBIKEY-1{Q58}"),
+        _ => values.fill("AGE-SECRET-KEY-1{Q58}"),
     };
     vec![(
         "age.agekey".into(),
@@ -759,6 +761,31 @@ fn script(values: &mut Values) -> Vec<(String, String)> {
             ),
         )],
     }
+}
+
+fn script_in_config_map(values: &mut Values) -> Vec<(String, String)> {
+    let (name, value) = (values.name(), values.password());
+    let line = match values.below(2) {
+        0 => format!("export DB_PASSWORD=⟦'{value}'⟧"),
+        _ => format!("DB_PASSWORD=⟦{value}⟧"),
+    };
+    one(
+        &name,
+        format!(
+            "{}data:\n  deploy.sh: |\n    #!/bin/sh\n    set -eu\n    {line}\n    exec app\n",
+            head("ConfigMap", &name)
+        ),
+    )
+}
+
+fn argument(values: &mut Values) -> Vec<(String, String)> {
+    let (name, value) = (values.name(), values.password());
+    one(
+        &name,
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: example.com/app:1\n        args:\n        - --user=app\n        - ⟦--db-password={value}⟧\n"
+        ),
+    )
 }
 
 fn header(values: &mut Values) -> Vec<(String, String)> {

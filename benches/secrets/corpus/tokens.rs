@@ -98,7 +98,7 @@ const PATTERNS: [&str; 90] = [
     "PMAK-{H24}-{H34}",
     "lin_api_{A40}",
     "SK{H32}",
-    "MT{A22}.{A6}.{W38}",
+    "{N19}.{A6}.{W38}",
     "xkeysib-{H64}-{A16}",
     "pplx-{A48}",
     "gsk_{A52}",

@@ -41,6 +41,7 @@ pub(crate) const SHAPES: &[Shape] = &[
     ("generator of encrypted files", generator),
     ("rules of SOPS", rules),
     ("workflow", workflow),
+    ("arguments with references", arguments),
 ];
 
 fn one(name: &str, text: String) -> Vec<(String, String)> {
@@ -561,4 +562,14 @@ fn workflow(values: &mut Values) -> Vec<(String, String)> {
             "on: push\njobs:\n  deploy:\n    steps:\n    - uses: actions/checkout@{commit}\n      with:\n        token: ${{{{ secrets.GITHUB_TOKEN }}}}\n        persist-credentials: false\n    - name: Generate Token\n      env:\n        API_TOKEN: ${{{{ secrets.API_TOKEN }}}}\n        PASSWORD: ${{{{ steps.password.outputs.password }}}}\n      run: deploy --token \"$API_TOKEN\"\n"
         ),
     )]
+}
+
+fn arguments(values: &mut Values) -> Vec<(String, String)> {
+    let name = values.name();
+    one(
+        &name,
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: example.com/app:1\n        args:\n        - --db-password=$(DB_PASSWORD)\n        - --token-ttl=3600\n        - --password-file=/etc/secrets/password\n        - --api-token=${{API_TOKEN}}\n        - --tls-secret={name}-tls\n"
+        ),
+    )
 }

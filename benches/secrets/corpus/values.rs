@@ -90,7 +90,8 @@ impl Values {
     }
 
     /// Fills a pattern: `{A36}` are 36 letters and digits, `H` are hexadecimal, `D` digits, `U` capitals and digits, `L`
-    /// small letters and digits, `B` what base32 has, `S` what base64 has, `W` what it has in addresses, `M` letters alone.
+    /// small letters and digits, `B` what base32 has, `S` what base64 has, `W` what it has in addresses, `M` letters alone,
+    /// `Q` what keys of age are written with, `N` a number in base64.
     pub(crate) fn fill(&mut self, pattern: &str) -> String {
         let mut whole = String::new();
         for part in pattern.split('{') {
@@ -111,6 +112,13 @@ impl Values {
                         + &self.alphanumeric(1)
                 }
                 "M" => self.letters(count, &[LOWER, UPPER]),
+                "Q" => self.letters(count, &[b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"]),
+                "N" => {
+                    let number = self.letters(count - 1, &[DIGITS]);
+                    base64(format!("1{number}").as_bytes())
+                        .trim_end_matches('=')
+                        .to_owned()
+                }
                 _ => self.alphanumeric(count),
             };
             whole.push_str(&letters);
