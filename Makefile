@@ -1,6 +1,6 @@
 CARGO ?= cargo
 
-.PHONY: help demo test test-browser test-faults fuzz bench lint generate release-check
+.PHONY: help demo test test-browser test-faults fuzz bench bench-secrets lint generate release-check
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -28,6 +28,9 @@ fuzz: ## bytes to audit under libFuzzer, beginning with the corpus
 
 bench: ## what it costs, beside what it could cost at best (docs/performance.md)
 	$(CARGO) bench --locked --bench cost -- $(ARGS)
+
+bench-secrets: ## how well secrets are found, and how fast, beside others (docs/secrets-benchmark.md)
+	$(CARGO) bench --locked --bench secrets -- $(ARGS)
 
 lint: ## formatting, clippy, and cargo-deny where it is installed
 	$(CARGO) fmt --check

@@ -1,7 +1,9 @@
 //! Logs, on standard error.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 
 use tracing::Subscriber;
 use tracing::field::Field;
@@ -30,10 +32,28 @@ pub fn start(filter: &str) {
             filter = filter.add_directive(directive);
         }
     }
+    std::panic::set_hook(Box::new(|info| {
+        eprintln!("{}", panicked(info));
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            eprintln!("{trace}");
+        }
+    }));
     // A second start, in tests, keeps the first one's settings.
     let _ = subscriber(filter, colours(), std::io::stderr).try_init();
     if refused {
         tracing::warn!("the log filter cannot be read; logging at info");
+    }
+}
+
+/// What is told of a panic: where it was, and what the program itself has to say. Words that are put together when it
+/// happens quote what was at hand: a part of a file, maybe, and of a secret in it.
+#[must_use]
+pub fn panicked(info: &PanicHookInfo<'_>) -> String {
+    let place = info.location().map_or_else(String::new, ToString::to_string);
+    match info.payload().downcast_ref::<&'static str>() {
+        Some(words) => format!("panicked at {place}: {words}"),
+        None => format!("panicked at {place}"),
     }
 }
 

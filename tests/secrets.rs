@@ -2,24 +2,41 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod controlplane;
+#[path = "../benches/secrets/corpus/mod.rs"]
+mod corpus;
+#[path = "../benches/secrets/peers.rs"]
+#[allow(dead_code, reason = "the benchmark uses the rest")]
+mod peers;
+#[path = "../benches/secrets/quality.rs"]
+#[allow(dead_code, reason = "the benchmark uses the rest")]
+mod quality;
 #[path = "support/random.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod random;
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use controlplane::flux;
 use controlplane::programs::{Finish, SOPS};
 use flux_security_operator::api::Tenancy;
 use flux_security_operator::input;
+use flux_security_operator::inventory::{Delta, ObjectKey, TreeKey, TreeState};
+use flux_security_operator::kinds::KindId;
+use flux_security_operator::render::fingerprint::fingerprint;
+use flux_security_operator::render::{events, html, junit, markdown, metrics, openreports, report, sarif};
 use flux_security_operator::secrets::inline::Trace;
 use flux_security_operator::secrets::{Class, Format, Leak, Recipient, Scan, Tree};
+use flux_security_operator::telemetry;
+use k8s_openapi::jiff::Timestamp;
+use prometheus::{Encoder, TextEncoder};
 use random::Random;
+use serde_json::{Value, json};
 use support::policy;
 
 /// A folder with a key of its own, made for one test.
@@ -434,6 +451,142 @@ fn no_format_and_no_log_tells_anything_of_a_value() {
         );
         assert_tells_nothing(&parts, &told, format);
         assert_tells_nothing(&parts, &String::from_utf8_lossy(&output.stderr), "standard error");
+    }
+}
+
+/// The objects among planted files, each with a name of its own, and a repository for each tree.
+fn objects(files: &[(String, String)]) -> Vec<Value> {
+    let of_flux = files
+        .iter()
+        .filter(|(_, text)| text.contains("toolkit.fluxcd.io"));
+    let object = |(path, text): &(String, String)| -> Value {
+        let text = text.replace("name: a,", &format!("name: {},", path.trim_end_matches(".yaml")));
+        serde_saphyr::from_str(&text).unwrap()
+    };
+    let repository = json!({
+        "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+        "metadata": {"name": "fleet", "namespace": "apps"}, "spec": {"url": "https://git.example.com/a", "interval": "5m"},
+    });
+    of_flux.map(object).chain([repository]).collect()
+}
+
+/// Everything that an operator tells of a cluster whose objects and artifacts hold all of that.
+#[test]
+fn no_report_event_or_metric_tells_anything_of_a_value() {
+    let values = planted(220);
+    let files = plant(&values);
+    let parts = parts(&values);
+    let mut scan = Scan::default();
+    for (path, text) in &files {
+        scan.file(path, text.as_bytes());
+    }
+    let kind = KindId::all().find(|kind| kind.name() == "GitRepository").unwrap();
+    let state = TreeState::Scanned {
+        revision: "main@sha1:a".into(),
+        digest: "sha256:a".into(),
+        tree: Arc::new(scan.finish()),
+    };
+    let mut engine = support::engine(Tenancy::Shared);
+    engine.ingest(objects(&files).iter().map(support::upsert));
+    engine.ingest([
+        Delta::TreesAreRead(true),
+        Delta::Tree(TreeKey::Source(kind, ObjectKey::new("apps", "fleet")), state),
+    ]);
+    let now = Timestamp::UNIX_EPOCH;
+    let posture = support::posture(&engine);
+    let whole = report::uncut(&posture, now);
+    let ids = whole.findings.iter().map(|finding| finding.control.as_str());
+    let told: BTreeSet<&str> = ids.collect();
+    for id in ["FSP-SEC-003", "FSP-SEC-004", "FSP-SEC-005"] {
+        assert!(told.contains(id), "{told:?}");
+    }
+    let status = report::report(&posture, None, now);
+    let namespaces = report::namespace_reports(&posture, &BTreeMap::new(), now);
+    let events = events::transitions("test", "uid", None, &status, &posture);
+    assert!(!namespaces.is_empty() && !events.is_empty());
+    let families = metrics::families(&engine.posture(), true).unwrap();
+    let mut scrape = Vec::new();
+    TextEncoder::new().encode(&families, &mut scrape).unwrap();
+    let fingerprints: Vec<String> = whole.findings.iter().map(fingerprint).collect();
+    for (whose, output) in [
+        ("the report", serde_json::to_string(&status).unwrap()),
+        ("the whole report", serde_json::to_string(&whole).unwrap()),
+        ("reports of namespaces", format!("{namespaces:?}")),
+        ("Events", format!("{events:?}")),
+        ("metrics", String::from_utf8(scrape).unwrap()),
+        ("SARIF", sarif::sarif("test", &whole).unwrap()),
+        ("HTML", html::html(&whole)),
+        ("JUnit", junit::junit(&whole)),
+        ("Markdown", markdown::markdown(&whole)),
+        (
+            "policy reports",
+            openreports::openreports("test", &whole).unwrap(),
+        ),
+        ("fingerprints", fingerprints.concat()),
+        (
+            "what the engine knows",
+            format!("{posture:?} {:?}", engine.inventory().trees()),
+        ),
+    ] {
+        assert!(output.len() > 100, "{whose}");
+        assert_tells_nothing(&parts, &output, whose);
+    }
+}
+
+/// Whoever cuts a text where no letter begins is told of the text.
+#[test]
+fn a_panic_quotes_nothing() {
+    let values = planted(1);
+    let parts = parts(&values);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = told.clone();
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let quoted = info
+            .payload()
+            .downcast_ref::<String>()
+            .cloned()
+            .unwrap_or_default();
+        kept.lock().unwrap().push((telemetry::panicked(info), quoted));
+    }));
+    let text = format!("{}é", values[0]);
+    let cut = std::thread::spawn(move || text[..text.len() - 1].len()).join();
+    let own = std::thread::spawn(|| panic!("invariant: words of the program")).join();
+    std::panic::set_hook(before);
+    assert!(cut.is_err() && own.is_err());
+    let told = told.lock().unwrap();
+    let of = |part: &str| {
+        told.iter()
+            .find(|(told, quoted)| (told.clone() + quoted).contains(part))
+            .unwrap()
+    };
+    let (cut, quoted) = of(&values[0]);
+    assert!(quoted.contains(&values[0]), "or there is nothing to hide");
+    assert!(cut.starts_with("panicked at tests/secrets.rs:"), "{cut}");
+    assert_tells_nothing(&parts, cut, "a panic");
+    assert!(
+        of("words of the program")
+            .0
+            .ends_with(": invariant: words of the program")
+    );
+}
+
+/// What the benchmark makes: the same without a tree of every document as with one.
+#[test]
+fn what_is_planted_is_found_and_nothing_else() {
+    let documents = corpus::documents(1200);
+    let scores = quality::score(&documents, &quality::ours(&documents));
+    let all = quality::sum(scores.into_iter());
+    assert!(all.recall() >= quality::RECALL, "{} missed", all.missed);
+    assert!(all.precision() >= quality::PRECISION, "{} false", all.false_ones);
+    for document in &documents {
+        let [told, wanted] = [Scan::default(), Scan::thorough()].map(|mut scan| {
+            for file in &document.files {
+                scan.file(&file.path, &file.bytes);
+            }
+            scan.finish()
+        });
+        assert_eq!(told, wanted, "{}: {}", document.shape, document.files[0].path);
     }
 }
 

@@ -1,62 +1,56 @@
 //! Files that are no YAML and no JSON: lines that give themselves away, and settings.
 
 use super::inline::{self, Trace};
-use super::{rules, sops};
+use super::sops;
 
-/// What each line gives away, whatever the file is, and whether that is a key which opens what is encrypted. Lines are
-/// counted from 1.
-pub(super) fn traces(text: &str) -> Vec<(u32, Trace, bool)> {
-    let mut found = Vec::new();
-    let mut lines = Lines::new(text);
-    let mut done = 0;
-    for hint in rules::hints(text) {
-        if hint <= done {
-            continue;
-        }
-        let (line, start, end) = lines.at(hint - 1);
-        done = end;
-        if let Some(trace) = inline::trace_within(text, start, end) {
-            let opens = ["AGE-", "PGP PRIVATE"]
-                .iter()
-                .any(|key| text[start..end].contains(key));
-            found.push((line, trace, trace == Trace::PrivateKey && opens));
-        }
-    }
-    found
+/// What lines give away, whatever the file is.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    /// Where the last line ended that was looked at.
+    done: usize,
+    /// The line that begins or goes on there, from 1.
+    counted: (u32, usize),
 }
 
-/// Finds lines by bytes that they have, in order.
-struct Lines<'a> {
-    text: &'a str,
-    line: u32,
-    start: usize,
+/// A line that gives something away.
+pub(super) struct Traced {
+    pub(super) line: u32,
+    pub(super) trace: Trace,
+    /// Whether that is a key which opens what is encrypted.
+    pub(super) is_master: bool,
 }
 
 impl<'a> Lines<'a> {
-    const fn new(text: &'a str) -> Self {
+    pub(super) const fn new(text: &'a str) -> Self {
         Self {
             text,
-            line: 1,
-            start: 0,
+            done: 0,
+            counted: (1, 0),
         }
     }
 
-    /// The line of a byte: its number, its begin, its end.
-    fn at(&mut self, byte: usize) -> (u32, usize, usize) {
-        let bytes = self.text.as_bytes();
-        for (at, _) in bytes
-            .iter()
-            .enumerate()
-            .take(byte)
-            .skip(self.start)
-            .filter(|(_, it)| **it == b'\n')
-        {
-            self.line += 1;
-            self.start = at + 1;
+    /// What the line of a clue gives away, unless that was asked before. Clues come line by line.
+    pub(super) fn at(&mut self, clue: usize) -> Option<Traced> {
+        if clue < self.done {
+            return None;
         }
-        let rest = &bytes[self.start..];
-        let end = rest.iter().position(|it| *it == b'\n').unwrap_or(rest.len());
-        (self.line, self.start, self.start + end)
+        let start = self.text[..clue].rfind('\n').map_or(0, |end| end + 1);
+        let end = self.text[clue..]
+            .find('\n')
+            .map_or(self.text.len(), |end| clue + end);
+        self.done = end;
+        let trace = inline::trace_within(self.text, start, end)?;
+        let (line, from) = &mut self.counted;
+        for _ in self.text[*from..start].matches('\n') {
+            *line = line.saturating_add(1);
+        }
+        *from = start;
+        let is_key = |key: &str| self.text[start..end].contains(key);
+        Some(Traced {
+            line: *line,
+            trace,
+            is_master: trace == Trace::PrivateKey && ["AGE-", "PGP PRIVATE"].into_iter().any(is_key),
+        })
     }
 }
 
@@ -83,6 +77,14 @@ pub(super) fn settings(text: &str) -> impl Iterator<Item = (&str, Setting<'_>)> 
         let name = name.trim().trim_start_matches("export ");
         let value = unquoted(value.trim());
         Some((section, Setting { line, name, value }))
+    })
+}
+
+/// What a script assigns to variables, as far as that is a literal.
+pub(super) fn assignments(text: &str) -> impl Iterator<Item = Setting<'_>> {
+    (1..).zip(text.lines()).filter_map(|(line, text)| {
+        let (name, value) = inline::assignment(text)?;
+        Some(Setting { line, name, value })
     })
 }
 
@@ -138,9 +140,13 @@ mod tests {
     fn lines_are_counted() {
         let token = ["ghp_", "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xY5zA7"].concat();
         let text = format!("a\n{token}\nb {token} {token}\n\n{token}");
-        let found: Vec<u32> = traces(&text).into_iter().map(|(line, ..)| line).collect();
+        let mut lines = Lines::new(&text);
+        let clues = (0..text.len()).filter(|at| text.as_bytes()[*at] != b'\n');
+        let found: Vec<u32> = clues
+            .filter_map(|clue| lines.at(clue))
+            .map(|it| it.line)
+            .collect();
         assert_eq!(found, [2, 3, 5]);
-        assert!(traces("").is_empty());
     }
 
     #[test]

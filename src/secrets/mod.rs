@@ -17,6 +17,7 @@
 //! assert_eq!((&*tree.leaks[0].file, tree.leaks[0].line), ("apps/db.yaml", 6));
 //! ```
 
+mod clues;
 mod document;
 pub mod inline;
 mod layout;
@@ -26,6 +27,8 @@ pub mod rules;
 mod scan;
 mod sops;
 mod tree;
+mod triage;
+mod words;
 
 pub use scan::{LONGEST_FILE, Scan};
 pub use tree::{Certainty, Class, Coverage, Encrypted, Format, Gap, Leak, Recipient, Tree};

@@ -2,12 +2,13 @@
 //! pattern is looked for, and a pattern is compiled when it is first needed: a cluster without leaks compiles none.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::{LazyLock, OnceLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 use regex::bytes::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 
+use super::clues::{self, Clue};
 use super::inline::Trace;
 
 /// Bits a character that a credential has at least.
@@ -16,24 +17,6 @@ const ENTROPY: f64 = 2.5;
 const LARGEST_PATTERN: usize = 1024 * 1024;
 /// Matches of one rule in one text that are looked at.
 const MOST_MATCHES: usize = 100;
-
-/// What else may give a line away, beside the keywords of rules: keys, addresses, settings in one line.
-const SHAPES: [&str; 14] = [
-    "PRIVATE KEY",
-    "AGE-SECRET-KEY-",
-    "AGE-PLUGIN-",
-    "://",
-    "password=",
-    "Password=",
-    "PASSWORD=",
-    "pwd=",
-    "Pwd=",
-    "PWD=",
-    "accountkey=",
-    "AccountKey=",
-    "sharedaccesskey=",
-    "SharedAccessKey=",
-];
 
 /// A rule as it is written.
 #[derive(Deserialize)]
@@ -66,9 +49,8 @@ struct Rule {
 /// All rules, and what leads to them.
 struct Rules {
     all: Vec<Rule>,
-    keywords: AhoCorasick,
-    /// The rule of each keyword that has one.
-    of_keyword: Vec<u16>,
+    /// Keywords, each with the number of its rule.
+    keywords: Vec<(u16, Box<str>)>,
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::read);
@@ -80,21 +62,15 @@ fn written() -> Vec<Written> {
 }
 
 impl Rules {
-    #[expect(clippy::expect_used, reason = "a file of the program that tests read")]
     fn read() -> Self {
-        let mut of_keyword = Vec::new();
-        let mut rules = Vec::new();
-        let written = written();
-        // As small as can be: most clusters never meet a keyword.
-        let keywords = keywords(&written, AhoCorasickKind::ContiguousNFA)
-            .expect("invariant: the keywords of the program are few and short");
-        for (number, written) in (0..).zip(written) {
-            of_keyword.extend(written.keywords.iter().map(|_| number));
+        let (mut all, mut keywords) = (Vec::new(), Vec::new());
+        for (number, written) in (0..).zip(written()) {
+            keywords.extend(written.keywords.into_iter().map(|word| (number, word.into())));
             let trace = match (written.issuer, written.what) {
                 (Some(issuer), _) => Trace::Token(issuer.leak()),
                 (None, what) => Trace::Rule(what.unwrap_or_default().leak()),
             };
-            rules.push(Rule {
+            all.push(Rule {
                 id: written.id.leak(),
                 trace,
                 pattern: written.pattern.into(),
@@ -102,22 +78,13 @@ impl Rules {
                 compiled: OnceLock::new(),
             });
         }
-        Self {
-            all: rules,
-            keywords,
-            of_keyword,
-        }
+        Self { all, keywords }
     }
 }
 
-/// What finds the keywords of rules, and behind them those of other shapes.
-fn keywords(rules: &[Written], kind: AhoCorasickKind) -> Result<AhoCorasick, BuildError> {
-    let of_rules = rules
-        .iter()
-        .flat_map(|rule| rule.keywords.iter().map(String::as_str));
-    AhoCorasick::builder()
-        .kind(Some(kind))
-        .build(of_rules.chain(SHAPES))
+/// The keywords of all rules, each with the number of its rule.
+pub(super) fn keywords() -> impl Iterator<Item = (u16, &'static str)> {
+    RULES.keywords.iter().map(|(number, word)| (*number, &**word))
 }
 
 impl Rule {
@@ -154,42 +121,28 @@ pub(super) fn trace(text: &str) -> Option<Trace> {
     find(text).map(|rule| rule.trace)
 }
 
-/// Whether a text has a word without which nothing but its name gives it away. Most texts have none.
-pub(super) fn may_find(text: &str) -> bool {
-    RULES.keywords.is_match(text)
-}
-
 fn find(text: &str) -> Option<&'static Rule> {
-    let rules = &*RULES;
     let mut looked: BTreeSet<u16> = BTreeSet::new();
-    for found in rules.keywords.find_overlapping_iter(text) {
-        let Some(number) = rules.of_keyword.get(found.pattern().as_usize()) else {
-            continue;
-        };
-        let rule = &rules.all[usize::from(*number)];
-        if looked.insert(*number) && rule.finds(text) {
-            return Some(rule);
+    let found = clues::each(text, |clue, _| {
+        if let Clue::Rule(number) = clue
+            && let rule = &RULES.all[usize::from(number)]
+            && looked.insert(number)
+            && rule.finds(text)
+        {
+            return ControlFlow::Break(rule);
         }
-    }
-    None
-}
-
-/// The same keywords, found faster and for more memory: for files.
-static FAST: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| keywords(&written(), AhoCorasickKind::DFA).ok());
-
-/// Where in a text something ends that may give its line away.
-pub(super) fn hints(text: &str) -> impl Iterator<Item = usize> {
-    let keywords = FAST.as_ref().unwrap_or(&RULES.keywords);
-    keywords.find_overlapping_iter(text).map(|found| found.end())
+        ControlFlow::Continue(())
+    });
+    found.break_value()
 }
 
 /// Whether nothing that could belong to it stands before or behind a part of a text.
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     let bytes = text.as_bytes();
     let belongs = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let is_written_out = bytes[..start].ends_with(br"\n") || bytes[..start].ends_with(br"\t");
     let before = start.checked_sub(1).and_then(|at| bytes.get(at));
-    !belongs(before) && !belongs(bytes.get(end))
+    (is_written_out || !belongs(before)) && !belongs(bytes.get(end))
 }
 
 /// Examples repeat themselves, count, or say what they are.
@@ -268,6 +221,9 @@ mod tests {
         ids.dedup();
         assert_eq!(ids.len(), count);
         assert!(count >= 60, "{count}");
+        for (_, keyword) in keywords() {
+            assert!(keyword.len() >= 3, "{keyword}: nothing leads to it");
+        }
     }
 
     #[test]

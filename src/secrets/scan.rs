@@ -2,18 +2,21 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 
+use super::clues;
 use super::document::{self, Ciphertext, Found};
 use super::inline::{self, Inline, Trace, shown};
 use super::layout::{Content, Layout, file_name};
-use super::lines;
+use super::lines::{self, Lines, Setting, Traced};
 use super::node::{Fault, Node};
 use super::tree::{Certainty, Class, Coverage, Encrypted, Format, Gap, Leak, Recipient, Tree};
+use super::triage::Survey;
 use crate::api::Severity;
 
 /// No longer file is looked at; Flux decrypts none that is longer either.
@@ -36,6 +39,7 @@ pub struct Scan {
     layout: Layout,
     coverage: Coverage,
     roots: Vec<Box<str>>,
+    is_thorough: bool,
 }
 
 /// What a file is called.
@@ -48,6 +52,8 @@ enum Kind {
     Ini,
     /// Settings, one a line.
     Settings,
+    /// What assigns literals to variables, among other things.
+    Script,
     /// A store of keys.
     KeyStore,
     Other,
@@ -67,8 +73,15 @@ impl Kind {
             "env" => Self::Dotenv,
             "ini" => Self::Ini,
             "properties" | "tfvars" | "conf" | "cfg" | "toml" => Self::Settings,
+            "sh" | "bash" | "zsh" | "envrc" | "tf" | "hcl" | "dockerfile" | "containerfile" => Self::Script,
             "p12" | "pfx" | "jks" | "keystore" | "kdbx" => Self::KeyStore,
             _ if name.starts_with(".env.") => Self::Dotenv,
+            _ if ["Dockerfile", "Containerfile"]
+                .iter()
+                .any(|it| name.starts_with(it)) =>
+            {
+                Self::Script
+            }
             _ => Self::Other,
         }
     }
@@ -84,6 +97,16 @@ struct Page<'a> {
 }
 
 impl Scan {
+    /// A scan that builds a tree of every document, whatever words it has. That takes many times as long, and finds the
+    /// same: tests see to it.
+    #[must_use]
+    pub fn thorough() -> Self {
+        Self {
+            is_thorough: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes in a file. The order of files does not matter; a path that comes twice is looked at twice.
     pub fn file(&mut self, path: &str, bytes: &[u8]) {
         if bytes.len() > LONGEST_FILE {
@@ -103,7 +126,6 @@ impl Scan {
         if file_name(path) == "Chart.yaml" {
             self.layout.chart(path);
         }
-        page.lines(&text, 1);
         let content = self.look(&mut page, &text, kind);
         self.end(page, content);
     }
@@ -119,7 +141,6 @@ impl Scan {
         let Some(text) = self.text(path, bytes) else {
             return;
         };
-        page.lines(&text, line);
         self.yaml(&mut page, &text, line);
         let content = page.content(&text);
         self.end(page, content);
@@ -239,6 +260,7 @@ impl Scan {
                 }
             }
             Kind::Dotenv | Kind::Ini => {
+                page.lines(text, 1);
                 if let Some(encryption) = lines::encryption(text) {
                     return self.encrypted_settings(page, encryption, kind);
                 }
@@ -247,10 +269,19 @@ impl Scan {
                 let has_datum = settings.any(|(_, setting)| inline::is_datum(setting.value));
                 return if has_datum { Content::Plain } else { Content::Empty };
             }
-            Kind::Settings => page.settings(text),
+            Kind::Settings => {
+                page.lines(text, 1);
+                page.settings(text);
+            }
+            Kind::Script => {
+                page.lines(text, 1);
+                for setting in lines::assignments(text) {
+                    page.setting(&setting);
+                }
+            }
             // An envelope of SOPS around whatever it is.
             Kind::Other if text.starts_with('{') && text.contains("\"sops\"") => self.yaml(page, text, 1),
-            Kind::Other | Kind::KeyStore => {}
+            Kind::Other | Kind::KeyStore => page.lines(text, 1),
         }
         page.content(text)
     }
@@ -290,8 +321,12 @@ impl Scan {
 
     /// Looks at one document.
     fn yaml(&mut self, page: &mut Page<'_>, text: &str, line: u32) {
-        let is_schema = has_line(text, "kind: CustomResourceDefinition");
-        if !page.is_kustomization && (is_schema || !inline::may_speak_of_secrets(text)) {
+        let known = page.found.len();
+        let survey = page.survey(text, line);
+        let is_clear = page.found.len() == known;
+        let is_schema = survey.has_schema && has_line(text, "kind: CustomResourceDefinition");
+        let is_told = || is_schema || is_clear && !self.is_thorough && survey.is_harmless(text);
+        if !page.is_kustomization && is_told() {
             return;
         }
         let root = match Node::parse(text, line) {
@@ -401,13 +436,38 @@ impl Page<'_> {
         }
     }
 
-    /// What gives a line away, wherever it stands. Keys that open whatever is encrypted to them weigh most.
+    /// What gives a line away, wherever it stands.
     fn lines(&mut self, text: &str, first: u32) {
-        for (line, trace, is_master) in lines::traces(text) {
-            self.add(first.saturating_add(line - 1), Class::Credential, trace);
-            if is_master && let Some(leak) = self.found.last_mut() {
-                leak.severity = Some(Severity::Critical);
+        let mut lines = Lines::new(text);
+        let end = clues::each(text, |clue, found| {
+            if clue.is_of_value()
+                && let Some(traced) = lines.at(found.start)
+            {
+                self.traced(&traced, first);
             }
+            ControlFlow::<()>::Continue(())
+        });
+        debug_assert!(end.is_continue());
+    }
+
+    /// The same, and what else a document has clues for.
+    fn survey(&mut self, text: &str, first: u32) -> Survey {
+        let mut lines = Lines::new(text);
+        Survey::of(text, |clue| {
+            if let Some(traced) = lines.at(clue) {
+                self.traced(&traced, first);
+            }
+        })
+    }
+
+    /// Keys that open whatever is encrypted to them weigh most.
+    fn traced(&mut self, traced: &Traced, first: u32) {
+        let line = first.saturating_add(traced.line - 1);
+        self.add(line, Class::Credential, traced.trace);
+        if traced.is_master
+            && let Some(leak) = self.found.last_mut()
+        {
+            leak.severity = Some(Severity::Critical);
         }
     }
 
@@ -432,9 +492,13 @@ impl Page<'_> {
 
     fn settings(&mut self, text: &str) {
         for (_, setting) in lines::settings(text) {
-            if let Some(trace) = inline::trace_of_variable(setting.name, setting.value) {
-                self.push(setting.line, Class::Credential, trace, "", shown(setting.name));
-            }
+            self.setting(&setting);
+        }
+    }
+
+    fn setting(&mut self, setting: &Setting<'_>) {
+        if let Some(trace) = inline::trace_of_variable(setting.name, setting.value) {
+            self.push(setting.line, Class::Credential, trace, "", shown(setting.name));
         }
     }
 
@@ -513,6 +577,10 @@ fn documents(text: &str) -> Vec<(u32, &str)> {
     };
     let (mut start, mut first, mut at) = (0, 1, 0);
     for (line, whole) in (1..).zip(text.split_inclusive('\n')) {
+        if !whole.starts_with(['-', '.']) {
+            at += whole.len();
+            continue;
+        }
         let mark = whole.trim_end();
         let has_content = whole.starts_with("--- ") && mark != "---";
         if mark == "---" || mark == "..." || has_content {
@@ -756,6 +824,31 @@ mod tests {
         assert_eq!(
             leaks(&[("a.env", "DB_PASSWORD=hunter2\nA=b\n")]),
             [at("a.env", 1, Class::Credential, "DB_PASSWORD")]
+        );
+    }
+
+    #[test]
+    fn scripts_assign_literals() {
+        let script = "#!/bin/sh\nexport DB_PASSWORD='hunter2'\nTOKEN=$(cat token)\n";
+        assert_eq!(
+            leaks(&[
+                ("a.sh", script),
+                ("Dockerfile", "FROM x\nENV DB_PASSWORD=hunter2\n")
+            ]),
+            [
+                at("Dockerfile", 2, Class::Credential, "DB_PASSWORD"),
+                at("a.sh", 2, Class::Credential, "DB_PASSWORD")
+            ]
+        );
+        let terraform = "resource x y {\n  password = \"hunter2\"\n  token = var.token\n}\n";
+        assert_eq!(
+            leaks(&[("a.tf", terraform)]),
+            [at("a.tf", 2, Class::Credential, "password")]
+        );
+        let arguments = "args:\n- --password=hunter2\n- --token=$(TOKEN)\n";
+        assert_eq!(
+            leaks(&[("a.yaml", arguments)]),
+            [at("a.yaml", 2, Class::Credential, "args[0]")]
         );
     }
 

@@ -13,7 +13,10 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de::DeserializeSeed};
 
+pub(super) use names::{Meaning, may_mean, meaning};
+pub(super) use text::{assignment, is_document};
 use tree::Look;
+pub(super) use tree::SEALED;
 
 /// A secret in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,10 +120,45 @@ pub(super) fn trace_within(text: &str, start: usize, end: usize) -> Option<Trace
     shapes::trace_within(text, start, end)
 }
 
-/// Whether a document has a word that names of secrets are made of. Most have none, and need not be understood.
-#[must_use]
-pub(super) fn may_speak_of_secrets(text: &str) -> bool {
-    names::may_have_meaning(text)
+/// What is written in a text.
+pub(super) enum Within {
+    Nothing,
+    /// Data of a Secret, if the object that it belongs to is one.
+    Data,
+    /// A secret, or something that lies too deep.
+    Leak,
+}
+
+/// Looks into a text in which others are written.
+pub(super) fn look_into(text: &str) -> Within {
+    let seen = text::look(text, tree::DEPTH / 2);
+    match (seen.leaks.is_empty(), seen.data.is_empty()) {
+        (true, true) => Within::Nothing,
+        (true, false) => Within::Data,
+        (false, _) => Within::Leak,
+    }
+}
+
+/// Whether a document of JSON has no secret, for sure.
+pub(super) fn is_harmless_json(text: &str) -> bool {
+    let mut decoder = serde_json::Deserializer::from_str(text);
+    let seen = Look::wary().deserialize(&mut decoder);
+    decoder.end().is_ok() && seen.is_ok_and(|seen| seen.leaks.is_empty())
+}
+
+/// What gives a word away, whatever its field is called; `has_shape`: whether anything leads to a rule.
+pub(super) fn gives_itself_away(text: &str, has_shape: bool) -> bool {
+    has_shape && shapes::trace(text).is_some() || shapes::trace_of_argument(text).is_some()
+}
+
+/// Whether a text is a literal, and what the name of its field says.
+pub(super) fn is_what_it_means(meaning: Meaning, text: &str) -> bool {
+    shapes::literal(text).is_some_and(|literal| meaning.fits(literal))
+}
+
+/// Whether a text stands for itself.
+pub(super) fn is_literal(text: &str) -> bool {
+    shapes::literal(text).is_some()
 }
 
 /// Whether the datum of a Secret stands for itself: it is no placeholder, nor is it empty or encrypted.
@@ -138,11 +176,7 @@ pub fn trace(text: &str) -> Option<Trace> {
 /// What gives the value of a variable away; `None`: nothing does.
 #[must_use]
 pub fn trace_of_variable(name: &str, value: &str) -> Option<Trace> {
-    let named = || {
-        let fits = names::meaning(name)?.fits(shapes::literal(value)?);
-        fits.then_some(Trace::Name)
-    };
-    shapes::trace(value).or_else(named)
+    shapes::trace(value).or_else(|| shapes::trace_of_name(name, value))
 }
 
 /// Secrets of one object that are told of.
@@ -309,6 +343,11 @@ mod tests {
         assert_eq!(
             found(&json!({"kind": "ConfigMap", "data": {"user": "admin"}})),
             Vec::new()
+        );
+        assert_eq!(
+            found(&json!({"valuesFrom": [{"kind": "Secret", "name": "a", "secret": "b", "value": "c"}]})),
+            Vec::new(),
+            "what refers to a Secret holds none of its data"
         );
         let encrypted = sops::tests::VALUE;
         assert_eq!(found(&manifest("v1", json!({"password": encrypted}))), Vec::new());

@@ -1,14 +1,10 @@
 //! Names of fields that hold passwords, tokens and keys.
 
-use std::sync::LazyLock;
-
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
 use super::shapes::Literal;
 
 /// What a name says of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(in crate::secrets) enum Meaning {
     /// It is a password: any literal is one.
     Password,
     /// It is a token or a key, which is long.
@@ -59,66 +55,47 @@ const SECRETS: [&str; 8] = [
     "client", "consumer", "cookie", "hmac", "jwt", "session", "shared", "signing",
 ];
 
-/// What every name that means something has in it, whatever its case; and behind those what makes an object a Secret, or a
-/// Secret of it.
-const HINTS: [&str; 10] = [
-    "pass",
-    "pwd",
-    "token",
-    "key",
-    "secret",
-    "credential",
-    "stringData",
-    "secretGenerator",
-    "sops",
-    "fake",
-];
-/// So many of them are parts of names.
-const OF_NAMES: usize = 6;
+/// Bytes before the end of a name that its words are looked for in.
+const NAME_AND_BEFORE: usize = 96;
 
-static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let mut builder = AhoCorasick::builder();
-    builder
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA));
-    builder.build(HINTS).ok()
-});
-
-/// Whether a text may have a name with a meaning, or an object with data of a Secret.
-pub(super) fn may_have_meaning(text: &str) -> bool {
-    let Some(words) = &*WORDS else { return true };
-    // A name may be written with escapes.
-    text.contains('\\')
-        || words.find_overlapping_iter(text).any(|found| {
-            found.pattern().as_usize() >= OF_NAMES || meaning(name_around(text, found.start())).is_some()
-        })
+/// Whether a word of a text, which begins and ends there, may belong to a name with a meaning. The text may be YAML, JSON
+/// or anything in it: what stands before the name may be a part of it, and what is written out a letter of it.
+pub(in crate::secrets) fn may_mean(text: &str, start: usize) -> bool {
+    let bytes = text.as_bytes();
+    let is_part = |it: &&u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.');
+    let before = bytes[..start].iter().rev().take(LONGEST);
+    let first = start - before.take_while(is_part).count();
+    let end = start + bytes[start..].iter().take(LONGEST).take_while(is_part).count();
+    let name = text.get(first..end).unwrap_or_default();
+    let is_written_out = bytes[..first].ends_with(b"\\");
+    let rest = || name.get(1..).is_some_and(|rest| meaning(rest).is_some());
+    let around = || &text[text.floor_char_boundary(end.saturating_sub(NAME_AND_BEFORE))..end];
+    meaning(name).is_some() || is_written_out && rest() || meaning(around()).is_some()
 }
 
-/// The name that a byte of a text is in.
-fn name_around(text: &str, at: usize) -> &str {
-    let is_part = |it: &u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.');
-    let bytes = text.as_bytes();
-    let start = at
-        - bytes[..at]
-            .iter()
-            .rev()
-            .take(LONGEST)
-            .take_while(|it| is_part(it))
-            .count();
-    let end = at
-        + bytes[at..]
-            .iter()
-            .take(LONGEST)
-            .take_while(|it| is_part(it))
-            .count();
-    text.get(start..end).unwrap_or_default()
+/// Whether a name can have a meaning at all, by the last three letters of its last word. Most have none.
+fn may_end_so(name: &str) -> bool {
+    let letters = name
+        .trim_end_matches(|it: char| !it.is_ascii_alphabetic())
+        .as_bytes();
+    let ends = |letters: &[u8]| {
+        let [.., one, two, three] = letters else {
+            return false;
+        };
+        let last = [one, two, three].map(u8::to_ascii_lowercase);
+        matches!(
+            &last,
+            b"ord" | b"swd" | b"ase" | b"ode" | b"ass" | b"pwd" | b"ken" | b"key" | b"ret" | b"ial"
+        )
+    };
+    ends(letters) || letters.split_last().is_some_and(|(_, letters)| ends(letters))
 }
 
 /// What a name says of its value; `None`: nothing about secrets.
 ///
 /// The last word decides: `dbPassword` and `DB_PASSWORD` are passwords, `passwordFile` and `password-key` are not.
-pub(super) fn meaning(name: &str) -> Option<Meaning> {
-    if name.len() > LONGEST {
+pub(in crate::secrets) fn meaning(name: &str) -> Option<Meaning> {
+    if name.len() > LONGEST || !may_end_so(name) {
         return None;
     }
     let (rest, last) = split_last(name);
@@ -188,7 +165,7 @@ pub(super) fn says_what_it_names(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Meaning::{Password, Token, Unclear};
-    use super::{may_have_meaning, meaning, split_last};
+    use super::{may_mean, meaning, split_last};
 
     #[test]
     fn names_are_made_of_words() {
@@ -209,24 +186,27 @@ mod tests {
     }
 
     #[test]
-    fn most_documents_have_no_such_name() {
-        for text in [
-            "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: db, key: user}}\n",
-            "secretName: tls\nautomount: true\n",
-            "a: b\n",
+    fn a_name_may_be_longer_than_it_looks() {
+        let may = |text: &str, word: &str| may_mean(text, text.find(word).unwrap());
+        for (text, word) in [
+            ("dbPassword: x", "Pass"),
+            ("{\"API_KEYS\": 1}", "KEY"),
+            ("api key: x", "key"),
+            ("api/key: x", "key"),
+            ("kind:  Secret", "Secret"),
+            (r"a\npassword: x", "pass"),
+            ("- name: DB_PASS", "PASS"),
+            ("- path: /spec/password", "pass"),
         ] {
-            assert!(!may_have_meaning(text), "{text}");
+            assert!(may(text, word), "{text}");
         }
-        for text in [
-            "dbPassword: x",
-            "{\"API_KEYS\": 1}",
-            "kind:  Secret",
-            "{\"kind\":\"Secret\"}",
-            "\"\\u0070assword\": x",
-            "sops:",
-            "- name: DB_PASS",
+        for (text, word) in [
+            ("{secretKeyRef: {name: db, key: user}}", "secret"),
+            ("secretName: tls", "secret"),
+            ("key: user", "key"),
+            ("passwordFile: x", "pass"),
         ] {
-            assert!(may_have_meaning(text), "{text}");
+            assert!(!may(text, word), "{text}");
         }
     }
 

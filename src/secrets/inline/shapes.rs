@@ -1,6 +1,6 @@
 //! Values that give themselves away: keys, tokens, and addresses that let in whoever knows them.
 
-use super::super::{rules, sops};
+use super::super::{clues, rules, sops};
 use super::Trace;
 use super::names;
 
@@ -146,7 +146,7 @@ fn is_object_name(text: &str) -> bool {
 
 /// What gives a text away, whatever its field is called.
 pub(super) fn trace(text: &str) -> Option<Trace> {
-    if !rules::may_find(text) {
+    if !clues::may_give_away(text) {
         return None;
     }
     if holds_private_key(text) {
@@ -155,7 +155,23 @@ pub(super) fn trace(text: &str) -> Option<Trace> {
     trace_of_line(text)
 }
 
-/// The same for what is no more than a line.
+/// What the name of a variable says of its value.
+pub(super) fn trace_of_name(name: &str, value: &str) -> Option<Trace> {
+    let fits = names::meaning(name)?.fits(literal(value)?);
+    fits.then_some(Trace::Name)
+}
+
+/// What gives an argument of a program away by its name: `--password=…`.
+pub(super) fn trace_of_argument(text: &str) -> Option<Trace> {
+    let argument = text.strip_prefix("--").or_else(|| text.strip_prefix('-'))?;
+    let (name, value) = argument.split_once('=')?;
+    let is_name = name
+        .bytes()
+        .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-' | b'.'));
+    trace_of_name(name, value).filter(|_| is_name)
+}
+
+/// What gives a line away, whatever its field is called.
 fn trace_of_line(text: &str) -> Option<Trace> {
     if let Some(found) = rules::trace(text) {
         return Some(found);
@@ -169,7 +185,7 @@ fn trace_of_line(text: &str) -> Option<Trace> {
 /// What gives a line of a text away; it goes from `start` to `end`. A key begins in one line and goes on in others.
 pub(super) fn trace_within(text: &str, start: usize, end: usize) -> Option<Trace> {
     let line = &text[start..end];
-    if !rules::may_find(line) {
+    if !clues::may_give_away(line) {
         return None;
     }
     if line.contains("PRIVATE KEY") || line.contains(AGE) {
@@ -527,6 +543,20 @@ mod tests {
             ("not an address", None),
         ] {
             assert_eq!(trace(text), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn arguments_have_names() {
+        assert_eq!(trace_of_argument("--db-password=hunter2"), Some(Trace::Name));
+        for text in [
+            "--db-password=$(DB_PASSWORD)",
+            "--db-password-file=/etc/password",
+            "--token=short",
+            "password=hunter2",
+            "--set x password=hunter2",
+        ] {
+            assert_eq!(trace_of_argument(text), None, "{text}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::tree::{Look, Seen, Target};
 use super::{Leaks, Trace, is_public};
 
 /// Whether there is more in a text than a word.
-pub(super) fn is_document(text: &str) -> bool {
+pub(in crate::secrets) fn is_document(text: &str) -> bool {
     text.contains('\n') || is_json(text)
 }
 
@@ -92,6 +92,36 @@ fn unquoted(text: &str) -> &str {
     within('"').or_else(|| within('\'')).unwrap_or(text)
 }
 
+/// What a line of a script or of a file of variables assigns, as far as that is a literal: `export NAME='value'`.
+pub(in crate::secrets) fn assignment(line: &str) -> Option<(&str, &str)> {
+    const BEFORE: [&str; 11] = [
+        "export", "readonly", "local", "declare", "typeset", "-x", "-r", "-gx", "env", "ENV", "ARG",
+    ];
+    let (before, after) = line.split_once('=')?;
+    let is_part = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.');
+    let name = before.trim_end().rsplit(|it| !is_part(it)).next()?;
+    let others = before.trim_end().strip_suffix(name)?;
+    let is_assignment = !name.is_empty()
+        && !after.starts_with('=')
+        && (others.is_empty() || others.ends_with([' ', '\t']))
+        && others.split_whitespace().all(|word| BEFORE.contains(&word));
+    let value = after.trim_start();
+    is_assignment.then_some(())?;
+    match value.chars().next()? {
+        '\'' => Some((name, value[1..].split_once('\'')?.0)),
+        '"' => {
+            let value = value[1..].split_once('"')?.0;
+            (!value.contains(['$', '`', '\\'])).then_some((name, value))
+        }
+        // Around a sign of its own stand expressions.
+        _ if before.ends_with(' ') => None,
+        _ => {
+            let value = value.split([' ', '\t', ';', '&', '|']).next()?;
+            (!value.contains(['$', '`', '(', '"', '\''])).then_some((name, value))
+        }
+    }
+}
+
 /// What is known at a line of a text.
 #[derive(Default)]
 struct Scan<'a> {
@@ -126,7 +156,11 @@ impl<'a> Scan<'a> {
             return;
         }
         let parsed = Line::parse(line);
-        let found = trace.or_else(|| parsed.as_ref().and_then(|line| self.trace(number, line)));
+        let found = match &parsed {
+            _ if trace.is_some() => trace,
+            Some(line) => self.trace(number, line),
+            None => assignment(line).and_then(|(name, value)| shapes::trace_of_name(name, value)),
+        };
         if let Some(trace) = found {
             self.leaks.push(format!(":{number}"), trace);
         }
@@ -137,8 +171,9 @@ impl<'a> Scan<'a> {
 
     /// What gives a line away, after all the lines before it.
     fn trace(&mut self, number: usize, line: &Line<'a>) -> Option<Trace> {
-        let literal = shapes::literal(line.value);
-        let fits = |meaning: Meaning| literal.is_some_and(|it| meaning.fits(it) && !is_structure(line.value));
+        let literal = || shapes::literal(line.value);
+        let fits =
+            |meaning: Meaning| literal().is_some_and(|it| meaning.fits(it) && !is_structure(line.value));
         if let Some(section) = self.section
             && line.indent > section.indent
             && shapes::datum(line.value).is_some()
@@ -150,7 +185,7 @@ impl<'a> Scan<'a> {
             self.of_document.push(number);
         }
         if line.key == "value" {
-            literal?;
+            literal()?;
             match Target::of(self.path) {
                 Some(Target::SecretData) => return Some(Trace::SecretData),
                 Some(Target::Data) => self.data.push(format!(":{number}").into()),
@@ -246,6 +281,35 @@ mod tests {
         assert_eq!(
             found("a: b\nurl: postgres://a:hunter2@db\n"),
             at(2, Trace::UserInfo)
+        );
+    }
+
+    #[test]
+    fn scripts_assign_literals() {
+        for (line, found) in [
+            ("DB_PASSWORD=hunter2", Some(("DB_PASSWORD", "hunter2"))),
+            (
+                "  export DB_PASSWORD='hun$er2' # x",
+                Some(("DB_PASSWORD", "hun$er2")),
+            ),
+            ("ENV DB_PASSWORD=\"hunter 2\"", Some(("DB_PASSWORD", "hunter 2"))),
+            ("PASSWORD=hunter2 app; exit", Some(("PASSWORD", "hunter2"))),
+            ("  password = \"hunter2\"", Some(("password", "hunter2"))),
+            ("password = var.password", None),
+            ("PASSWORD=\"$(cat x)\"", None),
+            ("PASSWORD=$(cat x)", None),
+            ("PASSWORD=\"$password\"", None),
+            ("if [ \"$PASSWORD\" = \"\" ]", None),
+            ("if password == \"x\"", None),
+            ("# PASSWORD=hunter2", None),
+            ("the password=hunter2", None),
+            ("password != \"x\"", None),
+        ] {
+            assert_eq!(assignment(line), found, "{line}");
+        }
+        assert_eq!(
+            found("set -e\nexport DB_PASSWORD=hunter2\nTOKEN=$(cat token)\n"),
+            at(2, Trace::Name)
         );
     }
 

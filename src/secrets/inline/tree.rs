@@ -19,12 +19,14 @@ pub(super) struct Look {
     role: Role,
     /// How much deeper it is looked.
     depth: u8,
+    /// Whether a number that may be a secret is taken for one.
+    is_wary: bool,
 }
 
 /// Deeper than any chart nests its values, and less deep than a decoder goes.
-const DEPTH: u8 = 48;
+pub(super) const DEPTH: u8 = 48;
 /// What a SealedSecret holds, and only its controller can open.
-const SEALED: &str = "encryptedData";
+pub(in crate::secrets) const SEALED: &str = "encryptedData";
 /// Passwords that are written as numbers are longer.
 const SMALLEST_PASSWORD: u64 = 1000;
 
@@ -34,6 +36,7 @@ impl Default for Look {
             meaning: None,
             role: Role::Plain,
             depth: DEPTH,
+            is_wary: false,
         }
     }
 }
@@ -114,7 +117,7 @@ impl Seen {
     /// A text without others in it.
     fn of_word(text: &str) -> Self {
         let mut seen = Self::default();
-        if let Some(trace) = shapes::trace(text) {
+        if let Some(trace) = shapes::trace(text).or_else(|| shapes::trace_of_argument(text)) {
             seen.leaks.push("", trace);
         }
         seen
@@ -159,6 +162,15 @@ impl Look {
             meaning: None,
             role: Role::Plain,
             depth,
+            is_wary: false,
+        }
+    }
+
+    /// Takes what is not as it was written for what it may have been: decoders round numbers.
+    pub(super) fn wary() -> Self {
+        Self {
+            is_wary: true,
+            ..Self::default()
         }
     }
 
@@ -171,6 +183,7 @@ impl Look {
             meaning: names::meaning(key),
             role,
             depth: self.depth - 1,
+            is_wary: self.is_wary,
         }
     }
 
@@ -216,7 +229,7 @@ impl<'de> Visitor<'de> for Look {
                 continue;
             }
             let seen = map.next_value_seed(self.into_field(&key))?;
-            object.take(&key, seen);
+            object.take(&key, seen, self.role == Role::Data);
         }
         Ok(object.seen(self.role))
     }
@@ -269,7 +282,12 @@ impl<'de> Visitor<'de> for Look {
     }
 
     fn visit_f64<E>(self, _number: f64) -> Result<Seen, E> {
-        Ok(Seen::default())
+        let mut seen = Seen::default();
+        let may_be = self.meaning.is_some() || matches!(self.role, Role::Value | Role::Entry);
+        if self.is_wary && may_be {
+            seen.leaks.push("", Trace::Name);
+        }
+        Ok(seen)
     }
 
     fn visit_bool<E>(self, _is_true: bool) -> Result<Seen, E> {
@@ -298,7 +316,7 @@ struct Object {
 }
 
 impl Object {
-    fn take(&mut self, key: &str, seen: Seen) {
+    fn take(&mut self, key: &str, seen: Seen, is_of_data: bool) {
         match (key, &seen.told) {
             ("name" | "path", Some(Told::Named(meaning))) => self.named = Some(*meaning),
             ("path", Some(Told::Writes(target))) => self.writes = Some(*target),
@@ -311,7 +329,7 @@ impl Object {
         // What gives a datum away by more than its name is told in its stead.
         let is_name = |leak: &Leak| leak.place.is_empty() && leak.trace == Trace::Name;
         let says_more = !seen.leaks.kept.iter().all(is_name);
-        let key_of_data = seen.literal.is_some() && !says_more && !is_public(key);
+        let key_of_data = is_of_data && seen.literal.is_some() && !says_more && !is_public(key);
         let key = shown(key);
         if key_of_data {
             self.data.push(key.into());
