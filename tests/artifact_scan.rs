@@ -128,7 +128,10 @@ impl Scene {
         let own = told("team-a");
         assert!(own.contains("team-a/others/plain.yaml"), "{own}");
         let others = told("team-b");
-        assert!(!others.contains("team-a") && !others.contains("plain.yaml"), "{others}");
+        assert!(
+            !others.contains("team-a") && !others.contains("plain.yaml"),
+            "{others}"
+        );
     }
 }
 
@@ -352,7 +355,10 @@ fn places<'a>(report: &'a Value, control: &str) -> Vec<(&'a str, u64)> {
         .filter(|finding| finding["control"] == control)
         .map(|finding| {
             let location = &finding["location"];
-            (location["file"].as_str().unwrap(), location["line"].as_u64().unwrap())
+            (
+                location["file"].as_str().unwrap(),
+                location["line"].as_u64().unwrap(),
+            )
         })
         .collect();
     places.sort_unstable();
@@ -378,19 +384,40 @@ fn leaks_are_told_to_their_tenant_and_stay_exposed_when_they_are_repaired() {
         &sources,
         &[
             ("team-a/good/good.yaml", &good),
-            ("team-a/others/plain.yaml", &named("plain", "correct-horse-battery")),
+            (
+                "team-a/others/plain.yaml",
+                &named("plain", "correct-horse-battery"),
+            ),
             ("team-a/others/edited.yaml", &edited),
             ("team-b/app.yaml", app),
         ],
     );
     let found = scene.until_result("Fail");
-    let line = edited.lines().position(|line| line.contains("edited-in-plain-text")).unwrap() as u64 + 1;
-    let expected = [("team-a/others/edited.yaml", line), ("team-a/others/plain.yaml", 7)];
-    let found = if places(&found, "FSP-SEC-003").len() == 2 { found } else { scene.until_places("FSP-SEC-003", 2) };
+    let line = edited
+        .lines()
+        .position(|line| line.contains("edited-in-plain-text"))
+        .unwrap() as u64
+        + 1;
+    let expected = [
+        ("team-a/others/edited.yaml", line),
+        ("team-a/others/plain.yaml", 7),
+    ];
+    let found = if places(&found, "FSP-SEC-003").len() == 2 {
+        found
+    } else {
+        scene.until_places("FSP-SEC-003", 2)
+    };
     assert_eq!(places(&found, "FSP-SEC-003"), expected);
 
     // Flux itself decrypts what is encrypted properly.
-    let applied = ["get", "secret", "good", "-n", "team-a", "-o=jsonpath={.data.password}"];
+    let applied = [
+        "get",
+        "secret",
+        "good",
+        "-n",
+        "team-a",
+        "-o=jsonpath={.data.password}",
+    ];
     let applied = wait_for("the Secret", PATIENCE, || scene.control_plane.kubectl(&applied)).unwrap();
     assert_eq!(applied.trim(), "ZmluZS1hbmQtc2VjcmV0");
 
@@ -400,12 +427,22 @@ fn leaks_are_told_to_their_tenant_and_stay_exposed_when_they_are_repaired() {
         .repository
         .push(
             "Encrypt",
-            &[("team-a/others/plain.yaml", &repaired), ("team-a/others/edited.yaml", &sealed)],
+            &[
+                ("team-a/others/plain.yaml", &repaired),
+                ("team-a/others/edited.yaml", &sealed),
+            ],
         )
         .unwrap();
     scene
         .control_plane
-        .kubectl(&["annotate", "gitrepository", "-n", "team-a", "team", "reconcile.fluxcd.io/requestedAt=1"])
+        .kubectl(&[
+            "annotate",
+            "gitrepository",
+            "-n",
+            "team-a",
+            "team",
+            "reconcile.fluxcd.io/requestedAt=1",
+        ])
         .unwrap();
     let repaired = scene.until_result("Pass");
     assert_eq!(result(&repaired, "FSP-SEC-004"), "Fail");
@@ -428,9 +465,15 @@ fn leaks_are_told_to_their_tenant_and_stay_exposed_when_they_are_repaired() {
         .unwrap();
     let history: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = history["findings"].as_array().unwrap().iter();
-    let findings: Vec<_> = findings.map(|it| (it["file"].as_str().unwrap(), it["line"].as_u64().unwrap())).collect();
+    let findings: Vec<_> = findings
+        .map(|it| (it["file"].as_str().unwrap(), it["line"].as_u64().unwrap()))
+        .collect();
     assert_eq!(findings, expected);
-    for text in [after.to_string(), history.to_string(), scene.operator.process.log()] {
+    for text in [
+        after.to_string(),
+        history.to_string(),
+        scene.operator.process.log(),
+    ] {
         for value in ["correct-horse", "edited-in-plain", "was-once", "fine-and-secret"] {
             assert!(!text.contains(value), "{value} is told: {text}");
         }

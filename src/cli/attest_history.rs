@@ -85,7 +85,7 @@ impl AttestHistory {
         let statement = self.statement.clone().unwrap_or_else(|| {
             let found: i64 = scans.iter().map(|scan| i64::from(scan.findings)).sum();
             format!(
-                "the histories of {} repositories were scanned, and {found} secrets found",
+                "histories that were scanned: {}; secrets that were found: {found}",
                 scans.len()
             )
         });

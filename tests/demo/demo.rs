@@ -372,7 +372,9 @@ impl<'a> Stage<'a> {
             let findings = report["status"]["findings"].as_array().into_iter().flatten();
             let mut messages = findings.filter(|it| it["control"] == control).filter_map(|it| {
                 let message = it["message"].as_str()?;
-                message.contains(text).then(|| format!("{message} (line {})", it["location"]["line"]))
+                message
+                    .contains(text)
+                    .then(|| format!("{message} (line {})", it["location"]["line"]))
             });
             messages.next().context("not yet")
         })?;
