@@ -87,8 +87,7 @@ fn header(path: &Path, input: &mut impl BufRead) -> Result<BTreeMap<String, Obje
             b'@' if line.starts_with("@object-format=") => {
                 return Err(HistoryError::Unsupported("object ids of SHA-256"));
             }
-            b'@' => return Err(HistoryError::PartialBundle(path.to_owned())),
-            b'-' => return Err(HistoryError::PartialBundle(path.to_owned())),
+            b'@' | b'-' => return Err(HistoryError::PartialBundle(path.to_owned())),
             _ => {
                 let (target, name) = line.split_once(' ').ok_or_else(broken)?;
                 refs.insert(name.to_owned(), id(target).ok_or_else(broken)?);

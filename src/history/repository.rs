@@ -124,10 +124,13 @@ impl Objects {
     }
 }
 
+/// An object, how large it is in its pack, and its bytes.
+type Base = (Kind, usize, Box<[u8]>);
+
 /// What deltas are made from, the last of it.
 #[derive(Default)]
 struct Bases {
-    known: HashMap<(u32, u64), (Kind, usize, Box<[u8]>)>,
+    known: HashMap<(u32, u64), Base>,
     order: VecDeque<(u32, u64)>,
     bytes: usize,
 }

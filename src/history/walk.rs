@@ -153,47 +153,42 @@ impl History {
                     self.lacks.object(&target, lack, "");
                     return None;
                 }
-                Ok((Kind::Tag, data)) => (
-                    Kind::Tag,
-                    TagRefIter::from_bytes(data, gix_hash::Kind::Sha1)
-                        .target_id()
-                        .ok(),
-                ),
+                Ok((Kind::Tag, data)) => {
+                    let fields = TagRefIter::from_bytes(data, gix_hash::Kind::Sha1);
+                    (Kind::Tag, fields.target_id().ok())
+                }
                 Ok((kind, _)) => (kind, None),
             };
-            match kind {
-                Kind::Tag => match next {
-                    Some(next) => target = next,
-                    None => {
-                        self.lacks.object(&target, Lack::Corrupt, "");
-                        return None;
-                    }
-                },
-                Kind::Commit => {
-                    self.commits_from(objects, target);
-                    let at = *self.commit_at.get(&target)?;
-                    return Some(self.commits[at as usize].root);
-                }
-                // A tag may lead to a tree or to a file, without a commit.
-                Kind::Tree | Kind::Blob => {
-                    let root = if kind == Kind::Tree {
-                        self.tree(objects, target, &mut String::new(), 0)?
-                    } else {
-                        // It has no name, and may be a manifest.
-                        self.blob(target, &format!("{target}.yaml"))
-                    };
-                    self.put(Commit {
-                        id: target,
-                        seconds: 0,
-                        parents: Vec::new(),
-                        root,
-                    });
-                    return Some(root);
-                }
+            if kind != Kind::Tag {
+                return self.last_state(objects, kind, target);
             }
+            let Some(next) = next else { break };
+            target = next;
         }
         self.lacks.object(&target, Lack::Corrupt, "");
         None
+    }
+
+    /// The node of what a reference leads to, which is no tag.
+    fn last_state(&mut self, objects: &mut Objects, kind: Kind, target: ObjectId) -> Option<u32> {
+        let root = match kind {
+            Kind::Commit => {
+                self.commits_from(objects, target);
+                let at = *self.commit_at.get(&target)?;
+                return Some(self.commits.get(at as usize)?.root);
+            }
+            // A tag may lead to a tree or to a file, without a commit.
+            Kind::Tree => self.tree(objects, target, &mut String::new(), 0)?,
+            // It has no name, and may be a manifest.
+            Kind::Blob | Kind::Tag => self.blob(target, &format!("{target}.yaml")),
+        };
+        self.put(Commit {
+            id: target,
+            seconds: 0,
+            parents: Vec::new(),
+            root,
+        });
+        Some(root)
     }
 
     fn put(&mut self, commit: Commit) {
@@ -390,7 +385,7 @@ fn commit(data: &[u8]) -> Option<(ObjectId, Vec<ObjectId>, i64)> {
     let mut fields = CommitRefIter::from_bytes(data, gix_hash::Kind::Sha1);
     let tree = fields.tree_id().ok()?;
     let whole = CommitRefIter::from_bytes(data, gix_hash::Kind::Sha1);
-    let parents = whole.clone().parent_ids().collect();
+    let parents = whole.parent_ids().collect();
     let time = whole.committer().ok().map_or(0, |committer| committer.seconds());
     Some((tree, parents, time))
 }

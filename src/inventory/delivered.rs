@@ -259,7 +259,7 @@ mod tests {
     fn tree(fields: &[&str]) -> Tree {
         let mut text = "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData:\n".to_owned();
         for field in fields {
-            text.push_str(&format!("  {field}: admin\n"));
+            text.extend(["  ", field, ": admin\n"]);
         }
         let mut scan = Scan::default();
         scan.file("a.yaml", text.as_bytes());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flux_security_operator::api::Finding;
-use flux_security_operator::engine::PolicyPosture;
+use flux_security_operator::engine::{ControlPosture, PolicyPosture};
 use flux_security_operator::inventory::{Missing, ObjectKey, TreeKey, TreeState};
 use flux_security_operator::kinds::KindId;
 use flux_security_operator::secrets::{Gap, Scan};
