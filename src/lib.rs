@@ -29,6 +29,7 @@ pub mod controls;
 pub mod engine;
 mod failpoint;
 pub mod flux;
+pub mod history;
 pub mod input;
 pub mod inventory;
 pub mod kinds;

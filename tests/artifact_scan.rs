@@ -10,12 +10,14 @@ mod pack;
 mod server;
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use controlplane::flux::Controllers;
 use controlplane::git::Repository;
-use controlplane::scenario::{installed, report, result, versions};
+use controlplane::programs::{Finish, SOPS};
+use controlplane::scenario::{installed, report, restarted, result, versions};
 use controlplane::wire::Wire;
 use controlplane::{ControlPlane, Operator, wait_for};
 use flate2::Compression;
@@ -39,6 +41,11 @@ struct Scene {
 
 impl Scene {
     fn start(files: &[(&str, &str)]) -> Self {
+        Self::of(SOURCES, files)
+    }
+
+    /// The same with other sources.
+    fn of(sources: &str, files: &[(&str, &str)]) -> Self {
         let control_plane = installed();
         let overlay = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/artifact-scan");
         let overlay = overlay.display().to_string();
@@ -54,7 +61,7 @@ impl Scene {
         let repository = Repository::start(control_plane.sandbox()).unwrap();
         repository.push("Fleet", files).unwrap();
         control_plane
-            .apply(&SOURCES.replace("URL", repository.url()))
+            .apply(&sources.replace("URL", repository.url()))
             .unwrap();
         let host = wire.plain_url().replace("http://", "");
         control_plane.apply(&policy(&host)).unwrap();
@@ -100,6 +107,32 @@ impl Scene {
     fn until_result(&self, wanted: &str) -> Value {
         until_result(&self.control_plane, wanted)
     }
+
+    /// Waits until a control has found so many places.
+    fn until_places(&self, control: &str, count: usize) -> Value {
+        wait_for(&format!("{count} findings of {control}"), PATIENCE, || {
+            let report = report(&self.control_plane)?;
+            let places = places(&report, control);
+            ensure!(places.len() == count, "{places:?}");
+            Ok(report)
+        })
+        .unwrap()
+    }
+
+    /// The report of team-a tells of its leaks, and that of team-b of nothing of team-a's.
+    fn is_told_to_team_a_alone(&self) {
+        let told = |namespace: &str| {
+            let reports = self.control_plane.get(&["fsnr", "-n", namespace]).unwrap();
+            reports["items"].to_string()
+        };
+        let own = told("team-a");
+        assert!(own.contains("team-a/others/plain.yaml"), "{own}");
+        let others = told("team-b");
+        assert!(
+            !others.contains("team-a") && !others.contains("plain.yaml"),
+            "{others}"
+        );
+    }
 }
 
 fn until_result(control_plane: &ControlPlane, wanted: &str) -> Value {
@@ -117,7 +150,7 @@ fn until_result(control_plane: &ControlPlane, wanted: &str) -> Value {
 fn policy(host: &str) -> String {
     let policy = json!({
         "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityPolicy", "metadata": {"name": "default"},
-        "spec": {"secrets": {"artifacts": {"enabled": true, "hosts": [host]}}},
+        "spec": {"tenancy": "Shared", "secrets": {"artifacts": {"enabled": true, "hosts": [host]}}},
     });
     policy.to_string()
 }
@@ -217,6 +250,234 @@ fn a_secret_is_found_in_what_flux_serves_and_gone_with_the_next_revision() {
         !log.contains("correct-horse") && !log.contains("tr0ub4dor"),
         "{log}"
     );
+}
+
+/// A repository of two tenants, each of which sees its own folder.
+const TENANTS: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: team-a, labels: {toolkit.fluxcd.io/tenant: team-a}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: team-b, labels: {toolkit.fluxcd.io/tenant: team-b}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: sops-age, namespace: team-a}
+stringData: {age.agekey: KEY}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: team, namespace: team-a}
+spec: {interval: 1m, url: URL, ref: {branch: main}, ignore: \"/*\\n!/team-a\"}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: team, namespace: team-b}
+spec: {interval: 1m, url: URL, ref: {branch: main}, ignore: \"/*\\n!/team-b\"}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: good, namespace: team-a}
+spec:
+  interval: 10m
+  path: ./team-a/good
+  prune: true
+  targetNamespace: team-a
+  sourceRef: {kind: GitRepository, name: team}
+  decryption: {provider: sops, secretRef: {name: sops-age}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: others, namespace: team-a}
+spec:
+  interval: 10m
+  path: ./team-a/others
+  prune: true
+  targetNamespace: team-a
+  sourceRef: {kind: GitRepository, name: team}
+  decryption: {provider: sops, secretRef: {name: sops-age}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: app, namespace: team-b}
+spec:
+  interval: 10m
+  path: ./team-b
+  prune: true
+  targetNamespace: team-b
+  sourceRef: {kind: GitRepository, name: team}
+";
+
+/// A key of the real age, and what the real sops encrypts for it.
+struct Vault {
+    folder: tempfile::TempDir,
+    programs: std::path::PathBuf,
+}
+
+impl Vault {
+    fn new() -> Self {
+        let vault = Self {
+            folder: tempfile::tempdir().unwrap(),
+            programs: SOPS.folder().unwrap(),
+        };
+        let mut command = Command::new(vault.programs.join("age-keygen"));
+        command.arg("-o").arg(vault.folder.path().join("key.txt"));
+        command.finish("no key").unwrap();
+        vault
+    }
+
+    /// The line of the key file that begins so.
+    fn key(&self, start: &str) -> String {
+        let text = fs::read_to_string(self.folder.path().join("key.txt")).unwrap();
+        let line = text.lines().find(|line| line.starts_with(start)).unwrap();
+        line.trim_start_matches("# public key: ").to_owned()
+    }
+
+    fn encrypt(&self, text: &str) -> String {
+        let file = self.folder.path().join("secret.yaml");
+        fs::write(&file, text).unwrap();
+        let mut command = Command::new(self.programs.join("sops"));
+        command
+            .args(["encrypt", "--age", &self.key("# public key: ")])
+            .args(["--encrypted-regex", "^(data|stringData)$"])
+            .arg(&file)
+            .env("SOPS_DISABLE_VERSION_CHECK", "1");
+        command.finish("sops refuses").unwrap()
+    }
+}
+
+/// Where a control found what, by file and line.
+fn places<'a>(report: &'a Value, control: &str) -> Vec<(&'a str, u64)> {
+    let findings = report["status"]["findings"].as_array().into_iter().flatten();
+    let mut places: Vec<_> = findings
+        .filter(|finding| finding["control"] == control)
+        .map(|finding| {
+            let location = &finding["location"];
+            (
+                location["file"].as_str().unwrap(),
+                location["line"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    places.sort_unstable();
+    places
+}
+
+/// Plain text, properly encrypted, and edited after it was encrypted: told with file and line, to whom it belongs to,
+/// and history as soon as it is repaired.
+#[test]
+fn leaks_are_told_to_their_tenant_and_stay_exposed_when_they_are_repaired() {
+    let vault = Vault::new();
+    let named = |name: &str, value: &str| secret(value).replace("name: db", &format!("name: {name}"));
+    let good = vault.encrypt(&named("good", "fine-and-secret"));
+    let sealed = vault.encrypt(&named("edited", "was-once-secret"));
+    let edited = sealed.lines().map(|line| match line.find("password: ENC[") {
+        Some(at) => format!("{}password: edited-in-plain-text\n", &line[..at]),
+        None => format!("{line}\n"),
+    });
+    let edited: String = edited.collect();
+    let app = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\n";
+    let sources = TENANTS.replace("KEY", &vault.key("AGE-SECRET-KEY-"));
+    let mut scene = Scene::of(
+        &sources,
+        &[
+            ("team-a/good/good.yaml", &good),
+            (
+                "team-a/others/plain.yaml",
+                &named("plain", "correct-horse-battery"),
+            ),
+            ("team-a/others/edited.yaml", &edited),
+            ("team-b/app.yaml", app),
+        ],
+    );
+    let found = scene.until_result("Fail");
+    let line = edited
+        .lines()
+        .position(|line| line.contains("edited-in-plain-text"))
+        .unwrap() as u64
+        + 1;
+    let expected = [
+        ("team-a/others/edited.yaml", line),
+        ("team-a/others/plain.yaml", 7),
+    ];
+    let found = if places(&found, "FSP-SEC-003").len() == 2 {
+        found
+    } else {
+        scene.until_places("FSP-SEC-003", 2)
+    };
+    assert_eq!(places(&found, "FSP-SEC-003"), expected);
+
+    // Flux itself decrypts what is encrypted properly.
+    let applied = [
+        "get",
+        "secret",
+        "good",
+        "-n",
+        "team-a",
+        "-o=jsonpath={.data.password}",
+    ];
+    let applied = wait_for("the Secret", PATIENCE, || scene.control_plane.kubectl(&applied)).unwrap();
+    assert_eq!(applied.trim(), "ZmluZS1hbmQtc2VjcmV0");
+
+    scene.is_told_to_team_a_alone();
+    let repaired = vault.encrypt(&named("plain", "correct-horse-battery"));
+    scene
+        .repository
+        .push(
+            "Encrypt",
+            &[
+                ("team-a/others/plain.yaml", &repaired),
+                ("team-a/others/edited.yaml", &sealed),
+            ],
+        )
+        .unwrap();
+    scene
+        .control_plane
+        .kubectl(&[
+            "annotate",
+            "gitrepository",
+            "-n",
+            "team-a",
+            "team",
+            "reconcile.fluxcd.io/requestedAt=1",
+        ])
+        .unwrap();
+    let repaired = scene.until_result("Pass");
+    assert_eq!(result(&repaired, "FSP-SEC-004"), "Fail");
+    assert_eq!(places(&repaired, "FSP-SEC-004"), expected);
+    assert!(repaired.to_string().contains("exposed, rotate"), "{repaired}");
+
+    // A restart forgets nothing, and tells nothing else.
+    scene.operator = restarted(scene.operator, &scene.control_plane);
+    let after = report(&scene.control_plane).unwrap();
+    assert_eq!(result(&after, "FSP-SEC-003"), "Pass");
+    assert_eq!(places(&after, "FSP-SEC-004"), expected);
+    scene.is_told_to_team_a_alone();
+
+    // The history of the repository has them, too.
+    let bare = scene.control_plane.sandbox().folder().join("git/fleet.git");
+    let output = Command::new(controlplane::operator::fluxsec())
+        .args(["scan-history", "-o", "json", "--git-dir"])
+        .arg(bare)
+        .output()
+        .unwrap();
+    let history: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = history["findings"].as_array().unwrap().iter();
+    let findings: Vec<_> = findings
+        .map(|it| (it["file"].as_str().unwrap(), it["line"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(findings, expected);
+    for text in [
+        after.to_string(),
+        history.to_string(),
+        scene.operator.process.log(),
+    ] {
+        for value in ["correct-horse", "edited-in-plain", "was-once", "fine-and-secret"] {
+            assert!(!text.contains(value), "{value} is told: {text}");
+        }
+    }
 }
 
 /// Served by a server of ours: Flux takes longer for such a repository than the operator does.

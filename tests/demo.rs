@@ -36,6 +36,7 @@ fn it_shows_a_drift_and_its_repair_with_the_real_flux() {
         "as a developer of team-a",
         "refers to namespace flux-system",
         "is forbidden",
+        "exposed, rotate",
     ] {
         assert!(said.contains(expected), "{expected} is missing in:\n{said}");
     }

@@ -225,6 +225,62 @@ pub struct Attestation {
     pub by: String,
     /// Until when it counts, for example 2030-01-31T00:00:00Z.
     pub expires: Time,
+    /// Scans of the histories of repositories, for FSP-SEC-004: `fluxsec attest-history` makes them of reports. They
+    /// count for at most 90 days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub scans: Vec<ScannedHistory>,
+}
+
+/// What a scan of the history of a repository came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScannedHistory {
+    /// Address of the repository, as GitRepositories name it; the scheme, the user and `.git` do not matter.
+    #[schemars(length(min = 1, max = 1024))]
+    pub repository: String,
+    /// What scanned it.
+    #[schemars(length(min = 1, max = 63))]
+    pub scanner: String,
+    /// When.
+    pub scanned_at: Time,
+    /// The last commit that was scanned.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64), regex(pattern = r"^([0-9a-f]{7,64})?$"))]
+    pub head: String,
+    /// The commit that the scan began behind; empty: it began with the first one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64), regex(pattern = r"^([0-9a-f]{7,64})?$"))]
+    pub since: String,
+    /// Whether all of the history up to there was looked into.
+    pub complete: bool,
+    /// Secrets that were found and are not accepted.
+    #[schemars(range(min = 0))]
+    pub findings: i32,
+    /// The first of them. Nothing of their values is here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub places: Vec<ScannedPlace>,
+}
+
+/// Where a scan found a secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScannedPlace {
+    /// File within the repository.
+    #[schemars(length(max = 1024))]
+    pub file: String,
+    /// Line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub line: Option<i32>,
+    /// A commit that has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub commit: String,
+    /// What it was found by.
+    #[schemars(length(max = 128))]
+    pub rule: String,
 }
 
 /// Secrets in the files of sources.
@@ -234,6 +290,21 @@ pub struct Secrets {
     /// Whether the artifacts of sources are fetched and scanned.
     #[serde(default)]
     pub artifacts: ArtifactScan,
+    /// Who may decrypt what.
+    #[serde(default)]
+    pub decryption: Decryption,
+}
+
+/// Who may decrypt what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decryption {
+    /// For whom the files of a tenant may be encrypted, by the name of the tenant, as SOPS writes it: keys of age,
+    /// fingerprints of PGP, names of keys that are managed; `*` stands for any text. Tenants that are not listed may have
+    /// any. Beside them the parameter sharedRecipients of FSP-SEC-011 counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 256))]
+    pub tenant_recipients: BTreeMap<String, Vec<String>>,
 }
 
 /// Fetching and scanning of artifacts. Flux's own NetworkPolicies have to admit the operator: config/artifact-scan.

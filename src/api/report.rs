@@ -13,6 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::common::{Condition, ControlResult, ResourceRef, Severity};
 
+/// Secrets that a report remembers.
+pub const MOST_DELIVERED: usize = 200;
+
 /// The report has no spec: everything is observed.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -99,6 +102,42 @@ pub struct ReportStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub history: Vec<Change>,
+    /// Secrets that sources delivered in plain text, also those that they have no more; at most 200. So a restart forgets
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub delivered: Vec<DeliveredSecret>,
+}
+
+/// A secret that a source delivered in plain text. Nothing of its value is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveredSecret {
+    /// The source.
+    pub source: ResourceRef,
+    /// File of the source.
+    pub file: String,
+    /// Line of that file, from 1, in the last revision that has it.
+    #[schemars(range(min = 1))]
+    pub line: i32,
+    /// The object that it is in; empty when none is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub object: String,
+    /// Path of the field; empty when none is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// What gives it away.
+    pub what: String,
+    /// Severity, when it is not that of the control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// The last revision that was seen to have it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub revision: String,
+    /// Whether a newer revision has it no more: it is exposed all the same.
+    pub gone: bool,
+    /// The same for the same place, whatever the line and the value are.
+    pub fingerprint: String,
 }
 
 /// What was audited against.

@@ -1,5 +1,6 @@
 //! The `fluxsec` command line.
 
+mod attest_history;
 mod audit;
 mod controls;
 mod gate;
@@ -8,6 +9,7 @@ mod manual;
 mod output;
 mod remediate;
 mod run;
+mod scan_history;
 mod waive;
 
 use std::ffi::OsStr;
@@ -51,6 +53,10 @@ enum Command {
     Controls(controls::Controls),
     /// The patch that makes failing controls pass, and before it what that breaks.
     Remediate(remediate::Remediate),
+    /// What reports on histories tell, as an attestation for a policy.
+    AttestHistory(attest_history::AttestHistory),
+    /// Scans the history of a Git repository for secrets in plain text.
+    ScanHistory(scan_history::ScanHistory),
     /// A waiver on standard output, for kubectl or a repository.
     Waive(waive::Waive),
     /// The CustomResourceDefinitions, as YAML.
@@ -78,6 +84,8 @@ pub fn main() -> ExitCode {
         Command::Audit(audit) => block_on(audit.run()),
         Command::Controls(controls) => controls.run(),
         Command::Remediate(remediate) => block_on(remediate.run()),
+        Command::AttestHistory(attest) => attest.run(),
+        Command::ScanHistory(scan) => scan.run(),
         Command::Waive(waive) => waive.run(),
         Command::Crds => generate::print_crds(),
         Command::Completions(completions) => completions.run(),

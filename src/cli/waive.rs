@@ -103,7 +103,7 @@ fn resource(text: &str) -> anyhow::Result<WaivedResource> {
 }
 
 /// The instant that is meant, in whole seconds, as Kubernetes keeps it.
-fn expiry(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+pub(super) fn expiry(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     let instant = if let Ok(date) = text.parse::<Date>() {
         date.to_zoned(TimeZone::UTC)?.timestamp()
     } else if let Ok(instant) = text.parse::<Timestamp>() {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::api::report::DeliveredSecret;
 use crate::controls::{CATALOGUE, Control, Defect, Judges, Outcome, Parameters, Verdict};
 use crate::inventory::{
     AtHand, Changed, Delta, Inventory, Missing, ObjectKey, Owner, Place, SubjectKey, TenancyRules, View,
@@ -55,6 +56,8 @@ pub struct Engine {
     evaluations: u64,
     /// Whether somebody fetches the artifacts that policies ask for.
     fetches: bool,
+    /// Secrets that sources delivered, for reports to remember.
+    delivered: Arc<[DeliveredSecret]>,
 }
 
 /// A control under one set of parameters; policies that agree on them share the verdicts.
@@ -103,6 +106,7 @@ impl Engine {
             pinned_waivers: BTreeMap::new(),
             evaluations: 0,
             fetches: false,
+            delivered: Arc::default(),
         }
     }
 
@@ -159,6 +163,9 @@ impl Engine {
         };
         if changed.iter().any(concerns_policies) {
             self.replan();
+        }
+        if changed.contains(&Changed::Trees) {
+            self.delivered = self.inventory.remembered().into();
         }
         self.evaluate(&changed, &mut stale);
         self.render(&stale);
@@ -305,6 +312,7 @@ impl Engine {
                     units: &self.units,
                     stale,
                     before: self.postures.get(name).map(|known| &**known),
+                    delivered: &self.delivered,
                 },
                 self.tellings.entry(name.clone()).or_default(),
             );

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::api::policy::ControlTuning;
+use k8s_openapi::jiff::SignedDuration;
+
+use crate::api::history::repository;
+use crate::api::policy::{Attestation, ControlTuning};
 use crate::api::{FluxSecurityPolicySpec, Severity};
 use crate::controls::{Control, Parameters};
 use crate::inventory::{Read, TenancyRules};
 use crate::kinds::own::PolicyRow;
 
 use super::UnitId;
+
+/// For so long a scan of a history counts.
+const LONGEST_SCAN: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// What a policy asks for.
 pub(crate) struct Plan {
@@ -36,7 +42,7 @@ impl Plan {
         let items = if invalid.is_some() {
             Vec::new()
         } else {
-            let rules = Arc::new(TenancyRules::new(&row.spec));
+            let rules = Rules::new(&row.spec);
             let items = catalogue.iter();
             items
                 .filter_map(|control| item(&row.spec, control, &rules))
@@ -63,7 +69,7 @@ impl Plan {
     }
 }
 
-fn item(spec: &FluxSecurityPolicySpec, control: &'static Control, rules: &Arc<TenancyRules>) -> Option<Item> {
+fn item(spec: &FluxSecurityPolicySpec, control: &'static Control, rules: &Rules) -> Option<Item> {
     let tuning = spec.controls.iter().rev().find(|tuning| tuning.id == control.id);
     if tuning.and_then(|tuning| tuning.enabled) == Some(false) {
         return None;
@@ -79,19 +85,37 @@ fn item(spec: &FluxSecurityPolicySpec, control: &'static Control, rules: &Arc<Te
         unit: UnitId {
             control: control.id,
             parameters,
-            rules: asked_for(rules, control),
+            rules: rules.asked_for(control),
         },
         position: None,
     })
 }
 
-/// Whom namespaces belong to is part of a verdict only where the control asks for it: all other verdicts are shared
-/// by policies that see the tenants differently.
-fn asked_for(rules: &Arc<TenancyRules>, control: &Control) -> Arc<TenancyRules> {
-    if !control.reads.iter().any(Read::asks_for_owners) {
-        return Arc::default();
+/// What a policy says of tenants, and of scans. It is part of a verdict only where the control asks for it: all other
+/// verdicts are shared by policies that say something else.
+struct Rules {
+    of_owners: Arc<TenancyRules>,
+    of_scans: Arc<TenancyRules>,
+}
+
+impl Rules {
+    fn new(spec: &FluxSecurityPolicySpec) -> Self {
+        Self {
+            of_owners: Arc::new(TenancyRules::new(spec)),
+            of_scans: Arc::new(TenancyRules::of_scans(spec)),
+        }
     }
-    rules.clone()
+
+    fn asked_for(&self, control: &Control) -> Arc<TenancyRules> {
+        let reads = || control.reads.iter();
+        if reads().any(Read::asks_for_owners) {
+            return self.of_owners.clone();
+        }
+        if reads().any(|read| matches!(read, Read::Scans)) {
+            return self.of_scans.clone();
+        }
+        Arc::default()
+    }
 }
 
 /// Checks what the API server cannot.
@@ -113,6 +137,29 @@ fn check(spec: &FluxSecurityPolicySpec, catalogue: &[&Control]) -> Result<(), St
             return Err(format!(
                 "spec.attestations[{position}].control: {}",
                 no_control(&attestation.control)
+            ));
+        }
+        check_scans(attestation).map_err(|reason| format!("spec.attestations[{position}]{reason}"))?;
+    }
+    Ok(())
+}
+
+/// A history goes on after it was scanned.
+fn check_scans(attestation: &Attestation) -> Result<(), String> {
+    for (position, scan) in attestation.scans.iter().enumerate() {
+        if repository(&scan.repository).is_none() {
+            return Err(format!(
+                ".scans[{position}].repository: {:?} is no address of a repository",
+                scan.repository
+            ));
+        }
+        let counts_for = attestation.expires.0.duration_since(scan.scanned_at.0);
+        if counts_for > LONGEST_SCAN {
+            return Err(format!(
+                ".expires: a scan counts for at most {} days, and that of {} is of {}",
+                LONGEST_SCAN.as_hours() / 24,
+                scan.repository,
+                scan.scanned_at.0
             ));
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::api::report::{Controller, Finding, Location};
+use crate::api::report::{Controller, DeliveredSecret, Finding, Location};
 use crate::api::{ControlResult, Installation, ResourceRef, Severity};
 use crate::controls::{Control, Defect, Judges};
 use crate::flux::distribution;
@@ -95,6 +95,8 @@ pub struct PolicyPosture {
     pub installations: Vec<Installation>,
     /// The controllers in scope with their installer, for metrics.
     pub gaps: Vec<Missing>,
+    /// Secrets that sources delivered, for the report to remember.
+    pub delivered: Arc<[DeliveredSecret]>,
 }
 
 /// One control under one policy.
@@ -162,11 +164,12 @@ impl Posture {
         let reports = inventory.table::<kinds::own::Report>().iter();
         let namespace_reports = inventory.table::<kinds::own::NamespaceReport>().iter();
         let published = reports
+            .map(|(key, row)| (key, &row.published))
             .chain(namespace_reports)
-            .map(|(key, row)| {
+            .map(|(key, published)| {
                 (
                     (key.namespace.to_string(), key.name.to_string()),
-                    row.resource_version.clone(),
+                    published.resource_version.clone(),
                 )
             })
             .collect();
@@ -196,6 +199,8 @@ pub(super) struct Sources<'a> {
     pub(super) stale: &'a Stale,
     /// The posture before.
     pub(super) before: Option<&'a PolicyPosture>,
+    /// Secrets that sources delivered.
+    pub(super) delivered: &'a Arc<[DeliveredSecret]>,
 }
 
 /// Makes the posture of one policy out of the verdicts that it asked for. `None`: it is the one before.
@@ -231,10 +236,16 @@ pub(super) fn render(name: &str, sources: &Sources<'_>, telling: &mut Telling) -
         differs |= known != Some(&control);
         controls.push(control);
     }
+    let delivered = match before {
+        Some(before) if before.delivered == *sources.delivered => before.delivered.clone(),
+        _ => sources.delivered.clone(),
+    };
     if let Some(before) = before.filter(|_| !stale.everything) {
+        differs |= !Arc::ptr_eq(&before.delivered, &delivered);
         return differs.then(|| PolicyPosture {
             controls,
             findings: telling.findings.clone(),
+            delivered,
             ..before.without_verdicts()
         });
     }
@@ -248,6 +259,7 @@ pub(super) fn render(name: &str, sources: &Sources<'_>, telling: &mut Telling) -
         gaps: KindId::all()
             .filter_map(|kind| inventory.complete(kind).err())
             .collect(),
+        delivered,
     };
     (sources.before != Some(&fresh)).then_some(fresh)
 }
@@ -281,6 +293,7 @@ impl PolicyPosture {
             findings: Findings::default(),
             installations: self.installations.clone(),
             gaps: self.gaps.clone(),
+            delivered: Arc::default(),
         }
     }
 }

@@ -4,11 +4,13 @@
 pub mod access;
 pub mod artifacts;
 pub mod coverage;
+pub mod delivered;
 pub mod delta;
 pub mod ingress;
 pub mod instances;
 pub mod placement;
 pub mod reads;
+pub mod scanned;
 pub mod subject;
 pub mod table;
 pub mod tenancy;
@@ -123,6 +125,9 @@ impl Inventory {
                     changed.insert(Changed::Coverage(kind));
                 }
                 if state.table.upsert(&key, row) {
+                    if kind == kinds::id_of::<kinds::own::Report>() {
+                        self.recall(&key, changed);
+                    }
                     changed.insert(Changed::Object(kind, key));
                 }
             }
@@ -168,16 +173,51 @@ impl Inventory {
             }
             Delta::Tree(key, state) => {
                 if self.trees.rows.get(&key) != Some(&state) {
+                    self.trees.deliver(&key, &state);
                     self.trees.rows.insert(key, state);
                     changed.insert(Changed::Trees);
                 }
             }
             Delta::NoTree(key) => {
-                if self.trees.rows.remove(&key).is_some() {
+                let is_there = self.has_source(&key);
+                // Others may have stopped to ask for it.
+                let is_forgotten = !is_there && self.trees.delivered.forget(&key);
+                if self.trees.rows.remove(&key).is_some() || is_forgotten {
                     changed.insert(Changed::Trees);
                 }
             }
         }
+    }
+
+    /// Takes in what a report remembers of sources that are there.
+    fn recall(&mut self, report: &ObjectKey, changed: &mut BTreeSet<Changed>) {
+        let row = self.table::<kinds::own::Report>().get(report);
+        let remembered = row.map(|row| row.delivered.clone()).unwrap_or_default();
+        for secret in remembered {
+            let Some(key) = delivered::source(&secret.source) else {
+                continue;
+            };
+            let is_unknown = matches!(&key, TreeKey::Source(kind, _) if !self.coverage(*kind).is_settled());
+            if (is_unknown || self.has_source(&key)) && self.trees.recall(&key, secret) {
+                changed.insert(Changed::Trees);
+            }
+        }
+    }
+
+    /// Whether a source is there.
+    pub(crate) fn has_source(&self, key: &TreeKey) -> bool {
+        match key {
+            TreeKey::Input => false,
+            TreeKey::Source(kind, key) => self.contains(*kind, key),
+        }
+    }
+
+    /// Secrets that sources delivered, which are there.
+    pub(crate) fn delivered(&self) -> impl Iterator<Item = (&TreeKey, &delivered::OfSource)> {
+        self.trees
+            .delivered
+            .iter()
+            .filter(|(key, _)| self.has_source(key))
     }
 
     fn remove(&mut self, kind: KindId, key: ObjectKey, changed: &mut BTreeSet<Changed>) {

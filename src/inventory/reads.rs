@@ -31,6 +31,8 @@ pub enum Read {
     Tolerations,
     /// What the files of sources hold.
     Trees,
+    /// What the policy says of scans of histories.
+    Scans,
 }
 
 /// Something that a view was asked for.
@@ -52,6 +54,8 @@ pub enum Evidence {
     Tolerations,
     /// What the files of sources hold.
     Trees,
+    /// What the policy says of scans of histories.
+    Scans,
 }
 
 /// Evidence, a bit each: every judgement writes down what it asked for.
@@ -96,6 +100,7 @@ impl Seen {
             Evidence::Neighbours,
             Evidence::Tolerations,
             Evidence::Trees,
+            Evidence::Scans,
         ];
         let all = KindId::all()
             .flat_map(objects)
@@ -116,6 +121,7 @@ impl Seen {
             Evidence::Neighbours => (0, 0, 1 << 5),
             Evidence::Tolerations => (0, 0, 1 << 6),
             Evidence::Trees => (0, 0, 1 << 7),
+            Evidence::Scans => (0, 0, 1 << 8),
             Evidence::Controllers(component) => (0, 0, 1 << (16 + component as u32)),
         }
     }
@@ -165,7 +171,8 @@ impl Read {
             (Self::Peers, Evidence::Peers)
             | (Self::Neighbours, Evidence::Neighbours)
             | (Self::Tolerations, Evidence::Tolerations)
-            | (Self::Trees, Evidence::Trees) => true,
+            | (Self::Trees, Evidence::Trees)
+            | (Self::Scans, Evidence::Scans) => true,
             _ => false,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::access::{ACCOUNTS, AUTHENTICATED};
 use super::coverage::Missing;
+use super::scanned::{self, Scanned};
 use super::view::{complete, found_in_input};
 use super::{Inventory, ObjectKey, controllers_are_complete};
 use crate::api::glob::matches;
@@ -28,6 +29,10 @@ pub struct TenancyRules {
     tenant_label: String,
     /// Whether tenants share the cluster.
     is_shared: bool,
+    /// Who may decrypt the files of each tenant.
+    recipients: BTreeMap<String, Vec<String>>,
+    /// Scans of the histories of repositories. Part of a verdict only where the control asks for them.
+    scans: Vec<Scanned>,
 }
 
 /// Whom a namespace belongs to.
@@ -51,7 +56,29 @@ impl TenancyRules {
             tenant_labels: spec.tenants.namespace_selector.match_labels.clone(),
             tenant_label: spec.tenants.label.clone(),
             is_shared: spec.tenancy == Tenancy::Shared,
+            recipients: spec.secrets.decryption.tenant_recipients.clone(),
+            scans: Vec::new(),
         }
+    }
+
+    /// What a policy says of scans of histories, and nothing of tenants.
+    #[must_use]
+    pub fn of_scans(spec: &FluxSecurityPolicySpec) -> Self {
+        Self {
+            scans: scanned::of(spec),
+            ..Self::default()
+        }
+    }
+
+    /// Scans of the histories of repositories.
+    pub(super) fn scans(&self) -> &[Scanned] {
+        &self.scans
+    }
+
+    /// Whether the files of a tenant may be for this recipient; `None`: nobody says.
+    pub(super) fn is_recipient_of(&self, tenant: &str, recipient: &str) -> Option<bool> {
+        let own = self.recipients.get(tenant)?;
+        Some(own.iter().any(|pattern| matches(pattern, recipient)))
     }
 
     /// Whether tenants share the cluster.

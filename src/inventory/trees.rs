@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::api::report::DeliveredSecret;
 use crate::kinds::KindId;
 use crate::secrets;
 
 use super::coverage::Missing;
+use super::delivered::{self, Deliveries};
 use super::subject::SubjectKey;
 use super::table::ObjectKey;
 
@@ -43,6 +45,8 @@ pub struct Trees {
     /// Whether each has been read once, or could not be.
     pub(super) is_settled: bool,
     pub(super) rows: BTreeMap<TreeKey, TreeState>,
+    /// What they delivered, whether or not they are read now.
+    pub(super) delivered: Deliveries,
 }
 
 impl Trees {
@@ -52,6 +56,23 @@ impl Trees {
             TreeState::Scanned { tree, .. } => Some((key, &**tree)),
             TreeState::NotRead(_) => None,
         })
+    }
+
+    /// Remembers the secrets of a tree.
+    pub(super) fn deliver(&mut self, key: &TreeKey, state: &TreeState) {
+        if let (TreeKey::Source(..), TreeState::Scanned { revision, tree, .. }) = (key, state) {
+            self.delivered.take(key, revision, tree);
+        }
+    }
+
+    /// Remembers a secret that a report tells of. True when it is news.
+    pub(super) fn recall(&mut self, key: &TreeKey, secret: DeliveredSecret) -> bool {
+        let now = match self.rows.get(key) {
+            Some(TreeState::Scanned { tree, .. }) => Some(&**tree),
+            _ => None,
+        };
+        let (place, delivery) = delivered::remembered(secret);
+        self.delivered.recall(key, place, delivery, now)
     }
 
     /// The tree of a source; `None`: nobody has told of it.

@@ -5,10 +5,12 @@ use std::cell::{Cell, RefCell};
 
 use super::access::{Access, Grant};
 use super::coverage::{Coverage, Missing};
+use super::delivered::OfSource;
 use super::placement::Neighbours;
 use super::reads::{Evidence, Reach, Seen};
+use super::scanned::Scanned;
 use super::tenancy::{Owner, TenancyRules};
-use super::trees::Trees;
+use super::trees::{TreeKey, Trees};
 use super::{
     Instance, InstanceKey, Inventory, ObjectKey, SubjectKey, Table, access_kinds, controllers_are_complete,
 };
@@ -358,6 +360,24 @@ impl<'a> View<'a> {
     pub fn trees(&self) -> Result<&'a Trees, Missing> {
         let not_read = || Missing::new("SourceNotRead", "the files of sources are not read");
         self.trees_if_read().ok_or_else(not_read)
+    }
+
+    /// What the policy says of scans of histories.
+    pub(crate) fn scans(&self) -> &'a [Scanned] {
+        self.record(Evidence::Scans);
+        self.rules.scans()
+    }
+
+    /// Whether the policy lets the files of a tenant be for this recipient; `None`: it does not say.
+    pub(crate) fn is_recipient_of(&self, tenant: &str, recipient: &str) -> Option<bool> {
+        self.record(Evidence::Owners(Reach::Cluster));
+        self.rules.is_recipient_of(tenant, recipient)
+    }
+
+    /// Secrets that sources delivered, also those that they have no more, and also when nobody reads them now.
+    pub(crate) fn delivered(&self) -> impl Iterator<Item = (&'a TreeKey, &'a OfSource)> + use<'a> {
+        self.record(Evidence::Trees);
+        self.inventory.delivered()
     }
 
     /// The same for whoever can do without; `None`: nobody reads them.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Descriptor, Kind, Meta, Required};
+use crate::api::report::DeliveredSecret;
 use crate::api::{self, FluxSecurityPolicySpec, FluxSecurityWaiverSpec, FluxSecurityWaiverStatus};
 
 /// A policy as users wrote it.
@@ -43,6 +44,15 @@ pub struct WaiverRow {
 pub struct Published {
     /// Changes with every write, whoever writes.
     pub resource_version: String,
+}
+
+/// A report of the cluster: its version, and what it remembers for the next process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportRow {
+    /// The version.
+    pub published: Published,
+    /// Secrets that sources delivered.
+    pub delivered: Box<[DeliveredSecret]>,
 }
 
 /// `FluxSecurityPolicy`.
@@ -115,17 +125,23 @@ impl Kind for Waiver {
 }
 
 impl Kind for Report {
-    type Row = Published;
+    type Row = ReportRow;
     const DESCRIPTOR: Descriptor = Descriptor {
         kind: "FluxSecurityReport",
         plural: "fluxsecurityreports",
-        metadata_only: true,
         ..OWN
     };
     const IS_CLUSTER_SCOPED: bool = true;
-    fn project(meta: &Meta, _object: &str) -> Result<Option<Published>, serde_json::Error> {
-        Ok(Some(Published {
-            resource_version: meta.resource_version.clone(),
+    fn project(meta: &Meta, object: &str) -> Result<Option<ReportRow>, serde_json::Error> {
+        // One that somebody else wrote, or a newer version, is written anew.
+        let object: ReportWire = serde_json::from_str(object).unwrap_or_default();
+        let mut delivered = object.status.unwrap_or_default().delivered;
+        delivered.truncate(api::report::MOST_DELIVERED);
+        Ok(Some(ReportRow {
+            published: Published {
+                resource_version: meta.resource_version.clone(),
+            },
+            delivered: delivered.into(),
         }))
     }
 }
@@ -158,6 +174,18 @@ struct WaiverWire<'a> {
 struct Created {
     #[serde(default)]
     creation_timestamp: Option<Time>,
+}
+
+#[derive(Default, Deserialize)]
+struct ReportWire {
+    #[serde(default)]
+    status: Option<RememberedWire>,
+}
+
+#[derive(Default, Deserialize)]
+struct RememberedWire {
+    #[serde(default)]
+    delivered: Vec<DeliveredSecret>,
 }
 
 #[derive(Deserialize)]

@@ -489,5 +489,6 @@ fn empty(name: &str, policy: &PolicyRow) -> PolicyPosture {
         findings: Findings::default(),
         installations: Vec::new(),
         gaps: Vec::new(),
+        delivered: Arc::default(),
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn posture(controls: Vec<ControlPosture>) -> PolicyPosture {
         findings: Findings::default(),
         installations: Vec::new(),
         gaps: Vec::new(),
+        delivered: Arc::default(),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod control_page;
 pub mod dashboards;
 pub mod events;
 pub mod fingerprint;
+pub mod history;
 pub mod html;
 pub mod junit;
 pub mod markdown;

@@ -67,6 +67,7 @@ pub fn report(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: Tim
         truncated_findings: 0,
         namespaces: namespace_totals(&posture.findings),
         history: history(posture, previous, &now),
+        delivered: posture.delivered.to_vec(),
     };
     let most = usize::try_from(policy.spec.report.max_findings).unwrap_or(0);
     let room = (MAX_OBJECT_BYTES - METADATA_BYTES).saturating_sub(size_of(&report));

@@ -17,7 +17,7 @@ use crate::controls::{self, Control};
 pub const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 /// GitHub refuses a run with more results.
-const MAX_RESULTS: usize = 25_000;
+pub(super) const MAX_RESULTS: usize = 25_000;
 
 /// Indented JSON. `category` tells the runs of several clusters apart.
 ///
@@ -91,7 +91,7 @@ fn help_as_markdown(control: &Control) -> String {
     )
 }
 
-const fn level(severity: Severity) -> &'static str {
+pub(super) const fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical | Severity::High => "error",
         Severity::Medium => "warning",
@@ -100,7 +100,7 @@ const fn level(severity: Severity) -> &'static str {
 }
 
 /// The number by which GitHub tells critical, high, medium and low apart.
-const fn weight(severity: Severity) -> Option<&'static str> {
+pub(super) const fn weight(severity: Severity) -> Option<&'static str> {
     match severity {
         Severity::Critical => Some("9.5"),
         Severity::High => Some("8.0"),
@@ -222,7 +222,7 @@ fn scope(resource: &ResourceRef) -> &str {
 }
 
 /// A path as a reference: relative to where the audit was made, as code scanning expects it.
-fn uri(file: &str) -> String {
+pub(super) fn uri(file: &str) -> String {
     let file = file.strip_prefix("./").unwrap_or(file);
     let path = encoded(file, b"/");
     if file.starts_with('/') {

@@ -451,6 +451,32 @@ async fn a_tenant_that_is_slow_waits_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_artifact_of_one_tenant_delays_no_other() {
+    let mut scene = Scene::start_with(&json!({"maxBytes": 256 << 20}));
+    let text = "name: value\n".repeat((4 << 20) / 12);
+    let large = (0..25).fold(Tar::default(), |tar, number| {
+        tar.file(&format!("{number}.yaml"), &text)
+    });
+    let large = large.packed(flate2::Compression::none());
+    assert!(large.len() > 100_000_000);
+    for name in ["large/a", "large/b"] {
+        scene.publish(name, "1", &large);
+    }
+    scene.for_a_while(Duration::from_millis(100)).await;
+    let started = Instant::now();
+    scene.publish("quick/fleet", "1", &archive(1));
+    scene.until_scanned("quick/fleet", "1").await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let trees = scene.engine.inventory().trees().unwrap();
+    assert_eq!(
+        trees.get(&key("GitRepository", "large/b")),
+        None,
+        "it is not its turn yet"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_larger_artifact_than_the_policy_allows_is_not_read() {
     let noise: Vec<String> = (0..20_000_u64)
         .map(|number| (number * number).to_string())

@@ -99,6 +99,7 @@ fn own_cluster(stop: &Receiver<()>) -> anyhow::Result<()> {
     stage.flux_joins()?;
     stage.tenants()?;
     stage.repair()?;
+    stage.leak()?;
     stage.look_further();
     Ok(())
 }
@@ -107,6 +108,8 @@ fn own_cluster(stop: &Receiver<()>) -> anyhow::Result<()> {
 struct Stage<'a> {
     controllers: Option<Controllers>,
     repository: Option<Repository>,
+    /// Where source-controller serves artifacts.
+    artifacts: String,
     operator: Operator,
     _nodes: Nodes,
     control_plane: ControlPlane,
@@ -141,6 +144,7 @@ impl<'a> Stage<'a> {
         Ok(Self {
             controllers: None,
             repository: None,
+            artifacts: String::new(),
             operator,
             _nodes: nodes,
             control_plane,
@@ -226,7 +230,12 @@ impl<'a> Stage<'a> {
 
     fn flux_joins(&mut self) -> anyhow::Result<()> {
         act("5. The real Flux controllers join and reconcile a repository");
-        let controllers = self.controllers.insert(Controllers::start(&self.control_plane)?);
+        let artifacts = &mut self.artifacts;
+        let started = Controllers::start_behind(&self.control_plane, |server| {
+            server.clone_into(artifacts);
+            Ok(server.to_owned())
+        })?;
+        let controllers = self.controllers.insert(started);
         let repository = self
             .repository
             .insert(Repository::start(self.control_plane.sandbox())?);
@@ -332,6 +341,45 @@ impl<'a> Stage<'a> {
         })?;
         say("Flux refuses now what team-a may not do; its report says which objects stopped working");
         self.show(&["get", "fluxsecuritynamespacereports", "-n", "team-a"])
+    }
+
+    fn leak(&self) -> anyhow::Result<()> {
+        act("8. A password in plain text, and its repair");
+        let repository = self.repository.as_ref().context("no repository")?;
+        let policy = format!(
+            "{POLICY}  secrets:\n    artifacts: {{enabled: true, hosts: [\"{}\"]}}\n",
+            self.artifacts
+        );
+        say(&policy);
+        self.control_plane.apply(&policy)?;
+        repository.push("A database", &[("clusters/demo/database.yaml", LEAK)])?;
+        let pushed = Instant::now();
+        self.reconcile()?;
+        self.wait_for_finding("FSP-SEC-003", "database.yaml")?;
+        say(&format!("from git push to the report: {:.0?}", pushed.elapsed()));
+        say("\nsomebody takes it out of the file: whoever read the repository knows it all the same");
+        let repaired = LEAK.replace("correct-horse-battery", "${DATABASE_PASSWORD}");
+        repository.push("No password", &[("clusters/demo/database.yaml", &repaired)])?;
+        self.reconcile()?;
+        self.wait_for_finding("FSP-SEC-004", "exposed, rotate")
+    }
+
+    /// Waits for a finding, and shows it.
+    fn wait_for_finding(&self, control: &str, text: &str) -> anyhow::Result<()> {
+        let message = wait_for(&format!("{control} to tell of {text}"), PATIENCE, || {
+            ensure!(self.stop.try_recv().is_err(), "interrupted");
+            let report = self.control_plane.get(&["fluxsecurityreport", "default"])?;
+            let findings = report["status"]["findings"].as_array().into_iter().flatten();
+            let mut messages = findings.filter(|it| it["control"] == control).filter_map(|it| {
+                let message = it["message"].as_str()?;
+                message
+                    .contains(text)
+                    .then(|| format!("{message} (line {})", it["location"]["line"]))
+            });
+            messages.next().context("not yet")
+        })?;
+        say(&format!("{control}: {message}"));
+        Ok(())
     }
 
     /// Flux looks at the repository now.
@@ -509,6 +557,15 @@ spec:
   targetNamespace: team-b
   serviceAccountName: team-b
   sourceRef: {kind: GitRepository, name: app}
+";
+
+/// A Secret as nobody should write it.
+const LEAK: &str = "\
+apiVersion: v1
+kind: Secret
+metadata: {name: database, namespace: default}
+stringData:
+  password: correct-horse-battery
 ";
 
 /// What tenants run.

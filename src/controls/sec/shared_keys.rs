@@ -1,5 +1,6 @@
 //! FSP-SEC-011: Tenants have decryption keys of their own.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::control::{Control, Defect, Outcome, Parameter, Severities};
@@ -24,7 +25,7 @@ pub(crate) static CONTROL: Control = Control {
         dedicated: Some(Severity::Info),
     },
     rationale: "Two tenants with the same key can decrypt each other's Secrets, wherever they find them.",
-    audit: "spec.decryption of the Kustomizations in tenants' namespaces. Fails when Kustomizations of two tenants name no key and kustomize-controller has one for all, by --sops-age-secret. Where the files of sources are read, fails when files of two tenants are encrypted for one recipient, or are copies of each other; a tenant's files are those that its Kustomizations apply, and encrypted objects of its namespaces. Whether two Secrets hold the same key is not read, and the same name proves nothing: unknown as long as two tenants decrypt with Secrets, unless all their files were read and have no recipient in common. Not applicable with one tenant that decrypts.",
+    audit: "spec.decryption of the Kustomizations in tenants' namespaces. Fails when Kustomizations of two tenants name no key and kustomize-controller has one for all, by --sops-age-secret. Where the files of sources are read, fails when files of two tenants are encrypted for one recipient, or are copies of each other; a tenant's files are those that its Kustomizations apply, and encrypted objects of its namespaces. Where the policy lists the recipients of a tenant in spec.secrets.decryption.tenantRecipients, fails when a file of the tenant is for another one. Versions and regions of one key are one recipient; an alias in AWS may be any key of its account, so that it is unknown whether another tenant has it. Whether two Secrets hold the same key is not read, and the same name proves nothing: unknown as long as two tenants decrypt with Secrets, unless all their files were read and have no recipient in common. Not applicable with one tenant that decrypts.",
     remediation: "Make a key for each tenant, name its Secret in spec.decryption.secretRef, and encrypt the tenant's Secrets again with it.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
     reads: &[
@@ -52,7 +53,9 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     }
     let files = Files::of(view);
     if let Ok(files) = &files {
-        let defects = files.defects(CONTROL.parameter(SHARED, subject.parameters));
+        let admitted = CONTROL.parameter(SHARED, subject.parameters);
+        let mut defects = files.defects(admitted);
+        defects.extend(files.of_others(view, admitted));
         if !defects.is_empty() {
             return Ok(Outcome::from_defects(defects));
         }
@@ -79,7 +82,8 @@ const SHARED: &str = "sharedRecipients";
 /// The files of tenants: who can decrypt them, and whose they are.
 #[derive(Default)]
 struct Files<'a> {
-    recipients: BTreeMap<&'a Recipient, BTreeMap<String, &'a Encrypted>>,
+    /// By what is the same for all names of a recipient.
+    recipients: BTreeMap<Cow<'a, str>, BTreeMap<String, (&'a Recipient, &'a Encrypted)>>,
     codes: BTreeMap<u64, BTreeMap<String, &'a Encrypted>>,
     tenants: BTreeSet<String>,
     /// What could not be looked into.
@@ -115,15 +119,16 @@ impl<'a> Files<'a> {
                 }
             }
         }
-        files.lack = files.lack.or(files::are_whole(trees).err());
+        let aliased = files.aliased();
+        files.lack = files.lack.or(files::are_whole(trees).err()).or(aliased);
         Ok(files)
     }
 
     fn add(&mut self, tenant: &str, encrypted: &'a Encrypted) {
         self.tenants.insert(tenant.to_owned());
         for recipient in encrypted.recipients.iter() {
-            let tenants = self.recipients.entry(recipient).or_default();
-            tenants.entry(tenant.to_owned()).or_insert(encrypted);
+            let tenants = self.recipients.entry(comparable(recipient)).or_default();
+            tenants.entry(tenant.to_owned()).or_insert((recipient, encrypted));
         }
         if encrypted.code != 0 {
             let tenants = self.codes.entry(encrypted.code).or_default();
@@ -133,17 +138,106 @@ impl<'a> Files<'a> {
 
     /// What several tenants have in common.
     fn defects(&self, admitted: &str) -> Vec<Defect> {
-        let is_admitted =
-            |recipient: &Recipient| admitted.split(',').any(|it| it.trim() == recipient.as_str());
-        let shared = self
-            .recipients
-            .iter()
-            .filter(|(recipient, tenants)| tenants.len() > 1 && !is_admitted(recipient));
-        let shared =
-            shared.map(|(recipient, tenants)| common(tenants, &format!("are encrypted for {recipient}")));
+        let shared = self.recipients.values().filter(|tenants| {
+            let is_admitted = tenants
+                .values()
+                .all(|(recipient, _)| is_admitted(admitted, recipient));
+            tenants.len() > 1 && !is_admitted
+        });
+        let shared = shared.filter_map(|tenants| {
+            let (_, (recipient, _)) = tenants.first_key_value()?;
+            let files = tenants.iter().map(|(tenant, (_, file))| (tenant.clone(), *file));
+            Some(common(
+                &files.collect(),
+                &format!("are encrypted for {recipient}"),
+            ))
+        });
         let copies = self.codes.values().filter(|tenants| tenants.len() > 1);
         let copies = copies.map(|tenants| common(tenants, "are copies of each other"));
         shared.chain(copies).collect()
+    }
+
+    /// What is encrypted for somebody whom the policy does not list for the tenant.
+    fn of_others(&self, view: &View<'_>, admitted: &str) -> Vec<Defect> {
+        let all = self.recipients.values().flatten();
+        let others = all.filter(|(tenant, (recipient, _))| {
+            let is_listed = view.is_recipient_of(tenant, recipient.as_str());
+            is_listed == Some(false) && !is_admitted(admitted, recipient)
+        });
+        others
+            .map(|(tenant, (recipient, encrypted))| Defect {
+                file: encrypted.file.to_string(),
+                line: Some(encrypted.line),
+                observed: format!(
+                    "{} of the tenant {tenant} is encrypted for {recipient}",
+                    encrypted.file
+                ),
+                expected: "a recipient that spec.secrets.decryption.tenantRecipients lists for the tenant"
+                    .to_owned(),
+                message: format!(
+                    "{} of the tenant {tenant} is encrypted for {recipient}, which the policy does not list",
+                    encrypted.file
+                ),
+                ..Defect::default()
+            })
+            .collect()
+    }
+
+    /// Whether an alias hides which key it is, while another tenant has a key of the same account.
+    fn aliased(&self) -> Option<Missing> {
+        let account = |text: &str| {
+            text.strip_prefix("arn:")
+                .and_then(|rest| rest.split(':').nth(3).map(str::to_owned))
+        };
+        let keys = self.recipients.iter();
+        let of_accounts: Vec<_> = keys
+            .filter_map(|(key, tenants)| Some((key, account(key)?, tenants)))
+            .collect();
+        let hides = of_accounts.iter().find(|(key, owner, tenants)| {
+            let is_of_others = |(other, account, others): &&(_, String, &BTreeMap<String, _>)| {
+                *other != *key
+                    && account == owner
+                    && others.keys().any(|tenant| !tenants.contains_key(tenant))
+            };
+            key.contains(":alias/") && of_accounts.iter().any(|it| is_of_others(&it))
+        })?;
+        let message = format!(
+            "which key {} is cannot be seen, and another tenant has one of the same account",
+            hides.0
+        );
+        Some(Missing::new("CannotCompare", message))
+    }
+}
+
+fn is_admitted(admitted: &str, recipient: &Recipient) -> bool {
+    admitted.split(',').any(|it| it.trim() == recipient.as_str())
+}
+
+/// What all names of a recipient have in common: a key of AWS for several regions, a version of a key, an address.
+fn comparable(recipient: &Recipient) -> Cow<'_, str> {
+    let text = recipient.as_str();
+    match recipient {
+        Recipient::Age(_) => text.into(),
+        // Whoever names a key by less than its fingerprint names its end.
+        Recipient::Pgp(_) => text[text.floor_char_boundary(text.len().saturating_sub(16))..].into(),
+        Recipient::Managed(_) => {
+            let parts: Vec<&str> = text.split(':').collect();
+            if let ["arn", partition, "kms", _, account, key] = parts[..]
+                && key.starts_with("key/mrk-")
+            {
+                return format!("arn:{partition}:kms:*:{account}:{key}").into();
+            }
+            let text = text.split("/cryptoKeyVersions/").next().unwrap_or(text);
+            match text.split_once("://") {
+                Some((scheme, rest)) => {
+                    let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+                    format!("{scheme}://{}", parts.join("/"))
+                        .to_ascii_lowercase()
+                        .into()
+                }
+                None => text.into(),
+            }
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::posture::PolicyPosture;
-use crate::api::policy::Attestation;
+use crate::api::history::repository;
+use crate::api::policy::{Attestation, ScannedHistory};
 use crate::api::{ControlResult, Finding, WaiverState};
 use crate::kinds::own::WaiverRow;
 
@@ -321,12 +322,32 @@ impl Waivers {
         }
     }
 
-    /// What somebody says about a control of a policy, as long as it counts. Of several the one that ends last.
-    fn attestation<'a>(&self, posture: &'a PolicyPosture, control: &str) -> Option<&'a Attestation> {
+    /// What somebody says about a control of a policy, as long as it counts. Of several the one that ends last; with
+    /// scans, the one that ends first, and none as soon as one has ended that no other scan of its repository replaces.
+    fn word<'a>(&self, posture: &'a PolicyPosture, control: &str) -> Option<Word<'a>> {
         let now = self.now?;
         let attestations = posture.policy.spec.attestations.iter();
-        let in_effect = attestations.filter(|it| it.control == control && it.expires.0 > now);
-        in_effect.max_by_key(|it| it.expires.0)
+        let about: Vec<&Attestation> = attestations.filter(|it| it.control == control).collect();
+        let counts = |it: &&&Attestation| it.expires.0 > now;
+        let scans = |it: &&Attestation| {
+            it.scans
+                .iter()
+                .map(|scan| repository(&scan.repository))
+                .collect::<Vec<_>>()
+        };
+        let fresh: BTreeSet<_> = about.iter().filter(counts).flat_map(scans).collect();
+        let ended = about.iter().filter(|it| !counts(it)).flat_map(|it| &it.scans);
+        let stale = ended
+            .filter(|scan| !fresh.contains(&repository(&scan.repository)))
+            .max_by_key(|scan| scan.scanned_at.0);
+        if let Some(stale) = stale {
+            return Some(Word::Stale(stale));
+        }
+        let in_effect = || about.iter().copied().filter(|it| it.expires.0 > now);
+        let with_scans = in_effect().filter(|it| !it.scans.is_empty());
+        let counting = with_scans.min_by_key(|it| it.expires.0);
+        let counting = counting.or_else(|| in_effect().max_by_key(|it| it.expires.0));
+        counting.map(Word::Counts)
     }
 
     /// Of the waivers that are for a finding, the one that covers it: the one that ends last.
@@ -407,6 +428,14 @@ impl Waivers {
 
 /// The waivers that are for one finding, in order.
 pub(super) type Selection = Box<[Name]>;
+
+/// What counts of what people say about a control.
+enum Word<'a> {
+    /// It passes.
+    Counts(&'a Attestation),
+    /// Nobody knows, since this scan is too old.
+    Stale(&'a ScannedHistory),
+}
 
 impl Controls {
     fn of<'a>(postures: impl Iterator<Item = &'a PolicyPosture>) -> Self {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Name, Selection, Waivers};
-use crate::api::policy::Attestation;
+use super::{Name, Selection, Waivers, Word};
+use crate::api::policy::{Attestation, ScannedHistory};
 use crate::api::{ControlResult, Finding, Severity};
 use crate::engine::posture::{ControlPosture, FindingPosture, PolicyPosture, bounded, summary_of};
 
@@ -153,17 +153,20 @@ impl Shown {
         let mut attested = BTreeMap::new();
         for (position, control) in unwaived.controls.iter().enumerate() {
             if control.result == ControlResult::Manual
-                && let Some(attestation) = waivers.attestation(unwaived, control.control.id)
+                && let Some(word) = waivers.word(unwaived, control.control.id)
             {
-                attested.insert(position, attestation);
+                attested.insert(position, word);
             }
         }
         if !is_waived && attested.is_empty() {
             return unwaived.clone();
         }
         let mut controls = controls(&unwaived.controls, &findings);
-        for (position, attestation) in attested {
-            attest(&mut controls[position], attestation);
+        for (position, word) in attested {
+            match word {
+                Word::Counts(attestation) => attest(&mut controls[position], attestation),
+                Word::Stale(scan) => doubt(&mut controls[position], scan),
+            }
         }
         Arc::new(PolicyPosture {
             name: unwaived.name.clone(),
@@ -173,6 +176,7 @@ impl Shown {
             findings: findings.into(),
             installations: unwaived.installations.clone(),
             gaps: unwaived.gaps.clone(),
+            delivered: unwaived.delivered.clone(),
         })
     }
 }
@@ -183,6 +187,16 @@ fn attest(control: &mut ControlPosture, attestation: &Attestation) {
     "Attested".clone_into(&mut control.reason);
     let (by, end, statement) = (&attestation.by, attestation.expires.0, &attestation.statement);
     control.message = bounded(&format!("attested until {end} by {by}: {statement}"));
+}
+
+/// A control that was judged by a scan that is too old.
+fn doubt(control: &mut ControlPosture, scan: &ScannedHistory) {
+    control.result = ControlResult::Unknown;
+    "ReportStale".clone_into(&mut control.reason);
+    let (repository, at) = (&scan.repository, scan.scanned_at.0);
+    control.message = bounded(&format!(
+        "the report of {at} on the history of {repository} counts no more: scan it again"
+    ));
 }
 
 /// The controls, by what of their findings is left.
