@@ -154,7 +154,7 @@ fn placement() -> impl Strategy<Value = Value> {
         1 => Just(json!(7)),
     ];
     let parts = (node, namespace, taints, tolerations, any::<bool>());
-    (0..9_u8, parts).prop_map(|(number, (node, namespace, taints, tolerations, flag))| match number {
+    (0..10_u8, parts).prop_map(|(number, (node, namespace, taints, tolerations, flag))| match number {
         0 | 1 => json!({"kind": "Node", "metadata": {"name": format!("n{}", number + 1)}, "spec": {"taints": taints}}),
         2 => json!({"kind": "Namespace", "metadata": {"name": namespace, "labels": {"toolkit.fluxcd.io/tenant": if flag { "a" } else { "b" }}}}),
         3 => json!({"kind": "Namespace", "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": if flag { "baseline" } else { "privileged" }}}}),
@@ -163,6 +163,13 @@ fn placement() -> impl Strategy<Value = Value> {
             let mut it = pod("kustomize-controller", "1.9.4", &[], flag);
             it["spec"]["nodeName"] = json!(node);
             it["spec"]["tolerations"] = tolerations;
+            it
+        }
+        // One that is Flux's as far as its account reaches.
+        9 => {
+            let mut it = deployment("kustomize-controller", "1.9.4", &[]);
+            it["metadata"]["namespace"] = json!(namespace);
+            it["spec"]["template"]["spec"]["serviceAccountName"] = json!(if flag { "kustomize-controller" } else { "" });
             it
         }
         _ => json!({
@@ -226,6 +233,7 @@ fn access() -> impl Strategy<Value = Value> {
         Just(json!({"kind": "ServiceAccount", "name": "deployer", "namespace": "tenant"})),
         Just(json!({"kind": "ServiceAccount", "name": "tenant", "namespace": "tenant"})),
         Just(json!({"kind": "ServiceAccount", "name": "kustomize-controller", "namespace": "flux-system"})),
+        Just(json!({"kind": "ServiceAccount", "name": "kustomize-controller", "namespace": "tenant"})),
         Just(json!({"kind": "Group", "name": "system:serviceaccounts:tenant"})),
         Just(json!({"kind": "Group", "name": "system:authenticated"})),
         Just(json!({"kind": "User", "name": "jane"})),

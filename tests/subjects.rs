@@ -314,8 +314,6 @@ fn what_is_said_of_a_namespace_counts_more_than_what_runs_there() {
     const LABEL: &str = "toolkit.fluxcd.io/tenant";
     let selector = || json!({"tenants": {"namespaceSelector": {"matchLabels": {"team": ""}}}});
     let platform = || json!({"platform": {"namespaces": ["shop"]}});
-    let mut controller = deployment("helm-controller", "1.6.3", &[]);
-    controller["metadata"]["namespace"] = json!("shop");
     for (label, spec, expected) in [
         // Whoever may run pods may run one that looks like a controller: that takes no namespace out of the audit.
         (LABEL, json!({}), Fail),
@@ -331,11 +329,102 @@ fn what_is_said_of_a_namespace_counts_more_than_what_runs_there() {
         let mut row = policy(Tenancy::Shared);
         row.spec = serde_json::from_value(spec.clone()).unwrap();
         engine.pin("test", row);
-        let objects = [namespace("shop", label), receiver("shop"), controller.clone()];
-        engine.ingest(objects.iter().map(upsert));
+        let objects = [namespace("shop", label), receiver("shop")];
+        engine.ingest(objects.iter().chain(&flux_of_all("shop")).map(upsert));
         let result = || control(&posture(&engine), "T-NAMESPACES").result;
         assert_eq!(result(), expected, "{label} {spec}");
     }
+}
+
+/// A helm-controller in a namespace.
+fn helm_controller(namespace: &str) -> Value {
+    let mut controller = deployment("helm-controller", "1.6.3", &[]);
+    controller["metadata"]["namespace"] = json!(namespace);
+    controller
+}
+
+/// The same, with the rights that it has where it is the cluster's.
+fn flux_of_all(namespace: &str) -> [Value; 3] {
+    let rule = json!({"verbs": ["*"], "apiGroups": ["helm.toolkit.fluxcd.io"], "resources": ["*"]});
+    [
+        helm_controller(namespace),
+        json!({"kind": "ClusterRole", "metadata": {"name": "crd-controller"}, "rules": [rule]}),
+        bound(namespace, "ClusterRoleBinding", "crd-controller"),
+    ]
+}
+
+fn bound(namespace: &str, kind: &str, role: &str) -> Value {
+    json!({
+        "kind": kind, "metadata": {"name": "reconciler", "namespace": if kind == "RoleBinding" { namespace } else { "" }},
+        "roleRef": {"kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "helm-controller", "namespace": namespace}],
+    })
+}
+
+/// A Deployment like Flux's makes no tenant the platform: somebody who gives rights everywhere does.
+#[test]
+fn flux_is_the_platforms_where_it_reaches_every_namespace() {
+    let [controller, role, binding] = flux_of_all("shop");
+    let result = |of: &[&Value]| {
+        let mut engine = engine();
+        let objects = [namespace("shop", ""), receiver("shop")];
+        engine.ingest(objects.iter().chain(of.iter().copied()).map(upsert));
+        control(&posture(&engine), "T-NAMESPACES").result
+    };
+    assert_eq!(result(&[&controller]), Fail);
+    assert_eq!(result(&[&role, &binding]), Fail, "rights without a controller");
+    assert_eq!(result(&[&controller, &role, &binding]), NotApplicable);
+    let own = bound("shop", "RoleBinding", "crd-controller");
+    assert_eq!(
+        result(&[&controller, &role, &own]),
+        Fail,
+        "in its own namespace only"
+    );
+    let mut reader = role.clone();
+    reader["rules"][0]["verbs"] = json!(["get", "list", "watch"]);
+    assert_eq!(
+        result(&[&controller, &reader, &binding]),
+        Fail,
+        "reads everywhere"
+    );
+    let mut everybody = binding.clone();
+    everybody["subjects"] = json!([{"kind": "Group", "name": "system:serviceaccounts"}]);
+    assert_eq!(result(&[&controller, &role, &everybody]), Fail, "as everybody");
+    everybody["subjects"] = json!([{"kind": "Group", "name": "system:serviceaccounts:shop"}]);
+    assert_eq!(result(&[&controller, &role, &everybody]), NotApplicable);
+    let mut default = controller.clone();
+    default["spec"]["template"]["spec"]["serviceAccountName"] = json!("");
+    assert_eq!(
+        result(&[&default, &role, &binding]),
+        Fail,
+        "under another account"
+    );
+}
+
+/// Rights come and go with bindings and roles, and are unknown where those cannot be seen.
+#[test]
+fn whose_flux_is_follows_its_rights() {
+    let [controller, role, binding] = flux_of_all("shop");
+    let mut engine = engine();
+    let objects = [namespace("shop", ""), receiver("shop"), controller, role.clone()];
+    engine.ingest(objects.iter().map(upsert));
+    let result = |engine: &Engine| control(&posture(engine), "T-NAMESPACES").result;
+    assert_eq!(result(&engine), Fail);
+    engine.ingest([upsert(&binding)]);
+    assert_eq!(result(&engine), NotApplicable);
+    engine.ingest([remove(&role)]);
+    assert_eq!(result(&engine), Fail);
+    engine.ingest([upsert(&role)]);
+    assert_eq!(result(&engine), NotApplicable);
+    engine.ingest([Delta::Coverage(kind("ClusterRoleBinding"), Coverage::Forbidden)]);
+    assert_eq!(result(&engine), Unknown);
+    engine.ingest([
+        Delta::Coverage(kind("ClusterRoleBinding"), Coverage::Synced),
+        upsert(&binding),
+    ]);
+    assert_eq!(result(&engine), NotApplicable);
+    engine.ingest([remove(&helm_controller("shop"))]);
+    assert_eq!(result(&engine), Fail);
 }
 
 #[test]

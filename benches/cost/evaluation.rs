@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use flux_security_operator::api::Tenancy;
 use flux_security_operator::controls::{CATALOGUE, Outcome, Parameters};
 use flux_security_operator::engine::Engine;
-use flux_security_operator::inventory::{TenancyRules, View};
+use flux_security_operator::inventory::{Coverage, Delta, TenancyRules, View};
+use flux_security_operator::kinds::KindId;
+use flux_security_operator::kinds::own::PolicyRow;
 use serde_json::{Value, json};
 
-use super::controlplane::programs;
 use super::growth::{exponent, median};
-use super::ledger::{Ledger, shown};
+use super::ledger::Ledger;
 use super::population::{OF_A_TENANT, Object, Population, tenant_name};
 use super::{counting, support};
 
@@ -24,6 +25,10 @@ pub(crate) const SIZES: [usize; 4] = [500, 5000, 10_000, 50_000];
 const REPETITIONS: u32 = 5;
 /// Changes of each sort.
 const CHANGES: usize = 200;
+/// Controls whose verdicts are told of: those that take most of the time.
+const DEAREST: usize = 10;
+/// Name of the only policy.
+const POLICY: &str = "test";
 
 /// What changes, and how an object of it looks before and after.
 type Change = (&'static str, fn(&str, bool) -> Value);
@@ -42,11 +47,10 @@ pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
     let mut costs: BTreeMap<&str, BTreeMap<usize, f64>> = BTreeMap::new();
     for size in SIZES {
         ledger.begin(RUN, size)?;
-        let mut engine = support::engine(Tenancy::Shared);
-        let objects = cluster(size);
-        engine.ingest(objects.iter().map(support::upsert));
+        let mut engine = filled(ledger, size);
         whole(ledger, &mut engine, size, &mut costs);
-        each_control(ledger, &engine, size);
+        each_control(ledger, &mut engine, size);
+        passes(ledger, &engine, size);
         let mut page = ledger.page(RUN, size, 1);
         for (sort, object) in SORTS {
             let (each, verdicts) = changes(&mut engine, size, object);
@@ -89,34 +93,76 @@ fn whole(
     costs.entry("everything").or_default().insert(size, median(all));
 }
 
-/// Judges everything once more, control by control, and tells what the verdicts of each cost.
+/// Takes in the cluster, and tells what that keeps of it.
+#[expect(clippy::cast_precision_loss, reason = "there are billions of bytes at most")]
+fn filled(ledger: &mut Ledger, size: usize) -> Engine {
+    let objects = cluster(size);
+    let before = counting::live();
+    let mut engine = Engine::default();
+    engine.pin(POLICY, only(&[]));
+    engine.ingest(KindId::all().map(|kind| Delta::Coverage(kind, Coverage::Synced)));
+    engine.ingest(objects.iter().map(support::upsert));
+    let kept = counting::live();
+    engine.pin(POLICY, support::policy(Tenancy::Shared));
+    let judged = counting::live();
+    let mut page = ledger.page(RUN, size, 1);
+    let each = |bytes: i64| bytes as f64 / size as f64;
+    page.note("memory of an object", each(kept - before), "B");
+    page.note("memory of its verdicts", each(judged - kept), "B");
+    engine
+}
+
+/// Audits with each control alone, and tells what a verdict costs by those that take most of the time.
+fn each_control(ledger: &mut Ledger, engine: &mut Engine, size: usize) {
+    let (_, nothing) = evaluation(engine, &[]);
+    let mut costs: Vec<(Duration, u64, &str)> = Vec::new();
+    for control in CATALOGUE {
+        let (verdicts, took) = evaluation(engine, &[control.id]);
+        costs.push((took.saturating_sub(nothing), verdicts, control.id));
+    }
+    engine.pin(POLICY, support::policy(Tenancy::Shared));
+    costs.sort();
+    let mut page = ledger.page(RUN, size, 1);
+    for (took, verdicts, id) in costs.into_iter().rev().take(DEAREST) {
+        #[expect(clippy::cast_precision_loss, reason = "there are millions of them at most")]
+        let each = took.as_secs_f64() / verdicts.max(1) as f64;
+        page.note(&format!("a verdict of {id}"), each, "s");
+    }
+}
+
+/// How many verdicts some controls give, and how long that takes.
+fn evaluation(engine: &mut Engine, controls: &[&str]) -> (u64, Duration) {
+    engine.pin(POLICY, only(controls));
+    let (before, started) = (engine.evaluations(), Instant::now());
+    engine.evaluate_all();
+    (engine.evaluations() - before, started.elapsed())
+}
+
+/// A policy that asks for these controls and for no others.
+fn only(controls: &[&str]) -> PolicyRow {
+    let mut policy = support::policy(Tenancy::Shared);
+    let others = CATALOGUE.iter().filter(|control| !controls.contains(&control.id));
+    let off = others.map(|control| json!({"id": control.id, "enabled": false}));
+    policy.spec.controls = serde_json::from_value(off.collect()).unwrap();
+    policy
+}
+
+/// Judges everything once more, and tells how often a pass asks for memory.
 #[expect(clippy::cast_precision_loss, reason = "there are millions of them at most")]
-fn each_control(ledger: &mut Ledger, engine: &Engine, size: usize) {
+fn passes(ledger: &mut Ledger, engine: &Engine, size: usize) {
     let inventory = engine.inventory();
     let rules = TenancyRules::new(&support::policy(Tenancy::Shared).spec);
     let (mut passes, mut asked) = (0, 0);
     for control in CATALOGUE {
-        let subjects = control.judges.subjects(inventory);
-        let (mut own_passes, mut own_asked, mut took) = (0, 0, Duration::ZERO);
-        for subject in &subjects {
-            let (before, started) = (counting::allocations(), Instant::now());
+        for subject in &control.judges.subjects(inventory) {
+            let before = counting::allocations();
             let view = View::new(inventory, subject, &rules);
             let verdict = black_box(control.judges.judge(&view, &Parameters::new()));
-            took += started.elapsed();
             if matches!(verdict, Some(Ok(Outcome::Pass))) {
-                own_passes += 1;
-                own_asked += counting::allocations() - before;
+                passes += 1;
+                asked += counting::allocations() - before;
             }
         }
-        programs::say(&format!(
-            "{RUN}, {size}: {}: {} verdicts of {}; {own_passes} pass and allocate {:.2} times each",
-            control.id,
-            subjects.len(),
-            shown(took.as_secs_f64() / subjects.len().max(1) as f64, "s"),
-            own_asked as f64 / f64::max(f64::from(own_passes), 1.0),
-        ));
-        passes += own_passes;
-        asked += own_asked;
     }
     let each = asked as f64 / f64::max(f64::from(passes), 1.0);
     ledger.page(RUN, size, 1).note("allocations of a pass", each, "");

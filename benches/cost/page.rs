@@ -13,6 +13,7 @@ const HEAD: &str = include_str!("head.md");
 
 /// A figure that the page shows.
 struct Row {
+    /// Its metric, or what those begin with that it shows one after the other.
     metric: &'static str,
     /// Of these sizes only; of all when empty.
     sizes: &'static [usize],
@@ -43,6 +44,9 @@ const SECTIONS: [(&str, &[Row]); 6] = [
             at_most("everything", 0.05).of(&[50_000]),
             told("verdicts"),
             told("a verdict"),
+            told("a verdict of …").of(&[50_000]),
+            told("memory of an object"),
+            told("memory of its verdicts"),
             at_most("allocations of a pass", 0.0),
             told("a changed Kustomization"),
             told("a changed Kustomization: verdicts"),
@@ -199,18 +203,36 @@ fn page(ledger: &Ledger) -> anyhow::Result<String> {
     writeln!(text, "|---|--:|---|--:|--:|--:|--:|--:|---|")?;
     for (run, rows) in SECTIONS {
         for row in rows {
-            for (size, figures) in by_size(ledger, run, row) {
-                writeln!(text, "{}", line(run, row, size, &figures))?;
+            for metric in metrics(ledger, run, row) {
+                for (size, figures) in by_size(ledger, run, row, metric) {
+                    writeln!(text, "{}", line(run, row, metric, size, &figures))?;
+                }
             }
         }
     }
     Ok(text)
 }
 
-fn by_size<'a>(ledger: &'a Ledger, run: &str, row: &Row) -> BTreeMap<usize, Vec<&'a Figure>> {
+/// The metrics of a row, in the order in which they were noted.
+fn metrics<'a>(ledger: &'a Ledger, run: &str, row: &Row) -> Vec<&'a str> {
+    let is_shown = |metric: &str| match row.metric.strip_suffix('…') {
+        Some(start) => metric.starts_with(start),
+        None => metric == row.metric,
+    };
+    let mut metrics: Vec<&str> = Vec::new();
+    for figure in ledger.figures().iter().filter(|figure| figure.run == run) {
+        let is_of_size = row.sizes.is_empty() || row.sizes.contains(&figure.size);
+        if is_of_size && is_shown(&figure.metric) && !metrics.contains(&figure.metric.as_str()) {
+            metrics.push(&figure.metric);
+        }
+    }
+    metrics
+}
+
+fn by_size<'a>(ledger: &'a Ledger, run: &str, row: &Row, metric: &str) -> BTreeMap<usize, Vec<&'a Figure>> {
     let mut sizes: BTreeMap<usize, Vec<&Figure>> = BTreeMap::new();
     let figures = ledger.figures().iter();
-    for figure in figures.filter(|figure| figure.run == run && figure.metric == row.metric) {
+    for figure in figures.filter(|figure| figure.run == run && figure.metric == metric) {
         if row.sizes.is_empty() || row.sizes.contains(&figure.size) {
             sizes.entry(figure.size).or_default().push(figure);
         }
@@ -218,7 +240,7 @@ fn by_size<'a>(ledger: &'a Ledger, run: &str, row: &Row) -> BTreeMap<usize, Vec<
     sizes
 }
 
-fn line(run: &str, row: &Row, size: usize, figures: &[&Figure]) -> String {
+fn line(run: &str, row: &Row, metric: &str, size: usize, figures: &[&Figure]) -> String {
     let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
     let unit = figures.first().map_or("", |figure| figure.unit.as_str());
     let value = median(values.clone());
@@ -240,8 +262,7 @@ fn line(run: &str, row: &Row, size: usize, figures: &[&Figure]) -> String {
     };
     let verdict = met.map_or("", |met| if met { "met" } else { "**missed**" });
     format!(
-        "| {run} | {size} | {} | {} | {spread} | {} | {} | {aim} | {verdict} |",
-        row.metric,
+        "| {run} | {size} | {metric} | {} | {spread} | {} | {} | {aim} | {verdict} |",
         shown(value, unit),
         floor.map_or(String::new(), |floor| shown(floor, unit)),
         ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")),

@@ -83,7 +83,8 @@ pub struct FluxSecurityPolicySpec {
     )]
     pub flux_namespaces: Vec<String>,
 
-    /// What belongs to those who run the cluster. Flux's own namespaces do, unless a label makes them a tenant's.
+    /// What belongs to those who run the cluster. Flux's own namespaces do, unless a label makes them a tenant's:
+    /// flux-system, and those whose controllers may reconcile what is in all namespaces.
     #[serde(default)]
     pub platform: Platform,
 

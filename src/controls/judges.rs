@@ -21,7 +21,7 @@ pub enum Judges {
     /// Objects of one or several kinds: one [`Each`] a kind.
     Objects(&'static [&'static dyn JudgesObjects]),
     /// Namespaces.
-    Namespaces(fn(&NamespaceSubject<'_>) -> Result<Outcome, Missing>),
+    Namespaces(JudgesNamespace),
     /// The cluster as a whole: one verdict.
     Cluster(fn(&ClusterSubject<'_>) -> Result<Outcome, Missing>),
 }
@@ -101,6 +101,35 @@ impl<K: Kind> JudgesObjects for Each<K> {
             view,
             parameters,
         }))
+    }
+}
+
+/// How a control judges the rows of one kind.
+#[derive(Clone, Copy)]
+pub(crate) enum JudgesRows {
+    /// Objects.
+    Objects(&'static dyn JudgesObjects),
+    /// Namespaces.
+    Namespaces(JudgesNamespace),
+}
+
+type JudgesNamespace = fn(&NamespaceSubject<'_>) -> Result<Outcome, Missing>;
+
+impl JudgesRows {
+    /// Judges the view's subject; `None`: it is not there any more.
+    pub(crate) fn judge(self, view: &View<'_>, parameters: &Parameters) -> Option<Result<Outcome, Missing>> {
+        match self {
+            Self::Objects(judges) => judges.judge(view, parameters),
+            Self::Namespaces(judge) => {
+                let (name, row) = view.own_namespace()?;
+                Some(judge(&NamespaceSubject {
+                    name,
+                    row,
+                    view,
+                    parameters,
+                }))
+            }
+        }
     }
 }
 
@@ -211,16 +240,20 @@ impl Judges {
                 }))
             }
             Self::Objects(kinds) => kinds.iter().find_map(|judges| judges.judge(view, parameters)),
-            Self::Namespaces(judge) => {
-                let (name, row) = view.own_namespace()?;
-                Some(judge(&NamespaceSubject {
-                    name,
-                    row,
-                    view,
-                    parameters,
-                }))
-            }
+            Self::Namespaces(judge) => JudgesRows::Namespaces(*judge).judge(view, parameters),
             Self::Cluster(judge) => Some(judge(&ClusterSubject { view, parameters })),
+        }
+    }
+
+    /// How the rows of a kind are judged; `None`: they are not.
+    pub(crate) fn of_rows(&self, kind: KindId) -> Option<JudgesRows> {
+        match self {
+            Self::Objects(kinds) => {
+                let judges = kinds.iter().find(|judges| judges.kind() == kind)?;
+                Some(JudgesRows::Objects(*judges))
+            }
+            Self::Namespaces(judge) if kind == namespaces() => Some(JudgesRows::Namespaces(*judge)),
+            Self::Namespaces(_) | Self::Controllers { .. } | Self::Cluster(_) => None,
         }
     }
 

@@ -38,6 +38,7 @@ mod ver;
 mod wi;
 
 pub use control::{Control, Defect, Outcome, Parameter, Parameters, Severities, Verdict};
+pub(crate) use judges::JudgesRows;
 pub use judges::{ClusterSubject, Each, Judges, NamespaceSubject, ObjectSubject, Subject};
 
 /// Version of the catalogue; grows with every control that is added or judged differently.

@@ -41,11 +41,15 @@ impl Power {
         if !is_limited && any(&rule.verbs) && any(&rule.api_groups) && any(&rule.resources) {
             return Some(Self::Everything);
         }
-        if !is_limited && ESCALATIONS.iter().any(|ask| rule.allows(ask)) {
-            return Some(Self::Escalation);
-        }
-        if SECRETS.iter().any(|verb| allows_named(rule, verb)) {
-            return Some(Self::Secrets);
+        let mut groups = rule.api_groups.iter();
+        // All that is asked for next is in the core group or about rights themselves.
+        if groups.any(|group| matches!(&**group, "*" | "" | RBAC)) {
+            if !is_limited && ESCALATIONS.iter().any(|ask| rule.allows(ask)) {
+                return Some(Self::Escalation);
+            }
+            if SECRETS.iter().any(|verb| allows_named(rule, verb)) {
+                return Some(Self::Secrets);
+            }
         }
         let asks_about_itself = rule.api_groups.iter().all(|group| REVIEWS.contains(&&**group));
         if rule.resources.is_empty() || asks_about_itself {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::controls::{Control, Defect, Outcome, Verdict};
-use crate::inventory::{Inventory, Missing, Place, SubjectKey};
+use crate::inventory::{Inventory, Missing, Place, Slot, SubjectKey};
 use crate::kinds::KindId;
 
 /// Which of its control's reads a verdict looked at beyond its own namespace: a bit each, in their order.
@@ -23,6 +23,18 @@ const REASONS: State = 5;
 /// Set beside any of them when the verdict looked beyond its namespace.
 const LOOKS_FAR: State = 1 << 15;
 
+/// The position of a kind among those that are judged.
+pub(super) type Column = usize;
+
+/// Where a verdict is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum At {
+    /// Beside the verdicts on the other rows of a kind.
+    Row(Column, Slot),
+    /// Under its subject, which has no row.
+    Other,
+}
+
 /// The verdicts. What reports tell of is kept apart from what they only count.
 #[derive(Default)]
 pub(super) struct Cells {
@@ -36,8 +48,19 @@ pub(super) struct Cells {
     /// Why it does not apply: a few texts for all subjects.
     reasons: Vec<Cow<'static, str>>,
     passes: usize,
+    fresh: Fresh,
     /// Those that looked beyond their namespace. Most do not.
     far: BTreeMap<SubjectKey, Far>,
+}
+
+/// What is told of verdicts that were added one after the other, in the order of their subjects: maps of them are made
+/// at once.
+#[derive(Default)]
+struct Fresh {
+    failing: Vec<(SubjectKey, Box<[Defect]>)>,
+    unknown: Vec<(SubjectKey, Missing)>,
+    manual: Vec<(SubjectKey, Cow<'static, str>)>,
+    far: Vec<(SubjectKey, Far)>,
 }
 
 impl Cells {
@@ -51,9 +74,93 @@ impl Cells {
         }
     }
 
+    /// Where the verdict on a subject is kept, by the place of its row.
+    pub(super) fn at(&self, place: Option<Place>) -> At {
+        let Some(Place { kind, slot }) = place else {
+            return At::Other;
+        };
+        match self.column(kind) {
+            Some(column) => At::Row(column, slot),
+            None => At::Other,
+        }
+    }
+
+    /// Where the verdicts on the rows of a kind are kept.
+    pub(super) fn column(&self, kind: KindId) -> Option<Column> {
+        self.rows.iter().position(|(of, _)| *of == kind)
+    }
+
+    /// Makes room for the verdicts on so many rows.
+    pub(super) fn reserve(&mut self, column: Column, rows: usize) {
+        if let Some((_, states)) = self.rows.get_mut(column) {
+            states.reserve_exact(rows.saturating_sub(states.len()));
+        }
+    }
+
+    /// Adds the verdict on a row that has none. Of a kind they come in the order of the keys, and all end with a
+    /// [`Cells::close`].
+    pub(super) fn add(
+        &mut self,
+        key: &SubjectKey,
+        (column, slot): (Column, Slot),
+        verdict: Verdict,
+        far: Far,
+    ) {
+        let mut state = match verdict {
+            Verdict::Judged(Outcome::Pass) => {
+                self.passes += 1;
+                PASS
+            }
+            Verdict::Judged(Outcome::NotApplicable(reason)) => self.because(reason),
+            Verdict::Judged(Outcome::Fail(defects)) => {
+                self.fresh.failing.push((key.clone(), defects.into()));
+                FAIL
+            }
+            Verdict::Judged(Outcome::Manual(checklist)) => {
+                self.fresh.manual.push((key.clone(), checklist));
+                MANUAL
+            }
+            Verdict::Unknown(missing) => {
+                self.fresh.unknown.push((key.clone(), missing));
+                UNKNOWN
+            }
+        };
+        if far != 0 {
+            state |= LOOKS_FAR;
+            self.fresh.far.push((key.clone(), far));
+        }
+        self.put(key, At::Row(column, slot), state);
+    }
+
+    /// Ends the adding of verdicts.
+    pub(super) fn close(&mut self) {
+        let fresh = std::mem::take(&mut self.fresh);
+        self.failing.append(&mut fresh.failing.into_iter().collect());
+        self.unknown.append(&mut fresh.unknown.into_iter().collect());
+        self.manual.append(&mut fresh.manual.into_iter().collect());
+        self.far.append(&mut fresh.far.into_iter().collect());
+    }
+
+    /// The subjects of which other failures are to be told than by the verdicts before.
+    pub(super) fn differing(&self, before: &Self) -> Vec<SubjectKey> {
+        let mut differing = Vec::new();
+        let mut before = before.failing.iter().peekable();
+        for (key, defects) in &self.failing {
+            while let Some((gone, _)) = before.next_if(|(known, _)| *known < key) {
+                differing.push(gone.clone());
+            }
+            let known = before.next_if(|(known, _)| *known == key);
+            if known.is_none_or(|(_, known)| known != defects) {
+                differing.push(key.clone());
+            }
+        }
+        differing.extend(before.map(|(gone, _)| gone.clone()));
+        differing
+    }
+
     /// Stores a verdict and how far it looked. True when reports may look different now.
-    pub(super) fn set(&mut self, key: &SubjectKey, place: Option<Place>, verdict: Verdict, far: Far) -> bool {
-        let before = self.state(key, place);
+    pub(super) fn set(&mut self, key: &SubjectKey, at: At, verdict: Verdict, far: Far) -> bool {
+        let before = self.state(key, at);
         self.look(key, before, far);
         let (state, differs) = match verdict {
             Verdict::Judged(Outcome::Pass) => (PASS, before & !LOOKS_FAR != PASS),
@@ -82,19 +189,19 @@ impl Cells {
             self.passes += usize::from(state == PASS);
         }
         let looks_far = if far == 0 { 0 } else { LOOKS_FAR };
-        self.put(key, place, state | looks_far);
+        self.put(key, at, state | looks_far);
         differs
     }
 
     /// Forgets the verdict on a subject that is gone. True when there was one.
-    pub(super) fn forget(&mut self, key: &SubjectKey, place: Option<Place>) -> bool {
-        let before = self.state(key, place);
+    pub(super) fn forget(&mut self, key: &SubjectKey, at: At) -> bool {
+        let before = self.state(key, at);
         if before == NONE {
             return false;
         }
         self.look(key, before, 0);
         self.clear(key, before);
-        self.put(key, place, NONE);
+        self.put(key, at, NONE);
         true
     }
 
@@ -131,24 +238,26 @@ impl Cells {
         state
     }
 
-    fn state(&self, key: &SubjectKey, place: Option<Place>) -> State {
-        let Some(Place { kind, slot }) = place else {
-            return self.others.get(key).copied().unwrap_or(NONE);
+    fn state(&self, key: &SubjectKey, at: At) -> State {
+        let state = match at {
+            At::Other => self.others.get(key),
+            At::Row(column, slot) => {
+                let states = self.rows.get(column);
+                states.and_then(|(_, states)| states.get(slot as usize))
+            }
         };
-        let states = self.rows.iter().find(|(of, _)| *of == kind);
-        let state = states.and_then(|(_, states)| states.get(slot as usize));
         state.copied().unwrap_or(NONE)
     }
 
-    fn put(&mut self, key: &SubjectKey, place: Option<Place>, state: State) {
-        let Some(Place { kind, slot }) = place else {
+    fn put(&mut self, key: &SubjectKey, at: At, state: State) {
+        let At::Row(column, slot) = at else {
             match state {
                 NONE => drop(self.others.remove(key)),
                 _ => drop(self.others.insert(key.clone(), state)),
             }
             return;
         };
-        let Some((_, states)) = self.rows.iter_mut().find(|(of, _)| *of == kind) else {
+        let Some((_, states)) = self.rows.get_mut(column) else {
             return;
         };
         let slot = slot as usize;

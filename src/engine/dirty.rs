@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use crate::controls::Control;
 use crate::flux::Component;
 use crate::inventory::access::{ACCOUNTS, AUTHENTICATED};
+use crate::inventory::tenancy::reach_kinds;
 use crate::inventory::{
-    Changed, InstanceKey, Inventory, Read, Seen, SubjectKey, access_kinds, controller_kinds, namespaces,
+    Changed, Evidence, InstanceKey, Inventory, Read, Seen, SubjectKey, access_kinds, controller_kinds,
+    namespaces,
 };
-use crate::kinds::id_of;
 use crate::kinds::node::Node;
 use crate::kinds::rbac::Principal;
+use crate::kinds::{KindId, id_of};
 
 use super::cells::{Cells, Far};
 
@@ -84,15 +86,22 @@ impl<'a> Dirty<'a> {
     }
 }
 
-/// Which of its control's reads a verdict looked at in other namespaces, by what its view wrote down.
-pub(super) fn far(control: &Control, seen: Seen) -> Far {
-    let mut far = 0;
-    for (position, read) in control.reads.iter().enumerate() {
-        if read.far().is_some_and(|evidence| seen.has(evidence)) {
-            far |= bit(read, position);
-        }
+/// The reads of a control that may look into other namespaces: what a view writes down then, and the sign of each.
+pub(super) struct Farsight(Box<[(Evidence, Far)]>);
+
+impl Farsight {
+    /// Those of a control.
+    pub(super) fn of(control: &Control) -> Self {
+        let reads = control.reads.iter().enumerate();
+        let far = reads.filter_map(|(position, read)| Some((read.far()?, bit(read, position))));
+        Self(far.collect())
     }
-    far
+
+    /// Which of them a verdict looked at in other namespaces.
+    pub(super) fn of_verdict(&self, seen: Seen) -> Far {
+        let looked = self.0.iter().filter(|(evidence, _)| seen.has(*evidence));
+        looked.fold(0, |far, (_, bit)| far | bit)
+    }
 }
 
 /// The sign of a read that may look into other namespaces.
@@ -125,7 +134,11 @@ fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
             let asks = reads.any(|read| matches!(read, Read::Neighbours));
             control.judges.subject(id_of::<Node>(), node).filter(|_| asks)
         }
-        Changed::Coverage(_) | Changed::Access(_) | Changed::Tolerations | Changed::Trees => None,
+        Changed::Coverage(_)
+        | Changed::Access(_)
+        | Changed::Reach(_)
+        | Changed::Tolerations
+        | Changed::Trees => None,
     }
 }
 
@@ -148,20 +161,24 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
         {
             Some(Touched::Cluster)
         }
-        // A namespace is Flux's own as long as a controller runs in it.
+        // A namespace is Flux's own as long as a controller runs in it, and reaches all others.
         (Read::Owners(_), Changed::Instance(key)) => Some(Touched::Namespace(&key.namespace)),
+        (Read::Owners(_), Changed::Reach(namespace)) => Some(Touched::Namespace(namespace)),
         (Read::Owners(_), Changed::Object(kind, key)) if *kind == namespaces() => {
             Some(Touched::Namespace(&key.name))
         }
-        (read, Changed::Coverage(kind))
-            if read.asks_for_owners() && (*kind == namespaces() || controller_kinds().contains(kind)) =>
-        {
+        (read, Changed::Coverage(kind)) if read.asks_for_owners() && decides_on_owners(*kind) => {
             Some(Touched::Cluster)
         }
         (Read::Access(_), Changed::Access(principal)) => Some(whose(principal)),
         (Read::Access(_), Changed::Coverage(kind)) if access_kinds().contains(kind) => Some(Touched::Cluster),
         _ => None,
     }
+}
+
+/// Whether somebody has to see all of a kind to know whom namespaces belong to.
+fn decides_on_owners(kind: KindId) -> bool {
+    kind == namespaces() || controller_kinds().contains(&kind) || reach_kinds().contains(&kind)
 }
 
 /// Whom the rights of a principal concern: the accounts of its namespace, those of all, or nobody in particular.

@@ -16,16 +16,16 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::report::DeliveredSecret;
-use crate::controls::{CATALOGUE, Control, Defect, Judges, Outcome, Parameters, Verdict};
+use crate::controls::{CATALOGUE, Control, Defect, JudgesRows, Outcome, Parameters, Verdict};
 use crate::inventory::{
-    AtHand, Changed, Delta, Inventory, Missing, ObjectKey, Owner, Place, SubjectKey, TenancyRules, View,
-    namespaces,
+    AtHand, Changed, Delta, Inventory, Missing, ObjectKey, Owner, Place, Slot, SubjectKey, TenancyRules,
+    View, namespaces,
 };
 use crate::kinds::own::{PolicyRow, WaiverRow};
 use crate::kinds::{self, KindId, id_of};
 
-use cells::{Cells, Far};
-use dirty::Dirty;
+use cells::{Cells, Column};
+use dirty::{Dirty, Farsight};
 pub use findings::Findings;
 use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
@@ -72,6 +72,7 @@ pub(crate) struct UnitId {
 struct Unit {
     id: UnitId,
     control: &'static Control,
+    farsight: Farsight,
     cells: Cells,
 }
 
@@ -174,15 +175,36 @@ impl Engine {
         changed
     }
 
-    /// Evaluates everything again: the safety net of `spec.interval`, and the oracle of the property test.
+    /// Evaluates everything again: the safety net of `spec.interval`. What fails as it failed before is not told again,
+    /// as long as the policy is the same.
     pub fn evaluate_all(&mut self) {
-        self.units.clear();
+        let before = std::mem::take(&mut self.units);
+        let plans = std::mem::take(&mut self.plans);
+        let mut tellings = std::mem::take(&mut self.tellings);
         self.replan();
+        let is_asked_again = |name: &String| {
+            let (now, then) = (self.plans.get(name), plans.get(name));
+            now.zip(then).is_some_and(|(now, then)| now.row == then.row)
+        };
+        tellings.retain(|name, _| is_asked_again(name));
+        self.tellings = tellings;
         self.render(&Stale {
             everything: true,
-            ..Stale::default()
+            units: self.differing(&before),
         });
         self.reload_waivers();
+    }
+
+    /// The subjects of which something else is to be told than by the units before, by the position of their unit.
+    fn differing(&self, before: &[Unit]) -> BTreeMap<usize, Vec<SubjectKey>> {
+        let none = Cells::default();
+        let differing = self.units.iter().map(|unit| {
+            let known = before.binary_search_by(|known| known.id.cmp(&unit.id));
+            let known = known.map_or(&none, |position| &before[position].cells);
+            unit.cells.differing(known)
+        });
+        let differing = differing.enumerate().filter(|(_, keys)| !keys.is_empty());
+        differing.collect()
     }
 
     /// How many verdicts were computed so far.
@@ -285,9 +307,9 @@ impl Engine {
                 self.evaluations += u64::from(exists);
                 let place = self.inventory.place_of(&key);
                 let touched = if exists {
-                    unit.judge(&self.inventory, &key, place, AtHand::default())
+                    unit.judge(&self.inventory, &key, place)
                 } else {
-                    unit.cells.forget(&key, place)
+                    unit.cells.forget(&key, unit.cells.at(place))
                 };
                 if touched {
                     differs.push(key);
@@ -328,21 +350,24 @@ impl Unit {
         let control = catalogue.iter().find(|control| control.id == id.control)?;
         Some(Self {
             cells: Cells::new(control),
+            farsight: Farsight::of(control),
             control,
             id,
         })
     }
 
     /// Judges a subject. True when reports may look different now.
-    fn judge(
-        &mut self,
-        inventory: &Inventory,
-        key: &SubjectKey,
-        place: Option<Place>,
-        at_hand: AtHand<'_>,
-    ) -> bool {
-        let (verdict, far) = judge(inventory, self.control, &self.id, key, at_hand);
-        self.cells.set(key, place, verdict, far)
+    fn judge(&mut self, inventory: &Inventory, key: &SubjectKey, place: Option<Place>) -> bool {
+        let judges = &self.control.judges;
+        let view = View::new(inventory, key, &self.id.rules);
+        let verdict = match possibly_flux(inventory, key) {
+            Some(missing) => Verdict::Unknown(missing),
+            None => verdict(inventory, self.control, &view, || {
+                judges.judge(&view, &self.id.parameters)
+            }),
+        };
+        let far = self.farsight.of_verdict(view.seen());
+        self.cells.set(key, self.cells.at(place), verdict, far)
     }
 }
 
@@ -354,13 +379,14 @@ fn fill(inventory: &Inventory, units: &mut [Unit]) -> u64 {
             continue;
         }
         for key in unit.control.judges.subjects(inventory) {
-            unit.judge(inventory, &key, None, AtHand::default());
+            unit.judge(inventory, &key, None);
             verdicts += 1;
         }
     }
     for kind in KindId::all() {
         verdicts += fill_rows(inventory, kind, units);
     }
+    units.iter_mut().for_each(|unit| unit.cells.close());
     verdicts
 }
 
@@ -369,35 +395,63 @@ fn fill_rows(inventory: &Inventory, kind: KindId, units: &mut [Unit]) -> u64 {
     let mut owners = Owners::default();
     let judging = units
         .iter_mut()
-        .filter(|unit| unit.control.judges.row_kinds().contains(&kind));
-    let mut judging: Vec<(&mut Unit, usize)> = judging
-        .map(|unit| {
-            let rules = owners.by(&unit.id.rules);
-            (unit, rules)
-        })
-        .collect();
+        .filter_map(|unit| RowUnit::new(unit, inventory, kind, &mut owners));
+    let mut judging: Vec<RowUnit<'_>> = judging.collect();
     if judging.is_empty() {
         return 0;
     }
     let mut verdicts = 0;
     for (key, slot, row) in inventory.each(kind) {
-        let place = Some(Place { kind, slot });
         let object = SubjectKey::Object(kind, key.clone());
-        let itself = SubjectKey::Namespace(key.name.clone());
-        for (unit, rules) in &mut judging {
-            let (subject, namespace) = match unit.control.judges {
-                Judges::Namespaces(_) => (&itself, &*key.name),
-                _ => (&object, &*key.namespace),
+        let namespace = SubjectKey::Namespace(key.name.clone());
+        for unit in &mut judging {
+            let (subject, of) = match unit.judges {
+                JudgesRows::Namespaces(_) => (&namespace, &*key.name),
+                JudgesRows::Objects(_) => (&object, &*key.namespace),
             };
             let at_hand = AtHand {
                 row: Some(row),
-                owner: Some(owners.of(inventory, *rules, namespace)),
+                owner: Some(owners.of(inventory, unit.rules, of)),
             };
-            unit.judge(inventory, subject, place, at_hand);
+            unit.judge(inventory, subject, slot, at_hand);
             verdicts += 1;
         }
     }
     verdicts
+}
+
+/// A unit that judges the rows of a kind, with what is the same for all of them.
+struct RowUnit<'a> {
+    unit: &'a mut Unit,
+    judges: JudgesRows,
+    column: Column,
+    /// The position of its rules.
+    rules: usize,
+}
+
+impl<'a> RowUnit<'a> {
+    /// `None`: it does not judge that kind.
+    fn new(unit: &'a mut Unit, inventory: &Inventory, kind: KindId, owners: &mut Owners<'_>) -> Option<Self> {
+        let judges = unit.control.judges.of_rows(kind)?;
+        let column = unit.cells.column(kind)?;
+        unit.cells.reserve(column, inventory.rows(kind));
+        Some(Self {
+            rules: owners.by(&unit.id.rules),
+            unit,
+            judges,
+            column,
+        })
+    }
+
+    fn judge(&mut self, inventory: &Inventory, key: &SubjectKey, slot: Slot, at_hand: AtHand<'_>) {
+        let unit = &mut *self.unit;
+        let view = View::new(inventory, key, &unit.id.rules).with(at_hand);
+        let verdict = verdict(inventory, unit.control, &view, || {
+            self.judges.judge(&view, &unit.id.parameters)
+        });
+        let far = unit.farsight.of_verdict(view.seen());
+        unit.cells.add(key, (self.column, slot), verdict, far);
+    }
 }
 
 /// Whom the last namespace belongs to, by each of some rules: the rows of one come one after the other.
@@ -432,28 +486,22 @@ impl<'a> Owners<'a> {
 
 fn exists(inventory: &Inventory, key: &SubjectKey) -> bool {
     match key {
-        SubjectKey::Controller(key) => inventory.instances().contains_key(key),
+        SubjectKey::Controller(key) => inventory.instances().contains_key(&**key),
         SubjectKey::Object(kind, key) => inventory.contains(*kind, key),
         SubjectKey::Namespace(name) => inventory.contains(namespaces(), &ObjectKey::new("", name)),
         SubjectKey::Cluster => true,
     }
 }
 
-/// Judges one subject, and tells how far that looked. A panic of a control is its own `Unknown`, not the end of the
-/// audit.
-fn judge(
+/// The verdict that a judgement comes to. A panic of a control is its own `Unknown`, not the end of the audit.
+fn verdict(
     inventory: &Inventory,
-    control: &'static Control,
-    unit: &UnitId,
-    key: &SubjectKey,
-    at_hand: AtHand<'_>,
-) -> (Verdict, Far) {
-    if let Some(missing) = possibly_flux(inventory, key) {
-        return (Verdict::Unknown(missing), 0);
-    }
-    let view = View::new(inventory, key, &unit.rules).with(at_hand);
-    let judged = catch_unwind(AssertUnwindSafe(|| control.judges.judge(&view, &unit.parameters)));
-    let verdict = match judged {
+    control: &Control,
+    view: &View<'_>,
+    judge: impl FnOnce() -> Option<Result<Outcome, Missing>>,
+) -> Verdict {
+    let key = view.subject();
+    match catch_unwind(AssertUnwindSafe(judge)) {
         Ok(Some(Ok(Outcome::Fail(defects)))) if defects.is_empty() => {
             internal(control, key, "fails for no reason")
         }
@@ -463,8 +511,7 @@ fn judge(
         Ok(Some(Err(missing))) => Verdict::Unknown(missing),
         Ok(None) => internal(control, key, "did not find its subject"),
         Err(_) => internal(control, key, "panicked"),
-    };
-    (verdict, dirty::far(control, view.seen()))
+    }
 }
 
 /// The first defects of each object and of each file; the last of them stands for the rest. An object with a list of
@@ -505,7 +552,7 @@ fn possibly_flux(inventory: &Inventory, key: &SubjectKey) -> Option<Missing> {
     let SubjectKey::Controller(key) = key else {
         return None;
     };
-    inventory.instances().get(key)?.doubt(key)
+    inventory.instances().get(&**key)?.doubt(key)
 }
 
 /// Installations and gaps are part of every posture.
@@ -514,6 +561,7 @@ fn is_seen_by_every_policy(changed: &Changed) -> bool {
         changed,
         Changed::Object(..)
             | Changed::Access(_)
+            | Changed::Reach(_)
             | Changed::Neighbours(_)
             | Changed::Tolerations
             | Changed::Trees

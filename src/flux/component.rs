@@ -63,6 +63,21 @@ impl Component {
         }
     }
 
+    /// API group and resource of what it reconciles, or of the first such kind.
+    #[must_use]
+    pub const fn reconciles(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Source => ("source.toolkit.fluxcd.io", "gitrepositories"),
+            Self::Kustomize => ("kustomize.toolkit.fluxcd.io", "kustomizations"),
+            Self::Helm => ("helm.toolkit.fluxcd.io", "helmreleases"),
+            Self::Notification => ("notification.toolkit.fluxcd.io", "receivers"),
+            Self::ImageReflector => ("image.toolkit.fluxcd.io", "imagerepositories"),
+            Self::ImageAutomation => ("image.toolkit.fluxcd.io", "imageupdateautomations"),
+            Self::SourceWatcher => ("source.extensions.fluxcd.io", "artifactgenerators"),
+            Self::FluxOperator => ("fluxcd.controlplane.io", "fluxinstances"),
+        }
+    }
+
     /// Whether it is a controller of a distribution.
     #[must_use]
     pub const fn is_controller(self) -> bool {

@@ -10,9 +10,12 @@ const OWNERSHIP: [&str; 4] = [
     "fluxcd.controlplane.io/",
 ];
 
-/// Labels without those of ownership, ordered by name.
+/// Labels without those of ownership, ordered by name: in one text, because every object has some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(Box<[(Box<str>, Box<str>)]>);
+pub struct Labels(Box<str>);
+
+/// Ends a name and a value. No API server takes it in either.
+const END: char = '\n';
 
 /// What is known of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +32,17 @@ impl Labels {
     /// Keeps an object's labels.
     #[must_use]
     pub fn of(labels: &BTreeMap<String, String>) -> Self {
-        let kept = labels.iter().filter(|(name, _)| !is_ownership(name));
-        Self(
-            kept.map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-                .collect(),
-        )
+        let mut kept = String::new();
+        for (name, value) in labels {
+            if is_ownership(name) || name.contains(END) || value.contains(END) {
+                continue;
+            }
+            for text in [name, value] {
+                kept.push_str(text);
+                kept.push(END);
+            }
+        }
+        Self(kept.into())
     }
 
     /// The label of a name.
@@ -42,8 +51,13 @@ impl Labels {
         if is_ownership(name) {
             return Label::NotKept;
         }
-        let found = self.0.iter().find(|(known, _)| **known == *name);
-        found.map_or(Label::Absent, |(_, value)| Label::Is(value))
+        let mut texts = self.0.split_terminator(END);
+        while let (Some(known), Some(value)) = (texts.next(), texts.next()) {
+            if known == name {
+                return Label::Is(value);
+            }
+        }
+        Label::Absent
     }
 }
 

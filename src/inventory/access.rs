@@ -4,8 +4,8 @@
 //! binding touches those that it names, a changed role those that it is bound to, and nobody else.
 
 use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 
 use super::coverage::Missing;
 use super::table::{ObjectKey, Table};
@@ -23,9 +23,12 @@ const OF_A_NAMESPACE: &str = "system:serviceaccounts:";
 #[derive(Debug, Default)]
 pub(super) struct Index {
     bindings: BTreeMap<ObjectKey, Bound>,
-    of_principal: BTreeMap<Principal, BTreeSet<ObjectKey>>,
-    of_role: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    of_principal: HashMap<Principal, Bindings>,
+    of_role: HashMap<ObjectKey, Bindings>,
 }
+
+/// The keys of some bindings, in order. Most principals and most roles have one.
+type Bindings = Vec<ObjectKey>;
 
 /// What a binding was when it was indexed.
 #[derive(Debug)]
@@ -52,12 +55,9 @@ impl Index {
         let Some(row) = row else { return };
         let role = role_of(key, row);
         for principal in &row.subjects {
-            self.of_principal
-                .entry(principal.clone())
-                .or_default()
-                .insert(key.clone());
+            attach(&mut self.of_principal, principal, key);
         }
-        self.of_role.entry(role.clone()).or_default().insert(key.clone());
+        attach(&mut self.of_role, &role, key);
         touched.extend(row.subjects.iter().cloned());
         let principals = row.subjects.clone();
         self.bindings.insert(key.clone(), Bound { role, principals });
@@ -77,11 +77,14 @@ trait Whom {
     fn parts(&self) -> Parts<'_>;
 }
 
-/// The texts of a principal. That of a group may come in two pieces.
+/// What a principal is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Parts<'a> {
     Account(&'a str, &'a str),
     User(&'a str),
-    Group(&'a str, &'a str),
+    /// The group of a namespace's ServiceAccounts.
+    Accounts(&'a str),
+    Group(&'a str),
 }
 
 impl Whom for Principal {
@@ -89,48 +92,35 @@ impl Whom for Principal {
         match self {
             Self::Account { namespace, name } => Parts::Account(namespace, name),
             Self::User(name) => Parts::User(name),
-            Self::Group(name) => Parts::Group(name, ""),
+            Self::Group(name) => match name.strip_prefix(OF_A_NAMESPACE) {
+                Some(namespace) => Parts::Accounts(namespace),
+                None => Parts::Group(name),
+            },
         }
     }
 }
 
 impl Whom for Parts<'_> {
     fn parts(&self) -> Parts<'_> {
-        match *self {
-            Self::Account(namespace, name) => Parts::Account(namespace, name),
-            Self::User(name) => Parts::User(name),
-            Self::Group(start, rest) => Parts::Group(start, rest),
-        }
+        *self
     }
 }
 
-/// The order of principals.
-impl Ord for dyn Whom + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self.parts(), other.parts()) {
-            (Parts::Account(namespace, name), Parts::Account(other_namespace, other)) => {
-                (namespace, name).cmp(&(other_namespace, other))
-            }
-            (Parts::User(name), Parts::User(other)) => name.cmp(other),
-            (Parts::Group(start, rest), Parts::Group(other, of_other)) => {
-                let name = start.bytes().chain(rest.bytes());
-                name.cmp(other.bytes().chain(of_other.bytes()))
-            }
-            (Parts::Account(..), _) | (Parts::User(_), Parts::Group(..)) => Ordering::Less,
-            (Parts::User(_) | Parts::Group(..), _) => Ordering::Greater,
-        }
+impl Hash for Principal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
     }
 }
 
-impl PartialOrd for dyn Whom + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+impl Hash for dyn Whom + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
     }
 }
 
 impl PartialEq for dyn Whom + '_ {
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
+        self.parts() == other.parts()
     }
 }
 
@@ -142,11 +132,34 @@ impl<'a> Borrow<dyn Whom + 'a> for Principal {
     }
 }
 
-fn detach<K: Ord>(index: &mut BTreeMap<K, BTreeSet<ObjectKey>>, key: &K, binding: &ObjectKey) {
+impl Principal {
+    /// The namespace whose accounts it is, or is one of; `None`: it is somebody else.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Account { namespace, .. } => Some(namespace),
+            Self::User(_) => None,
+            Self::Group(name) => name.strip_prefix(OF_A_NAMESPACE),
+        }
+    }
+}
+
+fn attach<K: Clone + Eq + Hash>(index: &mut HashMap<K, Bindings>, key: &K, binding: &ObjectKey) {
+    let bindings = match index.get_mut(key) {
+        Some(bindings) => bindings,
+        None => index.entry(key.clone()).or_insert_with(|| Vec::with_capacity(1)),
+    };
+    if let Err(place) = bindings.binary_search(binding) {
+        bindings.insert(place, binding.clone());
+    }
+}
+
+fn detach<K: Eq + Hash>(index: &mut HashMap<K, Bindings>, key: &K, binding: &ObjectKey) {
     let Some(bindings) = index.get_mut(key) else {
         return;
     };
-    bindings.remove(binding);
+    if let Ok(place) = bindings.binary_search(binding) {
+        bindings.remove(place);
+    }
     if bindings.is_empty() {
         index.remove(key);
     }
@@ -262,12 +275,27 @@ pub struct Access<'a> {
 impl<'a> Access<'a> {
     /// What a ServiceAccount is given, by its name and by the groups that it is in.
     pub fn of_account(self, namespace: &str, name: &str) -> impl Iterator<Item = Grant<'a>> + use<'a> {
-        let principals = [
+        self.of_all([
             Parts::Account(namespace, name),
-            Parts::Group(OF_A_NAMESPACE, namespace),
-            Parts::Group(ACCOUNTS, ""),
-            Parts::Group(AUTHENTICATED, ""),
-        ];
+            Parts::Accounts(namespace),
+            Parts::Group(ACCOUNTS),
+            Parts::Group(AUTHENTICATED),
+        ])
+    }
+
+    /// What a ServiceAccount is given that not everybody is given: by its name, and as one of its namespace.
+    pub(super) fn of_this_account(
+        self,
+        namespace: &str,
+        name: &str,
+    ) -> impl Iterator<Item = Grant<'a>> + use<'a> {
+        self.of_all([Parts::Account(namespace, name), Parts::Accounts(namespace)])
+    }
+
+    fn of_all<const N: usize>(
+        self,
+        principals: [Parts<'_>; N],
+    ) -> impl Iterator<Item = Grant<'a>> + use<'a, N> {
         let bindings = principals.map(|principal| {
             let whom: &dyn Whom = &principal;
             self.index.of_principal.get(whom)
@@ -288,9 +316,11 @@ impl<'a> Access<'a> {
         bindings.filter_map(move |binding| self.grant(binding))
     }
 
-    /// Everybody whom a binding names.
+    /// Everybody whom a binding names, in order.
     pub fn principals(self) -> impl Iterator<Item = &'a Principal> {
-        self.index.of_principal.keys()
+        let mut principals: Vec<&Principal> = self.index.of_principal.keys().collect();
+        principals.sort();
+        principals.into_iter()
     }
 
     /// Every binding of a namespace.

@@ -1,12 +1,16 @@
 //! Instances: the Flux controllers of a cluster, each with the command lines of its workload and its pods.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use semver::Version;
 
 use super::ingress::PodNetwork;
+use super::lane::{self, Lane};
 use super::placement;
 use super::table::{ObjectKey, Table};
 use super::{Changed, Missing};
@@ -65,6 +69,61 @@ impl InstanceKey {
     }
 }
 
+/// What keys are ordered by first: those of a namespace follow each other.
+trait Placed {
+    fn place(&self) -> Place<'_>;
+}
+
+/// Namespace, kind, name and controller; no controller comes before all of them.
+type Place<'a> = (&'a str, &'a str, &'a str, Option<Component>);
+
+impl Placed for InstanceKey {
+    fn place(&self) -> Place<'_> {
+        (&self.namespace, &self.kind, &self.name, Some(self.component))
+    }
+}
+
+impl Placed for Place<'_> {
+    fn place(&self) -> Place<'_> {
+        *self
+    }
+}
+
+impl PartialEq for dyn Placed + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for dyn Placed + '_ {}
+
+impl PartialOrd for dyn Placed + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn Placed + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl<'a> Borrow<dyn Placed + 'a> for InstanceKey {
+    fn borrow(&self) -> &(dyn Placed + 'a) {
+        self
+    }
+}
+
+/// The instances from the first of a namespace on.
+pub(super) fn from<'a>(
+    instances: &'a BTreeMap<InstanceKey, Instance>,
+    namespace: &str,
+) -> impl Iterator<Item = (&'a InstanceKey, &'a Instance)> + use<'a> {
+    let first: &dyn Placed = &(namespace, "", "", None);
+    instances.range::<dyn Placed, _>((Bound::Included(first), Bound::Unbounded))
+}
+
 /// A controller and everything that tells how it was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
@@ -94,6 +153,8 @@ pub struct Instance {
     pub manager: String,
     /// The command lines: the template's first, then each pod's.
     pub launches: Vec<Launch>,
+    /// What each of them watches, or why that cannot be read.
+    pub lanes: Vec<Result<Lane, Missing>>,
 }
 
 /// One command line of an instance.
@@ -150,6 +211,15 @@ impl Instance {
             LaunchSource::Pod { node, .. } => node,
         });
         nodes.filter(|node| !node.is_empty())
+    }
+
+    /// Name of its ServiceAccount.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        match self.service_account.as_str() {
+            "" => "default",
+            name => name,
+        }
     }
 
     /// Why it cannot be judged: only some traces of Flux were found.
@@ -355,13 +425,16 @@ impl Group<'_> {
             name: self.name.into(),
             component,
         };
+        let version = self.version(&image);
+        let lane = |launch: &Launch| lane::of(&key, version.as_ref(), &launch.evaluation, &launch.definition);
         let instance = Instance {
+            lanes: launches.iter().map(lane).collect(),
             uid: self
                 .workload
                 .map(|workload| workload.uid.clone())
                 .unwrap_or_default(),
             certainty: detection.certainty,
-            version: self.version(&image),
+            version,
             installer: self.installer(several, &image),
             shard: self.shard(component),
             inactive: replicas == 0 || (!running && !self.pods.is_empty()),

@@ -6,8 +6,10 @@ pub mod artifacts;
 pub mod coverage;
 pub mod delivered;
 pub mod delta;
+mod hash_index;
 pub mod ingress;
 pub mod instances;
+pub mod lane;
 pub mod placement;
 pub mod reads;
 pub mod scanned;
@@ -53,6 +55,8 @@ pub enum Changed {
     Instance(InstanceKey),
     /// What somebody may do.
     Access(Principal),
+    /// Whether the controllers of Flux in a namespace may reconcile what is in all others.
+    Reach(Arc<str>),
     /// Who runs on a node, or whom they belong to.
     Neighbours(ObjectKey),
     /// Which tolerations pods have, or whom those belong to.
@@ -66,6 +70,8 @@ pub struct Inventory {
     kinds: Vec<KindState>,
     instances: BTreeMap<InstanceKey, Instance>,
     access: access::Index,
+    /// The namespaces whose controllers may reconcile what is in all others.
+    far_reaching: BTreeSet<Arc<str>>,
     placement: placement::Index,
     trees: Trees,
 }
@@ -97,6 +103,7 @@ impl Default for Inventory {
             kinds: kinds::CATALOG.iter().map(state).collect(),
             instances: BTreeMap::new(),
             access: access::Index::default(),
+            far_reaching: BTreeSet::new(),
             placement: placement::Index::default(),
             trees: Trees::default(),
         }
@@ -112,8 +119,9 @@ impl Inventory {
         }
         let touched = self.place(&changed);
         self.derive_instances(&touched.controllers, &mut changed);
-        self.derive_placement(touched, &mut changed);
         self.derive_access(&mut changed);
+        self.derive_reach(&mut changed);
+        self.derive_placement(touched, &mut changed);
         changed
     }
 
@@ -277,6 +285,7 @@ impl Inventory {
             let namespace = match change {
                 Changed::Object(kind, key) if *kind == namespaces() => &key.name,
                 Changed::Instance(key) => &key.namespace,
+                Changed::Reach(namespace) => namespace,
                 _ => continue,
             };
             self.placement.nodes(namespace, &mut touched.nodes);
@@ -295,10 +304,8 @@ impl Inventory {
         for namespace in namespaces {
             let fresh = instances::derive(&self.tables(), &namespace);
             let old: Vec<InstanceKey> = self
-                .instances
-                .keys()
-                .filter(|key| key.namespace == namespace)
-                .cloned()
+                .instances_in(&namespace)
+                .map(|(key, _)| key.clone())
                 .collect();
             for key in old.into_iter().filter(|key| !fresh.contains_key(key)) {
                 self.instances.remove(&key);
@@ -339,6 +346,31 @@ impl Inventory {
         }
         self.access = index;
         changed.extend(touched.into_iter().map(Changed::Access));
+    }
+
+    /// How far controllers reach that came or went, or whose rights changed.
+    fn derive_reach(&mut self, changed: &mut BTreeSet<Changed>) {
+        let touched = changed.iter().filter_map(|change| match change {
+            Changed::Instance(key) => Some(&*key.namespace),
+            Changed::Access(principal) => principal.namespace(),
+            _ => None,
+        });
+        let touched: BTreeSet<&str> = touched.collect();
+        let differs = |namespace: &&str| {
+            self.far_reaching.contains(*namespace) != tenancy::reaches_far(self, namespace)
+        };
+        let differing: Vec<Arc<str>> = touched.into_iter().filter(differs).map(Arc::from).collect();
+        for namespace in differing {
+            if !self.far_reaching.remove(&namespace) {
+                self.far_reaching.insert(namespace.clone());
+            }
+            changed.insert(Changed::Reach(namespace));
+        }
+    }
+
+    /// Whether a controller of Flux in a namespace may reconcile what is in all others.
+    pub(crate) fn reaches_far(&self, namespace: &str) -> bool {
+        self.far_reaching.contains(namespace)
     }
 
     /// Roles and bindings. What is found missing among them is put down in `lacking`.
@@ -425,8 +457,8 @@ impl Inventory {
 
     /// The instances of one namespace.
     pub fn instances_in(&self, namespace: &str) -> impl Iterator<Item = (&InstanceKey, &Instance)> {
-        let instances = self.instances.iter();
-        instances.filter(move |(key, _)| &*key.namespace == namespace)
+        let instances = instances::from(&self.instances, namespace);
+        instances.take_while(move |(key, _)| &*key.namespace == namespace)
     }
 
     /// Fails unless the table of a kind is complete and every object of it could be read.
@@ -527,7 +559,7 @@ impl Inventory {
     #[must_use]
     pub fn origin(&self, subject: &SubjectKey) -> Option<kinds::Origin> {
         match subject {
-            SubjectKey::Controller(key) => self.instances.get(key).map(Instance::origin),
+            SubjectKey::Controller(key) => self.instances.get(&**key).map(Instance::origin),
             SubjectKey::Object(kind, key) => self.object_origin(*kind, key),
             SubjectKey::Namespace(name) => self.object_origin(namespaces(), &ObjectKey::new("", name)),
             SubjectKey::Cluster => None,

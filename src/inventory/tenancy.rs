@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::access::{ACCOUNTS, AUTHENTICATED};
+use super::access::{ACCOUNTS, AUTHENTICATED, Ask};
 use super::coverage::Missing;
 use super::scanned::{self, Scanned};
-use super::view::{complete, found_in_input};
-use super::{Inventory, ObjectKey, controllers_are_complete};
+use super::view::{Lacking, complete, found_in_input};
+use super::{Instance, InstanceKey, Inventory, ObjectKey, controllers_are_complete};
 use crate::api::glob::matches;
 use crate::api::policy::{PlatformSubject, SubjectKind};
 use crate::api::{FluxSecurityPolicySpec, Tenancy};
 use crate::flux::detect::Certainty;
-use crate::kinds::id_of;
 use crate::kinds::namespace::{Namespace, NamespaceRow};
-use crate::kinds::rbac::Principal;
+use crate::kinds::rbac::{ClusterRole, ClusterRoleBinding, Principal};
+use crate::kinds::{KindId, id_of};
 
 /// How a policy tells platform from tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TenancyRules {
-    /// Names of platform namespaces; `*` stands for any text. Flux's own namespaces belong to the platform,
-    /// unless a label says that they are a tenant's.
+    /// Names of platform namespaces; `*` stands for any text. Flux's own namespaces belong to the platform, too: see
+    /// [`TenancyRules::owner`].
     platform: Vec<String>,
     /// Who runs the cluster.
     subjects: Vec<PlatformSubject>,
@@ -87,10 +87,12 @@ impl TenancyRules {
     }
 
     /// Whom a namespace belongs to. What the cluster's people say of it, by the policy or by a label, counts more than that
-    /// a controller of Flux runs there: tenants run what they like.
+    /// a controller of Flux runs there: tenants run what they like, and call it what they like. A namespace is Flux's own
+    /// by what nobody can give himself within a namespace: by its name, or because its controllers may reconcile what is
+    /// in all namespaces.
     ///
     /// # Errors
-    /// Controllers or namespaces cannot all be seen: the namespace might be Flux's own, or carry a label.
+    /// Controllers, their rights or namespaces cannot all be seen: the namespace might be Flux's own, or carry a label.
     pub(crate) fn owner<'a>(
         &self,
         inventory: &'a Inventory,
@@ -106,10 +108,11 @@ impl TenancyRules {
         let tenant = label(&self.tenant_label);
         let is_said = is_selected && (tenant.is_some() || !self.tenant_labels.is_empty());
         if !is_said {
-            if has_flux(inventory, namespace) {
+            if is_flux_own(inventory, namespace) {
                 return Ok(Owner::Platform);
             }
             controllers_are_complete(inventory)?;
+            all_reach_is_seen(inventory, namespace)?;
         }
         if !is_selected {
             return Ok(Owner::Nobody);
@@ -171,8 +174,58 @@ fn is_meant(subject: &PlatformSubject, principal: &Principal) -> bool {
     }
 }
 
-/// Whether a Flux controller runs in a namespace.
-fn has_flux(inventory: &Inventory, namespace: &str) -> bool {
-    let mut instances = inventory.instances_in(namespace);
-    instances.any(|(_, instance)| instance.certainty == Certainty::Accepted)
+/// The namespace that every installer proposes, and that is taken where Flux is.
+const USUAL: &str = "flux-system";
+
+/// Whether a Flux controller runs in a namespace that is no tenant's to run one in.
+fn is_flux_own(inventory: &Inventory, namespace: &str) -> bool {
+    let is_usual = || namespace == USUAL && controllers(inventory, namespace).next().is_some();
+    inventory.reaches_far(namespace) || is_usual()
+}
+
+/// Whether a controller in a namespace may reconcile its kind in all others: roles and bindings are put together anew.
+pub(super) fn reaches_far(inventory: &Inventory, namespace: &str) -> bool {
+    let lacking = Lacking::default();
+    let access = inventory.access(&lacking);
+    controllers(inventory, namespace).any(|(key, instance)| {
+        let (group, resource) = key.component.reconciles();
+        let reconcile = Ask {
+            verb: "patch",
+            group,
+            resource,
+            subresource: "status",
+            ..Ask::default()
+        };
+        let mut grants = access.of_this_account(namespace, instance.account());
+        grants.any(|grant| grant.is_cluster_wide() && grant.allows(&reconcile))
+    })
+}
+
+/// The controllers that surely are some.
+fn controllers<'a>(
+    inventory: &'a Inventory,
+    namespace: &'a str,
+) -> impl Iterator<Item = (&'a InstanceKey, &'a Instance)> {
+    let instances = inventory.instances_in(namespace);
+    instances.filter(|(_, instance)| instance.certainty == Certainty::Accepted)
+}
+
+/// Fails when controllers in a namespace may reach further than can be seen.
+fn all_reach_is_seen(inventory: &Inventory, namespace: &str) -> Result<(), Missing> {
+    if controllers(inventory, namespace).next().is_none() {
+        return Ok(());
+    }
+    for kind in reach_kinds() {
+        if inventory.coverage(kind).is_of_input() {
+            let what = format!("what the controllers of namespace {namespace} may do everywhere");
+            return Err(Missing::in_input(what));
+        }
+        complete(inventory, kind)?;
+    }
+    Ok(())
+}
+
+/// The kinds that say what may be done in all namespaces.
+pub(crate) fn reach_kinds() -> [KindId; 2] {
+    [id_of::<ClusterRole>(), id_of::<ClusterRoleBinding>()]
 }

@@ -112,7 +112,7 @@ impl<'a> View<'a> {
     /// The judged controller.
     pub(crate) fn own_instance(&self) -> Option<(&'a InstanceKey, &'a Instance)> {
         match self.subject {
-            SubjectKey::Controller(key) => Some((key, self.inventory.instances().get(key)?)),
+            SubjectKey::Controller(key) => Some((key, self.inventory.instances().get(&**key)?)),
             _ => None,
         }
     }

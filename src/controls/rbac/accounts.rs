@@ -11,11 +11,7 @@ pub(super) fn of_controllers(view: &View<'_>) -> Result<BTreeMap<Principal, Vec<
     let mut accounts: BTreeMap<Principal, Vec<Component>> = BTreeMap::new();
     for component in Component::ALL {
         for (key, instance) in view.accepted_controllers(component)? {
-            let name = match instance.service_account.as_str() {
-                "" => "default",
-                name => name,
-            };
-            let account = Principal::account(&key.namespace, name);
+            let account = Principal::account(&key.namespace, instance.account());
             accounts.entry(account).or_default().push(component);
         }
     }

@@ -26,8 +26,8 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
-    let own = lane::lanes(subject.key, subject.instance)?;
-    let narrow: Vec<&Lane> = own.iter().filter(|lane| lane.is_narrow).collect();
+    let own = lane::lanes(subject.instance)?;
+    let narrow: Vec<&Lane> = own.into_iter().filter(|lane| lane.is_narrow).collect();
     if narrow.is_empty() {
         return Ok(Outcome::not_applicable("it is to watch all namespaces"));
     }
@@ -47,9 +47,9 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         }
     }
     for (key, instance) in lane::others(subject)? {
-        let lanes = lane::lanes(key, instance)?;
+        let lanes = lane::lanes(instance)?;
         let is_open = |lane: &Lane| lane.namespace.is_none() && lane.selector.selects_everything();
-        if lanes.iter().any(is_open) {
+        if lanes.into_iter().any(is_open) {
             return Ok(fail(subject, &format!("{key} watches its namespace too")));
         }
     }

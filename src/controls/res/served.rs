@@ -136,8 +136,8 @@ pub(in crate::controls) fn selects(
     namespace: &str,
     labels: &Labels,
 ) -> Result<bool, Missing> {
-    let (mut is_taken, mut is_left) = (!instance.launches.is_empty(), false);
-    for lane in lane::each(key, instance) {
+    let (mut is_taken, mut is_left) = (!instance.lanes.is_empty(), false);
+    for lane in lane::each(instance) {
         let lane = lane?;
         let is_elsewhere = lane.namespace.as_deref().is_some_and(|only| only != namespace);
         let chosen = lane.selector.selects(labels);

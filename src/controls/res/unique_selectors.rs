@@ -33,11 +33,11 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     if others.is_empty() {
         return Ok(Outcome::not_applicable("it is the only one of its type"));
     }
-    let own = lane::lanes(subject.key, subject.instance)?;
+    let own = lane::lanes(subject.instance)?;
     let mut defects = Vec::new();
     let mut undecided = None;
     for (key, instance) in others {
-        let theirs = lane::lanes(key, instance)?;
+        let theirs = lane::lanes(instance)?;
         let pairs = own
             .iter()
             .flat_map(|own| theirs.iter().map(|their| own.overlap(their)));

@@ -1,7 +1,5 @@
 //! FSX-TEN-003: Tenants' appliers put objects into their own namespaces.
 
-use std::collections::BTreeSet;
-
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
 use crate::api::Severity;
@@ -68,8 +66,7 @@ fn judge(view: &View<'_>, targets: &Targets<'_>) -> Result<Outcome, Missing> {
     if targets.is_remote {
         return Ok(Outcome::not_applicable("it is applied to a remote cluster"));
     }
-    let none = BTreeSet::new();
-    let applied = targets.inventory.map_or(&none, |places| &places.namespaces);
+    let applied = targets.inventory.map_or(&[][..], |places| &places.namespaces);
     let applied = applied.iter().map(|namespace| ("status.inventory", namespace));
     let mut defects = Vec::new();
     for (field, namespace) in targets.fields.iter().copied().chain(applied) {

@@ -15,11 +15,7 @@ pub(in crate::controls) fn controller_has_identity(subject: &Subject<'_>) -> Res
     if subject.instance.cloud_environment.is_some() {
         return Ok(true);
     }
-    let account = match subject.instance.service_account.as_str() {
-        "" => "default",
-        account => account,
-    };
-    let account = ObjectKey::new(&subject.key.namespace, account);
+    let account = ObjectKey::new(&subject.key.namespace, subject.instance.account());
     let row = subject.view.object::<ServiceAccount>(&account)?;
     Ok(row.is_some_and(|row| row.cloud.is_some()))
 }

@@ -50,7 +50,7 @@ pub struct PostBuild {
     pub substitute: Inline,
     /// Where variables come from.
     #[serde(deserialize_with = "null_as_default")]
-    pub substitute_from: Vec<ObjectRef>,
+    pub substitute_from: Box<[ObjectRef]>,
 }
 
 /// `spec` of a HelmRelease.
@@ -76,7 +76,7 @@ pub struct HelmReleaseSpec {
     pub storage_namespace: Text,
     /// Where values come from.
     #[serde(deserialize_with = "null_as_default")]
-    pub values_from: Vec<ObjectRef>,
+    pub values_from: Box<[ObjectRef]>,
     /// Secrets among the values that it says itself.
     pub values: Inline,
     /// Secrets in the patches of what the chart renders.
@@ -151,7 +151,7 @@ pub struct Applied {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     /// The first of them, by name.
-    pub namespaces: BTreeSet<Text>,
+    pub namespaces: Box<[Text]>,
     /// Whether there are more than are kept.
     pub and_more: bool,
 }
