@@ -103,7 +103,7 @@ async fn client(kubeconfig: &Path) -> Client {
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .unwrap();
-    lease::client(config).unwrap()
+    lease::client(&config).unwrap()
 }
 
 async fn operator(control_plane: &ControlPlane) -> Client {

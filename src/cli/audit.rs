@@ -176,7 +176,7 @@ impl Input {
 
     /// A client of the cluster, which answers.
     pub(super) async fn client(&self) -> anyhow::Result<kube::Client> {
-        let (client, url) = client::connect(client::configure(self.context.as_deref()).await?)?;
+        let (client, url) = client::connect(&client::configure(self.context.as_deref()).await?)?;
         client::probe(&client, &url).await?;
         Ok(client)
     }

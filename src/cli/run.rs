@@ -69,7 +69,7 @@ impl Run {
         let artifacts = artifacts::Shell::new(wishes, send);
         let counters = Counters::new(&registry)?;
         let elector = Elector::new(
-            lease::client(config)?,
+            lease::client(&config)?,
             &self.lease_namespace,
             LEASE,
             &lease::identity(),
@@ -133,7 +133,7 @@ async fn wait_for_cluster(context: Option<&str>, stop: &CancellationToken) -> Op
 /// A client of an API server that answers, and its configuration.
 async fn reach(context: Option<&str>) -> Result<(Client, Config), ConnectError> {
     let config = client::configure(context).await?;
-    let (client, url) = client::connect(config.clone())?;
+    let (client, url) = client::connect(&config)?;
     let version = client::probe(&client, &url).await?;
     tracing::info!(%version, url, "connected");
     Ok((client, config))

@@ -4,19 +4,23 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Response;
 use http::header::RETRY_AFTER;
-use kube::client::{ClientBuilder, DynBody};
+use http::{Request, Response};
+use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
-use tower::BoxError;
 use tower::layer::layer_fn;
-use tower::util::ThenLayer;
+use tower::util::{BoxService, ThenLayer};
+use tower::{BoxError, ServiceBuilder, ServiceExt};
 
+use super::connection::{Answer, Connections};
 use super::pace::Paced;
 
 /// The longest `Retry-After` that is honoured: what is known grows stale meanwhile, and nobody is told.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What sends requests.
+pub(crate) type Requests = BoxService<Request<Body>, Response<Answer>, BoxError>;
 
 /// Why there is no connection. Each message names what to do.
 #[derive(Debug, thiserror::Error)]
@@ -162,21 +166,30 @@ fn authority(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<PathBuf> 
 ///
 /// # Errors
 /// The configuration cannot be turned into a client.
-pub fn connect(mut config: Config) -> Result<(Client, String), ConnectError> {
-    let url = config.cluster_url.to_string();
-    config.default_retry = false;
-    let builder = ClientBuilder::try_from(config).map_err(ConnectError::Client)?;
-    let client = builder
+pub fn connect(config: &Config) -> Result<(Client, String), ConnectError> {
+    let client = builder(config)
+        .map_err(ConnectError::Client)?
         .with_layer(&ThenLayer::new(in_its_time))
         .with_layer(&layer_fn(Paced::new))
         .build();
-    Ok((client, url))
+    Ok((client, config.cluster_url.to_string()))
+}
+
+/// What any client begins with: connections of its own, and what every request says.
+pub(crate) fn builder(config: &Config) -> Result<ClientBuilder<Requests>, kube::Error> {
+    let requests = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .service(Connections::new(config)?);
+    Ok(ClientBuilder::new(
+        requests.boxed(),
+        config.default_namespace.as_str(),
+    ))
 }
 
 /// An answer that says when to come again is handed over then: whoever asks again does so no earlier.
-async fn in_its_time(
-    answer: Result<Response<Box<DynBody>>, BoxError>,
-) -> Result<Response<Box<DynBody>>, BoxError> {
+async fn in_its_time(answer: Result<Response<Answer>, BoxError>) -> Result<Response<Answer>, BoxError> {
     if let Some(wait) = answer.as_ref().ok().and_then(wait) {
         tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
     }

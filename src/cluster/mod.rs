@@ -2,6 +2,7 @@
 //! blinds that kind only.
 
 pub mod client;
+mod connection;
 mod contact;
 pub mod discovery;
 pub(crate) mod pace;

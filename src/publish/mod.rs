@@ -435,29 +435,29 @@ impl Writer {
         posture: &Posture,
     ) -> Progress {
         let mut progress = Progress::of(Instant::now());
-        let next = report::namespace_reports(policy, &known.reports, Timestamp::now());
-        let gone = known
-            .reports
+        let OfNamespaces { reports, slots } = known;
+        let next = report::namespace_news(policy, reports, Timestamp::now());
+        let gone = reports
             .keys()
-            .filter(|namespace| !next.contains_key(*namespace));
+            .filter(|namespace| !next.contains_key(namespace.as_str()));
         let mut tasks: Vec<(String, Task)> =
             gone.map(|namespace| (namespace.clone(), Task::Remove)).collect();
         for (namespace, status) in next {
-            let task = if known.reports.get(&namespace) == Some(&status) {
-                Task::Keep(status)
-            } else {
-                Task::Write(status)
+            let task = match (status, reports.get(namespace)) {
+                (Some(status), _) => Task::Write(status),
+                (None, Some(known))
+                    if is_touched(slots.get(namespace), watched(posture, namespace, policy)) =>
+                {
+                    Task::Keep(known.clone())
+                }
+                (None, _) => continue,
             };
-            tasks.push((namespace, task));
+            tasks.push((namespace.to_owned(), task));
         }
         let mut begun: Vec<BoxFuture<'_, Ended>> = Vec::new();
         for (namespace, task) in tasks {
             let watched = watched(posture, &namespace, policy);
-            let slot = known.slots.get(&namespace);
-            if matches!(task, Task::Keep(_)) && slot.is_some_and(|slot| !slot.is_touched(watched)) {
-                continue;
-            }
-            let slot = known.slots.remove(&namespace).unwrap_or_default();
+            let slot = slots.remove(&namespace).unwrap_or_default();
             begun.push(self.work_on(policy, namespace, slot, watched, task).boxed());
         }
         let mut ended = futures::stream::iter(begun).buffer_unordered(AT_ONCE);
@@ -470,12 +470,12 @@ impl Writer {
         {
             progress.go_on(later);
             match task {
-                Some(Task::Write(status)) => known.reports.insert(namespace.clone(), status),
-                Some(Task::Remove) => known.reports.remove(&namespace),
+                Some(Task::Write(status)) => reports.insert(namespace.clone(), status),
+                Some(Task::Remove) => reports.remove(&namespace),
                 Some(Task::Keep(_)) | None => None,
             };
-            if known.reports.contains_key(&namespace) || slot.held.is_some() || later.is_some() {
-                known.slots.insert(namespace, slot);
+            if reports.contains_key(&namespace) || slot.held.is_some() || later.is_some() {
+                slots.insert(namespace, slot);
             }
         }
         progress
@@ -565,6 +565,11 @@ impl Writer {
         progress.go_on(self.attend(&mut slot, policy, "", work).await);
         known.status = slot;
     }
+}
+
+/// Whether a report that is to stay as it is has to be looked at.
+fn is_touched(slot: Option<&Slot>, watched: Option<&str>) -> bool {
+    slot.is_none_or(|slot| slot.is_touched(watched))
 }
 
 /// The version of a report as the watch shows it.

@@ -1,5 +1,6 @@
 //! The requests of the publisher: each bounded in time, each with our field manager.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -84,6 +85,25 @@ impl PublishError {
         self.status()
             .is_some_and(|status| matches!(status.code, 404 | 409))
     }
+}
+
+/// An object, as far as it is written when its status is. Some are large: no tree is built of them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusOf<'a, S> {
+    api_version: Cow<'a, str>,
+    kind: Cow<'a, str>,
+    metadata: Target<'a>,
+    status: &'a S,
+}
+
+/// Which object, and in which version.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Target<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<&'a str>,
 }
 
 /// Our reports: of the cluster, and of a namespace.
@@ -309,18 +329,23 @@ impl Objects {
     where
         K: Resource<DynamicType = ()>,
     {
-        let body = json!({
-            "apiVersion": K::api_version(&()),
-            "kind": K::kind(&()),
-            "metadata": {"name": name, "resourceVersion": slot.held.as_ref().map(|held| &held.version)},
-            "status": status,
-        });
+        let version = slot.held.as_ref().map(|held| held.version.as_str());
+        let body = StatusOf {
+            api_version: K::api_version(&()),
+            kind: K::kind(&()),
+            metadata: Target {
+                name,
+                resource_version: version,
+            },
+            status,
+        };
+        let body = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
         let parameters = PostParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PostParams::default()
         };
         let request = Request::new(objects.resource_url())
-            .replace_subresource("status", name, &parameters, body.to_string().into_bytes())
+            .replace_subresource("status", name, &parameters, body)
             .map_err(kube::Error::BuildRequest)?;
         let Written { metadata } = self.write(self.client.request(request)).await?;
         slot.written(Held {

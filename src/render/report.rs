@@ -427,8 +427,23 @@ pub fn namespace_reports(
     previous: &BTreeMap<String, NamespaceReportStatus>,
     now: Timestamp,
 ) -> BTreeMap<String, NamespaceReportStatus> {
+    let news = namespace_news(posture, previous, now).into_iter();
+    news.filter_map(|(name, next)| {
+        let report = next.or_else(|| previous.get(name).cloned())?;
+        Some((name.to_owned(), report))
+    })
+    .collect()
+}
+
+/// The namespace reports that there are to be. `None`: it is to stay as it is, as all do of an invalid or a suspended
+/// policy.
+pub(crate) fn namespace_news<'a>(
+    posture: &'a PolicyPosture,
+    previous: &'a BTreeMap<String, NamespaceReportStatus>,
+    now: Timestamp,
+) -> BTreeMap<&'a str, Option<NamespaceReportStatus>> {
     if !is_audited(posture) {
-        return previous.clone();
+        return previous.keys().map(|name| (name.as_str(), None)).collect();
     }
     let now = whole_seconds(now);
     let mut by_namespace: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
@@ -442,16 +457,38 @@ pub fn namespace_reports(
     }
     by_namespace
         .into_iter()
-        .map(|(name, findings)| {
-            (
-                name.to_owned(),
-                namespace_report(posture, &findings, previous.get(name), &now),
-            )
-        })
+        .map(|(name, findings)| (name, next_report(posture, &findings, previous.get(name), &now)))
         .collect()
 }
 
-fn namespace_report(
+fn next_report(
+    posture: &PolicyPosture,
+    findings: &[&Finding],
+    previous: Option<&NamespaceReportStatus>,
+    now: &Time,
+) -> Option<NamespaceReportStatus> {
+    let mut report = bare_namespace_report(posture, findings, previous, now);
+    // A change touches few of them. What the others say is not copied to see that it is the same.
+    if previous.is_some_and(|previous| says(previous, &report, findings)) {
+        return None;
+    }
+    let room = (MAX_OBJECT_BYTES - METADATA_BYTES).saturating_sub(size_of(&report));
+    (report.findings, report.truncated_findings) =
+        bounded_findings(findings.iter().copied(), findings.len(), usize::MAX, room);
+    (previous != Some(&report)).then_some(report)
+}
+
+/// Whether a report says what a bare one does, and all of these findings.
+fn says(report: &NamespaceReportStatus, bare: &NamespaceReportStatus, findings: &[&Finding]) -> bool {
+    report.policy == bare.policy
+        && report.summary == bare.summary
+        && report.conditions == bare.conditions
+        && report.truncated_findings == 0
+        && report.findings.iter().eq(findings.iter().copied())
+}
+
+/// A namespace report without its findings.
+fn bare_namespace_report(
     posture: &PolicyPosture,
     findings: &[&Finding],
     previous: Option<&NamespaceReportStatus>,
@@ -469,7 +506,7 @@ fn namespace_report(
         generation: 0,
         now,
     };
-    let mut report = NamespaceReportStatus {
+    NamespaceReportStatus {
         policy: posture.name.clone(),
         summary: NamespaceSummary {
             findings: count(counts().count()),
@@ -484,11 +521,7 @@ fn namespace_report(
             "Published",
             "the findings of this namespace are published",
         )],
-    };
-    let room = (MAX_OBJECT_BYTES - METADATA_BYTES).saturating_sub(size_of(&report));
-    (report.findings, report.truncated_findings) =
-        bounded_findings(findings.iter().copied(), findings.len(), usize::MAX, room);
-    report
+    }
 }
 
 /// The status of a policy. What an invalid or suspended policy said about compliance stays.
@@ -607,8 +640,24 @@ pub(super) fn whole_seconds(now: Timestamp) -> Time {
     Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 
+/// How long a value is as JSON.
 fn size_of(value: &impl Serialize) -> usize {
-    serde_json::to_vec(value).map_or(usize::MAX / 2, |bytes| bytes.len())
+    let mut size = Size(0);
+    serde_json::to_writer(&mut size, value).map_or(usize::MAX / 2, |()| size.0)
+}
+
+/// Counts what is written.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(super) fn count(number: usize) -> i32 {

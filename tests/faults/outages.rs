@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use rustix::process::Signal;
 
+use crate::controlplane::core::Options;
 use crate::controlplane::scenario::{SHARED, events, installed, result, until};
 use crate::controlplane::wire::{Mode, Wire};
-use crate::controlplane::{Operator, wait_for};
+use crate::controlplane::{ControlPlane, Operator, wait_for};
 use crate::invariants;
 use crate::matrix::recovered;
 use crate::scene::{CONTROL, CONVERGENCE, Scene, operator_kubeconfig, wait_until_right};
 
-/// After this time without a sign a watch is given up.
-const WATCH: Duration = Duration::from_secs(185);
+/// After this time without a sign a connection is given up.
+const CONNECTION: Duration = Duration::from_secs(30);
 /// A lease that was lost is taken again within this time.
 const TAKE_OVER: Duration = Duration::from_secs(40);
 
@@ -163,6 +164,34 @@ fn reset_connections_are_made_again() {
     scene.conclude(&[7], Instant::now());
 }
 
+/// Watches are streams: one connection for everything, one for the lease.
+#[test]
+fn one_connection_carries_everything() {
+    let (scene, wire) = Scene::wired();
+    let [_, _, connections] = wire.traffic();
+    assert_eq!(connections, 2);
+    scene.wait_until_quiet();
+    assert_eq!(wire.traffic()[2], connections);
+}
+
+/// A server that allows fewer streams than there are kinds gets more connections.
+#[test]
+fn streams_that_are_not_allowed_go_over_another_connection() {
+    let control_plane = ControlPlane::start_with(&Options {
+        apiserver: vec!["--http2-max-streams-per-connection=10".to_owned()],
+        ..Options::default()
+    });
+    let control_plane = control_plane.unwrap();
+    let wire = Wire::lay(&control_plane.url()).unwrap();
+    let url = wire.url();
+    let scene = Scene::start(control_plane, |control_plane| {
+        operator_kubeconfig(control_plane, &url)
+    });
+    let [_, _, connections] = wire.traffic();
+    assert!((5..15).contains(&connections), "{connections} connections");
+    scene.conclude(&[], Instant::now());
+}
+
 /// Row 8.
 #[test]
 #[ignore = "slow: make test-faults"]
@@ -174,7 +203,7 @@ fn a_black_hole_is_noticed() {
     wire.set(Mode::Through);
     let forgotten = Instant::now();
     scene.drift(true);
-    scene.wait_for_drift(true, WATCH + Duration::from_secs(10));
+    scene.wait_for_drift(true, CONNECTION + Duration::from_secs(10));
     eprintln!("noticed after {:?}", forgotten.elapsed());
     scene.conclude(&[8], forgotten);
 }

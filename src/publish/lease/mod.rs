@@ -15,7 +15,6 @@ use futures::StreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
-use kube::client::ClientBuilder;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Config, ResourceExt};
 use tokio::sync::watch;
@@ -24,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tower::layer::layer_fn;
 
 use crate::api::FIELD_MANAGER;
+use crate::cluster::client::builder;
 use crate::cluster::pace::Paced;
 use crate::cluster::sentence;
 use crate::engine::posture::bounded;
@@ -99,15 +99,13 @@ enum LeaseError {
     },
 }
 
-/// A client for an [`Elector`] alone: its own connections, so that nothing queues before a renewal, and no retries of
+/// A client for an [`Elector`] alone: a connection of its own, so that nothing queues before a renewal, and no retries of
 /// its own, so that a request that is given up stays given up.
 ///
 /// # Errors
 /// The configuration cannot be turned into a client.
-pub fn client(mut config: Config) -> Result<Client, kube::Error> {
-    config.default_retry = false;
-    let builder = ClientBuilder::try_from(config)?;
-    Ok(builder.with_layer(&layer_fn(Paced::new)).build())
+pub fn client(config: &Config) -> Result<Client, kube::Error> {
+    Ok(builder(config)?.with_layer(&layer_fn(Paced::new)).build())
 }
 
 /// A name that no other process has: the pod's, which the container runtime puts into `HOSTNAME`, and a random part,
