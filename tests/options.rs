@@ -452,7 +452,8 @@ fn events_reach_a_webhook_through_notification_controller() {
         .unwrap();
     // What the schema of Flux does not let anybody do, and why something stands in.
     let direct = sample.replace("kind: Kustomization", "kind: FluxSecurityReport");
-    let refusal = control_plane.apply(&direct).unwrap_err().to_string();
+    let dry = ["apply", "--server-side", "--dry-run=server", "-f", "-"];
+    let refusal = control_plane.kubectl_with(&dry, &direct).unwrap_err().to_string();
     assert!(
         refusal.contains("Unsupported value: \"FluxSecurityReport\""),
         "{refusal}"
