@@ -232,7 +232,7 @@ fn metrics_over_https_are_for_those_who_may_read_them() {
     let rounds = started.elapsed().as_secs() / MEMORY.as_secs() + 1;
     let more = asked() - before;
     assert!(
-        more as u64 <= 2 * rounds,
+        u64::try_from(more).unwrap() <= 2 * rounds,
         "{more} reviews for 30 scrapes in {rounds} × {MEMORY:?}"
     );
 
@@ -348,7 +348,7 @@ impl Webhook {
         let book = taken.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let Ok(request) = stream.and_then(read) else {
+                let Ok(request) = stream.and_then(|it| read(&it)) else {
                     continue;
                 };
                 book.lock().unwrap().push(request);
@@ -376,8 +376,8 @@ impl Webhook {
 }
 
 /// Path and body of a request, which is answered.
-fn read(stream: TcpStream) -> std::io::Result<(String, Value)> {
-    let mut reader = BufReader::new(&stream);
+fn read(stream: &TcpStream) -> std::io::Result<(String, Value)> {
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {
@@ -392,7 +392,8 @@ fn read(stream: TcpStream) -> std::io::Result<(String, Value)> {
     });
     let mut body = vec![0; length.unwrap_or_default()];
     reader.read_exact(&mut body)?;
-    (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    let mut writer = stream;
+    writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
     Ok((path, serde_json::from_slice(&body)?))
 }
 
@@ -428,7 +429,11 @@ spec:
   sourceRef: {kind: GitRepository, name: fleet, namespace: flux-system}
 ";
 
+/// What the sample says of its channel.
+const SLACK: &str = "type: slack\n  channel: security\n  secretRef:\n    name: security-channel\n";
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a story")]
 fn events_reach_a_webhook_through_notification_controller() {
     let control_plane = installed();
     let webhook = Webhook::open();
@@ -440,7 +445,6 @@ fn events_reach_a_webhook_through_notification_controller() {
             &sample,
         )
         .unwrap();
-    const SLACK: &str = "type: slack\n  channel: security\n  secretRef:\n    name: security-channel\n";
     assert!(sample.contains(SLACK), "{sample}");
     let generic = format!(
         "type: generic\n  address: http://127.0.0.1:{}/platform\n",

@@ -157,9 +157,9 @@ impl Files {
             }
         };
         let chain = CertificateDer::pem_slice_iter(&self.certificate).collect::<Result<Vec<_>, _>>();
-        let chain = chain.and_then(|chain| match chain.is_empty() {
-            true => Err(pem::Error::NoItemsFound),
-            false => Ok(chain),
+        let chain = chain.and_then(|chain| {
+            let is_any = !chain.is_empty();
+            is_any.then_some(chain).ok_or(pem::Error::NoItemsFound)
         });
         let chain = chain.map_err(no_pem(CERTIFICATE, "certificate"))?;
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(no_pem(KEY, "private key"))?;
