@@ -17,8 +17,9 @@ use crate::render::{chart, control_page, dashboards, metrics_page, rbac, rules, 
 
 /// Where the pages of the controls are.
 const PAGES: &str = "docs/controls";
-/// Where the templates of the Helm chart are.
+/// Where the templates of the Helm chart are, and the dashboards that one of them reads.
 const TEMPLATES: &str = "config/chart/templates";
+const CHART_DASHBOARDS: &str = "config/chart/dashboards";
 /// What monitoring systems get.
 const MONITORING: &str = "config/monitoring";
 /// Where the pages of the alerts are.
@@ -64,13 +65,14 @@ fn files(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     files.push((format!("{TEMPLATES}/rbac.yaml"), chart::rbac()));
     files.push(("docs/metrics.md".to_owned(), metrics_page::page(METRICS)));
     files.push((format!("{MONITORING}/rules.yaml"), rules::plain(ALERTS)?));
-    files.push((
-        format!("{MONITORING}/prometheusrule.yaml"),
-        rules::object(ALERTS)?,
-    ));
+    let rule = rules::object(ALERTS)?;
+    let path = format!("{TEMPLATES}/prometheus-rule.yaml");
+    files.push((path, chart::prometheus_rule(&rule)));
+    files.push((format!("{MONITORING}/prometheusrule.yaml"), rule));
     for dashboard in DASHBOARDS {
-        let path = format!("{MONITORING}/dashboards/{}.json", dashboard.name);
-        files.push((path, dashboards::json(dashboard)));
+        let (name, json) = (dashboard.name, dashboards::json(dashboard));
+        files.push((format!("{CHART_DASHBOARDS}/{name}.json"), json.clone()));
+        files.push((format!("{MONITORING}/dashboards/{name}.json"), json));
     }
     files.push((format!("{PAGES}/README.md"), control_page::index(CATALOGUE)));
     files.push((format!("{RUNBOOKS}/README.md"), runbook::index(ALERTS)));

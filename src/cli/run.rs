@@ -1,6 +1,7 @@
 //! `fluxsec run`: the operator.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::CLEAN;
-use crate::api::{INSTALL_NAMESPACE, LEASE};
+use crate::api::{INSTALL_NAMESPACE, LEASE, ResourceRef};
 use crate::app::Loop;
 use crate::artifacts::{self, Wishes};
 use crate::cluster::client::{self, ConnectError};
@@ -20,7 +21,7 @@ use crate::cluster::{self, Contact, sentence};
 use crate::engine::Engine;
 use crate::failpoint::failpoint;
 use crate::publish::lease::{self, Elector, Timing};
-use crate::publish::{Counters, Freshness, Publisher};
+use crate::publish::{Counters, EventsAddress, Freshness, Notifier, Publisher};
 use crate::serve;
 
 /// How long a graceful stop may take.
@@ -32,9 +33,27 @@ pub(super) struct Run {
     /// Where /metrics, /livez and /readyz are served.
     #[arg(long, env = "FLUXSEC_METRICS_ADDRESS", default_value = "[::]:8080")]
     metrics_address: SocketAddr,
+    /// Where /metrics is served instead, over HTTPS and to those alone whom a role lets get that path.
+    #[arg(long, env = "FLUXSEC_SECURE_METRICS_ADDRESS", requires = "certificate_folder")]
+    secure_metrics_address: Option<SocketAddr>,
+    /// Folder with tls.crt and tls.key for HTTPS, which are read again when they change.
+    #[arg(long, env = "FLUXSEC_CERTIFICATE_FOLDER", requires = "secure_metrics_address")]
+    certificate_folder: Option<PathBuf>,
     /// Context of the kubeconfig; the current one when absent.
     #[arg(long)]
     context: Option<String>,
+    /// Where notification-controller takes events, as http://notification-controller.flux-system.svc.cluster.local./:
+    /// it is told of Events, too.
+    #[arg(long, env = "FLUXSEC_EVENTS_ADDRESS")]
+    events_address: Option<EventsAddress>,
+    /// The Kustomization, as NAMESPACE/NAME, that stands in there for objects that no Alert can name. It need not exist.
+    #[arg(
+        long,
+        env = "FLUXSEC_EVENTS_KUSTOMIZATION",
+        default_value = "flux-system/flux-security-policy",
+        value_parser = kustomization
+    )]
+    events_kustomization: ResourceRef,
     /// Namespace of the Lease by which one replica is elected to write.
     #[arg(long, env = "FLUXSEC_LEASE_NAMESPACE", default_value = INSTALL_NAMESPACE)]
     lease_namespace: String,
@@ -42,17 +61,19 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
-        let listener = TcpListener::bind(self.metrics_address).await.with_context(|| {
-            format!(
-                "cannot listen on {}: choose another --metrics-address",
-                self.metrics_address
-            )
-        })?;
+        let listener = listen(self.metrics_address, "--metrics-address").await?;
+        let secured = self.secured().await?;
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
         let served = serve::Served::default();
         let mut shells = JoinSet::new();
-        shells.spawn(serve::serve(listener, served.clone(), stop.clone()));
+        match secured {
+            None => shells.spawn(serve::serve(listener, served.clone(), stop.clone())),
+            Some(secured) => {
+                shells.spawn(serve::serve_secured(secured, served.clone(), stop.clone()));
+                shells.spawn(serve::serve_probes(listener, served.clone(), stop.clone()))
+            }
+        };
         let Some((client, config)) = wait_for_cluster(self.context.as_deref(), &stop).await else {
             return Ok(CLEAN);
         };
@@ -68,6 +89,11 @@ impl Run {
         let engine = engine.wishing(&wishes);
         let artifacts = artifacts::Shell::new(wishes, send);
         let counters = Counters::new(&registry)?;
+        let notifier = self.events_address.map(|address| {
+            let (notifier, courier) = Notifier::new(address, self.events_kustomization, counters.clone());
+            shells.spawn(courier.run(stop.clone()));
+            notifier
+        });
         let elector = Elector::new(
             lease::client(&config)?,
             &self.lease_namespace,
@@ -77,12 +103,9 @@ impl Run {
         );
         let leadership = elector.leadership();
         // The only place where it is set.
-        let _ = served.set(serve::ServeState::new(
-            postures.clone(),
-            registry,
-            leadership.clone(),
-        ));
-        let publisher = Publisher::new(client, counters, freshness, contact, leadership);
+        let state = serve::ServeState::new(postures.clone(), registry, leadership.clone());
+        let _ = served.set(state.behind(serve::Gate::new(client.clone())));
+        let publisher = Publisher::new(client, counters, freshness, contact, leadership).notifying(notifier);
 
         shells.spawn(async move { drop(engine.run().await) });
         shells.spawn(artifacts.run(stop.clone()));
@@ -109,6 +132,41 @@ impl Run {
         .await;
         Ok(CLEAN)
     }
+}
+
+impl Run {
+    /// Where the metrics are served over HTTPS, if anywhere.
+    async fn secured(&self) -> anyhow::Result<Option<serve::Secured>> {
+        let (Some(address), Some(folder)) = (self.secure_metrics_address, &self.certificate_folder) else {
+            return Ok(None);
+        };
+        let listener = listen(address, "--secure-metrics-address").await?;
+        let certificate = serve::Certificate::in_folder(folder).context("--certificate-folder")?;
+        Ok(Some(serve::Secured::new(listener, certificate)?))
+    }
+}
+
+/// `NAMESPACE/NAME` of a Kustomization.
+fn kustomization(text: &str) -> Result<ResourceRef, &'static str> {
+    let is_name = |part: &str| {
+        let mut bytes = part.bytes();
+        !part.is_empty()
+            && bytes.all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b"-.".contains(&it))
+    };
+    match text.split_once('/') {
+        Some((namespace, name)) if is_name(namespace) && is_name(name) => Ok(ResourceRef {
+            api_version: "kustomize.toolkit.fluxcd.io/v1".to_owned(),
+            kind: "Kustomization".to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }),
+        _ => Err("it is not of the form NAMESPACE/NAME"),
+    }
+}
+
+async fn listen(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address}: choose another {option}"))
 }
 
 /// Waits until the API server answers; says once a change what it waits for. `None` when told to stop.

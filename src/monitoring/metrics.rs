@@ -430,9 +430,9 @@ pub const EVENTS: Metric = Metric::counter(
 pub const EVENTS_DROPPED: Metric = Metric::counter(
     "flux_security_events_dropped_total",
     &["outcome"],
-    "Events that nobody gets: the API server refused them (refused), or failed for too long (error).",
+    "Events that nobody gets: the API server refused them (refused) or failed for too long (error), or notification-controller did not take them (notification).",
 )
-.of(2, &[]);
+.of(3, &[]);
 
 /// Of who leads.
 pub const LEADER: Metric = Metric::gauge(

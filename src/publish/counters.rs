@@ -22,6 +22,7 @@ pub struct Counters {
     not_sent: IntCounter,
     refused: IntCounter,
     given_up: IntCounter,
+    not_notified: IntCounter,
     transitions: IntCounterVec,
     success: GaugeVec,
     latency: HistogramVec,
@@ -46,7 +47,8 @@ impl Counters {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let [written, not_written] = REPORT_WRITES.counters_of(registry, [SUCCESS, ERROR])?;
         let [sent, not_sent] = EVENTS.counters_of(registry, [SUCCESS, ERROR])?;
-        let [refused, given_up] = EVENTS_DROPPED.counters_of(registry, ["refused", ERROR])?;
+        let [refused, given_up, not_notified] =
+            EVENTS_DROPPED.counters_of(registry, ["refused", ERROR, "notification"])?;
         Ok(Self {
             written,
             not_written,
@@ -54,6 +56,7 @@ impl Counters {
             not_sent,
             refused,
             given_up,
+            not_notified,
             transitions: TRANSITIONS.counters(registry)?,
             success: LAST_SUCCESS.gauges(registry)?,
             latency: CHANGE_TO_REPORT.histograms(registry)?,
@@ -88,6 +91,11 @@ impl Counters {
         };
         self.not_sent.inc();
         lost.inc();
+    }
+
+    /// An Event was not handed on to notification-controller.
+    pub(super) fn not_notified(&self) {
+        self.not_notified.inc();
     }
 
     pub(super) fn succeeded(&self, policy: &str) {

@@ -7,6 +7,7 @@ mod counters;
 mod freshness;
 pub mod lease;
 mod live;
+mod notifier;
 mod objects;
 mod slot;
 mod waivers;
@@ -35,6 +36,7 @@ use counters::Delivery;
 pub use freshness::Freshness;
 use lease::Leadership;
 use live::Live;
+pub use notifier::{Courier, EventsAddress, Notifier};
 use objects::{Objects, PublishError, Report, Seen};
 use slot::Slot;
 use waivers::Waivers;
@@ -176,6 +178,13 @@ impl Publisher {
             contact,
             leadership,
         }
+    }
+
+    /// Hands what becomes an Event on, too.
+    #[must_use]
+    pub fn notifying(mut self, notifier: Option<Notifier>) -> Self {
+        self.writer.objects.notify(notifier);
+        self
     }
 
     /// Publishes until the token is cancelled; a write in flight is finished.

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::lease::Leadership;
 use super::live::{Live, Written};
+use super::notifier::Notifier;
 use super::slot::{Held, Patience, Slot};
 use super::{AT_ONCE, Counters, Delivery};
 use crate::api::{
@@ -130,11 +131,20 @@ pub(super) struct Seen<S> {
 pub(super) struct Objects {
     client: Client,
     leadership: watch::Receiver<Leadership>,
+    notifier: Option<Notifier>,
 }
 
 impl Objects {
     pub(super) const fn new(client: Client, leadership: watch::Receiver<Leadership>) -> Self {
-        Self { client, leadership }
+        Self {
+            client,
+            leadership,
+            notifier: None,
+        }
+    }
+
+    pub(super) fn notify(&mut self, notifier: Option<Notifier>) {
+        self.notifier = notifier;
     }
 
     /// The report of the cluster.
@@ -393,6 +403,9 @@ impl Objects {
         let error = match sent {
             Ok(()) => {
                 counters.event(Delivery::Sent);
+                if let Some(notifier) = &self.notifier {
+                    notifier.hand_over(notice);
+                }
                 return Ok(());
             }
             // It was sent before.

@@ -28,6 +28,7 @@ pub fn json(dashboard: &Dashboard) -> String {
         "time": {"from": "now-24h", "to": "now"},
         "templating": {"list": variables},
         "panels": panels(dashboard.panels),
+        "annotations": {"list": []},
     });
     format!("{model:#}\n")
 }
@@ -93,24 +94,43 @@ fn whole(panel: &Panel, id: usize, place: &Value) -> Value {
         .zip(panel.queries)
         .map(|(name, query)| target(panel.shape, name, query))
         .collect();
-    let last = json!({"calcs": ["lastNotNull"], "fields": "", "values": false});
-    let (kind, options) = match panel.shape {
-        Shape::Stat => ("stat", json!({"reduceOptions": last, "colorMode": "none"})),
-        Shape::Bars => (
-            "bargauge",
-            json!({"reduceOptions": last, "orientation": "horizontal", "displayMode": "basic"}),
-        ),
-        Shape::Lines => (
-            "timeseries",
-            json!({"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}}),
-        ),
-        Shape::Table => ("table", json!({"showHeader": true})),
-    };
+    let (kind, options) = looks(panel.shape);
     json!({
         "id": id, "type": kind, "title": panel.title, "datasource": source(), "gridPos": place,
         "fieldConfig": {"defaults": {"unit": panel.unit}, "overrides": []},
         "options": options, "targets": targets, "transformations": transformations(panel),
     })
+}
+
+/// The panel of Grafana that shows a shape, with every option that its schema asks for.
+fn looks(shape: Shape) -> (&'static str, Value) {
+    let last = json!({"calcs": ["lastNotNull"], "fields": "", "values": false});
+    let legend = json!({
+        "showLegend": shape == Shape::Lines, "displayMode": "list", "placement": "bottom", "calcs": [],
+    });
+    match shape {
+        Shape::Stat => (
+            "stat",
+            json!({
+                "reduceOptions": last, "colorMode": "none", "graphMode": "none", "orientation": "auto",
+                "textMode": "auto", "justifyMode": "auto", "wideLayout": true,
+                "showPercentChange": false, "percentChangeColorMode": "standard",
+            }),
+        ),
+        Shape::Bars => (
+            "bargauge",
+            json!({
+                "reduceOptions": last, "orientation": "horizontal", "displayMode": "basic", "legend": legend,
+                "valueMode": "color", "namePlacement": "auto", "showUnfilled": true,
+                "sizing": "auto", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 300,
+            }),
+        ),
+        Shape::Lines => (
+            "timeseries",
+            json!({"legend": legend, "tooltip": {"mode": "multi", "sort": "none"}}),
+        ),
+        Shape::Table => ("table", json!({"showHeader": true, "frameIndex": 0})),
+    }
 }
 
 fn target(shape: Shape, name: char, query: &Query) -> Value {

@@ -9,7 +9,7 @@ use super::fingerprint::digest;
 use super::report::{COMPLIANT, STALLED, clip, find, is_audited, rows_by_id};
 use crate::api::{
     ControlResult, ControlStatus, Finding, FluxSecurityPolicyStatus, GROUP, ReportStatus, ResourceRef,
-    VERSION,
+    Severity, VERSION,
 };
 use crate::engine::posture::{first_failing, policy_reference};
 use crate::engine::{FindingPosture, PolicyPosture};
@@ -62,6 +62,8 @@ pub struct Notice {
     pub regarding: Subject,
     /// The object that caused it.
     pub related: Option<Subject>,
+    /// How bad what it tells of is, where that has a severity.
+    pub severity: Option<Severity>,
     /// One sentence, at most 1023 bytes.
     pub note: String,
     /// What the operator did.
@@ -130,6 +132,7 @@ pub fn policy_invalid(
             uid: posture.policy.uid.clone(),
         },
         related: None,
+        severity: None,
         note: clip(invalid, MAX_NOTE),
         action: ACTION,
     })
@@ -202,7 +205,10 @@ impl Scene<'_> {
             "{} ({}) is {}: {}",
             after.id, after.severity, after.result, after.message
         );
-        Some(self.on_report(&key, r#type, reason, related, &note))
+        Some(Notice {
+            severity: Some(after.severity),
+            ..self.on_report(&key, r#type, reason, related, &note)
+        })
     }
 
     fn finding_notices(&self) -> Vec<Notice> {
@@ -339,6 +345,7 @@ impl Scene<'_> {
                 resource: report_reference(self.policy_name),
                 uid: String::new(),
             }),
+            severity: Some(finding.severity),
             note: clip(note, MAX_NOTE),
             action: ACTION,
         }
@@ -363,6 +370,7 @@ impl Scene<'_> {
                 uid: String::new(),
             },
             related,
+            severity: None,
             note: clip(note, MAX_NOTE),
             action: ACTION,
         }

@@ -14,6 +14,7 @@ pub mod markdown;
 pub mod markup;
 pub mod metrics;
 pub mod metrics_page;
+pub mod notification;
 pub mod openreports;
 pub mod rbac;
 pub mod record;

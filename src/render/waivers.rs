@@ -142,6 +142,7 @@ fn notice(waiver: &WaiverPosture, reason: &'static str, key: &[&str], note: &str
             uid: waiver.row.uid.clone(),
         },
         related: None,
+        severity: None,
         note: clip(&format!("waiver {}: {note}", waiver.name), MAX_NOTE),
         action: ACTION,
     }

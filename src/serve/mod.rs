@@ -1,13 +1,17 @@
-//! `/metrics`, `/livez`, `/readyz`.
+//! `/metrics`, `/livez`, `/readyz`; on request the metrics over HTTPS, and to those who may read them alone.
 
+mod gate;
 mod process;
+mod tls;
 
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::Listener;
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Posture;
 use crate::publish::lease::Leadership;
 use crate::render::metrics;
+pub use gate::Gate;
 pub use process::register as register_process;
+pub use tls::{Certificate, CertificateError, Secured};
 
 /// What the endpoints read.
 #[derive(Clone)]
@@ -25,6 +31,7 @@ pub struct ServeState {
     postures: watch::Receiver<Arc<Posture>>,
     registry: Registry,
     leadership: watch::Receiver<Leadership>,
+    gate: Option<Gate>,
 }
 
 impl ServeState {
@@ -39,6 +46,16 @@ impl ServeState {
             postures,
             registry,
             leadership,
+            gate: None,
+        }
+    }
+
+    /// The same with somebody who knows who may read the metrics over HTTPS.
+    #[must_use]
+    pub fn behind(self, gate: Gate) -> Self {
+        Self {
+            gate: Some(gate),
+            ..self
         }
     }
 }
@@ -46,18 +63,59 @@ impl ServeState {
 /// What is there to read once the cluster has answered.
 pub type Served = Arc<OnceLock<ServeState>>;
 
-/// Serves until the token is cancelled. A process that waits for its cluster lives, and is not ready.
+/// Serves probes and metrics to whoever asks, until the token is cancelled. A process that waits for its cluster lives,
+/// and is not ready.
 pub async fn serve(listener: TcpListener, state: Served, stop: CancellationToken) {
+    let router = probes().route("/metrics", get(scrape)).with_state(state);
+    until_stopped(listener, router, stop).await;
+}
+
+/// Serves probes alone: the metrics are elsewhere.
+pub async fn serve_probes(listener: TcpListener, state: Served, stop: CancellationToken) {
+    let router = probes().route("/metrics", get(elsewhere)).with_state(state);
+    until_stopped(listener, router, stop).await;
+}
+
+/// Serves metrics over TLS to those who may read them.
+pub async fn serve_secured(listener: Secured, state: Served, stop: CancellationToken) {
     let router = Router::new()
-        .route("/metrics", get(scrape))
+        .route("/metrics", get(scrape_if_admitted))
+        .with_state(state);
+    until_stopped(listener, router, stop).await;
+}
+
+fn probes() -> Router<Served> {
+    Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .with_state(state);
+}
+
+async fn until_stopped<L>(listener: L, router: Router, stop: CancellationToken)
+where
+    L: Listener<Addr: std::fmt::Debug>,
+{
     let served = axum::serve(listener, router)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await;
     if let Err(error) = served {
         tracing::error!(%error, "serving ended");
+    }
+}
+
+async fn elsewhere() -> (StatusCode, &'static str) {
+    (
+        StatusCode::NOT_FOUND,
+        "metrics are served over HTTPS, on the address of --secure-metrics-address\n",
+    )
+}
+
+async fn scrape_if_admitted(state: State<Served>, headers: HeaderMap) -> Response {
+    let Some(gate) = state.get().and_then(|state| state.gate.clone()) else {
+        return no_cluster().into_response();
+    };
+    match gate.admit(&headers).await {
+        Ok(()) => scrape(state).await.into_response(),
+        Err(refusal) => refusal.into_response(),
     }
 }
 

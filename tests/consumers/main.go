@@ -1,4 +1,4 @@
-// The consumers read what an audit prints, and what runs it in pipelines, as those would whom it is made for: with parsers
+// The consumers read what an audit prints, what runs it in pipelines, and dashboards, as those would whom it is made for: with parsers
 // and published schemas that know nothing of the program.
 //
 // They read one JSON document per line from standard input, a format and a text, and answer each by one line: what is
@@ -32,6 +32,7 @@ func main() {
 	fail(err)
 	readers := map[string]func(string) (any, error){
 		"action":      readAction,
+		"dashboard":   readDashboard,
 		"html":        readPage,
 		"junit":       readSuites,
 		"markdown":    readComment,

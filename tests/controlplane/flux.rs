@@ -128,6 +128,7 @@ pub(crate) fn build_controllers() -> anyhow::Result<()> {
 /// Flux's controllers, running.
 pub(crate) struct Controllers {
     processes: Vec<Process>,
+    events: u16,
 }
 
 impl Controllers {
@@ -148,12 +149,18 @@ impl Controllers {
         mut advertise: impl FnMut(&str) -> anyhow::Result<String>,
     ) -> anyhow::Result<Self> {
         let mut processes = Vec::new();
+        let events = free_port()?;
         for programs in &FLUX {
             let folder = programs.folder()?;
             let program = fs::read_dir(&folder)?.next().context("an empty folder")??.path();
-            processes.push(launch(control_plane, &program, &mut advertise)?);
+            processes.push(launch(control_plane, &program, events, &mut advertise)?);
         }
-        Ok(Self { processes })
+        Ok(Self { processes, events })
+    }
+
+    /// Where notification-controller takes events.
+    pub(crate) fn events_url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.events)
     }
 
     /// Fails when one of them has ended.
@@ -165,6 +172,7 @@ impl Controllers {
 fn launch(
     control_plane: &ControlPlane,
     program: &Path,
+    events: u16,
     advertise: &mut impl FnMut(&str) -> anyhow::Result<String>,
 ) -> anyhow::Result<Process> {
     let name = program
@@ -201,7 +209,7 @@ fn launch(
         }
         "notification-controller" => {
             command
-                .arg(format!("--events-addr=127.0.0.1:{}", free_port()?))
+                .arg(format!("--events-addr=127.0.0.1:{events}"))
                 .arg(format!("--receiverAddr=127.0.0.1:{}", free_port()?));
         }
         _ => {

@@ -3,7 +3,7 @@
 //! *core* is etcd and kube-apiserver ([`ControlPlane`]); [`nodes`] adds the controllers, the scheduler and pods that
 //! run; [`flux`] adds Flux's manifests and its controllers; [`git`] a repository for them; [`helm`] Helm; [`operator`] the
 //! operator under the token of its installed ServiceAccount; [`wire`] a way to a server that fails on cue; [`proxy`] wrong
-//! answers; [`scenario`] what most tests begin with; [`prometheus`] what scrapes it. Every process is ended by its own pid,
+//! answers; [`scenario`] what most tests begin with; [`secured`] who asks over HTTPS; [`prometheus`] what scrapes it. Every process is ended by its own pid,
 //! whatever happens to us.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -20,6 +20,7 @@ pub(crate) mod programs;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod scenario;
+pub(crate) mod secured;
 pub(crate) mod wire;
 
 pub(crate) use core::ControlPlane;

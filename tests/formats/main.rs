@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 use consumers::Consumers;
 use flux_security_operator::api::{FluxSecurityReport, ReportStatus};
 use flux_security_operator::controls;
-use flux_security_operator::render::{html, junit, markdown, openreports, record, sarif, table};
+use flux_security_operator::monitoring::dashboards::DASHBOARDS;
+use flux_security_operator::render::{dashboards, html, junit, markdown, openreports, record, sarif, table};
 use posture::posture;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
@@ -318,6 +319,26 @@ fn openreports_count_each_failure_once() {
 }
 
 /// The judges judge: each refuses what is nearly right.
+/// Grafana's own schema, that of its panels included: nothing is missing, nothing is unknown, nothing is of another type.
+#[test]
+fn grafana_takes_the_dashboards_as_they_are() {
+    let mut consumers = Consumers::start();
+    for dashboard in DASHBOARDS {
+        let json = dashboards::json(dashboard);
+        let panels = consumers.read("dashboard", &json);
+        assert_eq!(panels, dashboard.panels.len(), "{}", dashboard.name);
+        for (here, there, why) in [
+            ("\"colorMode\": ", "\"colourMode\": ", "unexpected field"),
+            ("\"fields\": \"\"", "\"fields\": 1", "cannot unmarshal number"),
+            ("\"graphMode\": \"none\",", "", "required field is missing"),
+        ] {
+            assert!(json.contains(here), "{}", dashboard.name);
+            let complaint = consumers.complaint("dashboard", &json.replacen(here, there, 1));
+            assert!(complaint.contains(why), "{complaint}");
+        }
+    }
+}
+
 #[test]
 fn consumers_object_to_what_is_wrong() {
     let mut consumers = Consumers::start();

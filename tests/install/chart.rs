@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::controlplane::helm::{chart, template};
-use crate::objects::{Objects, kustomized, objects};
+use crate::objects::{Objects, copy_config, kustomize, kustomized, objects};
 
 const NAMESPACE: &str = "flux-security-system";
 const DEPLOYMENT: &str = "Deployment flux-security-system/flux-security-operator";
@@ -63,6 +64,115 @@ fn the_chart_installs_what_the_kustomization_installs() {
         let (ours, helms) = (without_marks(object), without_marks(&templated[name]));
         assert_eq!(ours, helms, "{name}");
     }
+}
+
+/// What `config` has beside `config/default`, and the values that ask the chart for the same.
+#[test]
+fn the_chart_installs_what_the_other_folders_add() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_config(folder.path());
+    for (resources, components, values) in [
+        (
+            &["monitoring"][..],
+            &[][..],
+            &["podMonitor.enabled=true", "prometheusRule.enabled=true"][..],
+        ),
+        (&["monitoring/dashboards"], &[], &["dashboards.enabled=true"]),
+        (&["artifact-scan"], &[], &["artifactScan.enabled=true"]),
+        (&["flow-control"], &[], &["flowSchema.enabled=true"]),
+        (&[], &["notifications"], &["notifications.enabled=true"]),
+        (&[], &["secure-metrics"], &["secureMetrics.enabled=true"]),
+        (
+            &["monitoring", "secure-metrics/monitor"],
+            &["secure-metrics"],
+            &[
+                "prometheusRule.enabled=true",
+                "serviceMonitor.enabled=true",
+                "secureMetrics.enabled=true",
+            ],
+        ),
+    ] {
+        let set: Vec<String> = values.iter().map(|value| format!("--set={value}")).collect();
+        let templated = templated(&set.iter().map(String::as_str).collect::<Vec<_>>());
+        let kustomized = objects(&composed(folder.path(), resources, components));
+        let without = |objects: &Objects, default: &Objects| -> Objects {
+            let differs = |(name, object): &(&String, &Value)| default.get(*name) != Some(object);
+            let rest = objects.iter().filter(differs);
+            rest.map(|(name, object)| (name.clone(), as_deployed(object)))
+                .collect()
+        };
+        let ours = without(&kustomized, &objects(&crate::objects::kustomized()));
+        let helms = without(&templated, &self::templated(&[]));
+        assert!(!ours.is_empty());
+        assert_eq!(ours, helms, "{values:?}");
+    }
+}
+
+/// `config/default` with more of `config`, composed as a user does.
+fn composed(folder: &Path, resources: &[&str], components: &[&str]) -> String {
+    let list = |names: &[&str]| -> Vec<String> { names.iter().map(|it| format!("config/{it}")).collect() };
+    let kustomization = serde_json::json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": list(&[&["default"], resources].concat()),
+        "components": list(components),
+    });
+    fs::write(folder.join("kustomization.yaml"), kustomization.to_string()).unwrap();
+    kustomize(folder)
+}
+
+/// Without marks, without the label that Helm's objects have in any case, and with the interval that Helm names.
+fn as_deployed(object: &Value) -> Value {
+    let mut object = without_marks(object);
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+        labels.remove("app.kubernetes.io/name");
+        if labels.is_empty() {
+            metadata.remove("labels");
+        }
+    }
+    for list in ["podMetricsEndpoints", "endpoints"] {
+        for endpoint in object["spec"][list].as_array_mut().into_iter().flatten() {
+            endpoint.as_object_mut().unwrap().remove("interval");
+        }
+    }
+    object
+}
+
+#[test]
+fn a_monitor_without_a_token_is_refused_where_one_is_needed() {
+    let set = ["--set", "podMonitor.enabled=true,secureMetrics.enabled=true"];
+    let error = template(NAMESPACE, &set).unwrap_err().to_string();
+    assert!(error.contains("use serviceMonitor.enabled"), "{error}");
+}
+
+/// Flux and the operator may both live elsewhere.
+#[test]
+fn other_namespaces_are_named_where_the_way_to_flux_is_opened() {
+    let set = [
+        "--set=fluxNamespace=gitops,artifactScan.enabled=true,notifications.enabled=true",
+        "--set=flowSchema.enabled=true,secureMetrics.enabled=true,serviceMonitor.enabled=true,crds.install=false",
+        "--set=artifactScan.servers={source-controller-shard1}",
+        "--set=notifications.kustomization=gitops/posture,secureMetrics.certificateSecret=served",
+    ];
+    let text = template("security", &set).unwrap();
+    assert!(!text.contains(NAMESPACE), "{text}");
+    assert!(!text.contains("flux-system"), "{text}");
+    for word in [
+        "http://notification-controller.gitops.svc.cluster.local./",
+        "--events-kustomization=gitops/posture",
+        "flux-security-operator.security.svc",
+        "source-controller-shard1",
+        "secretName: served",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let objects = objects(&text);
+    assert!(objects.contains_key("NetworkPolicy gitops/allow-artifact-scan"));
+    assert!(objects.contains_key("NetworkPolicy gitops/allow-flux-security-events"));
+    let schema = &objects["FlowSchema /flux-security-operator-lease"]["spec"]["rules"][0];
+    assert_eq!(schema["subjects"][0]["serviceAccount"]["namespace"], "security");
+    assert_eq!(schema["resourceRules"][0]["namespaces"][0], "security");
 }
 
 /// Helm never touches what is in a chart's folder `crds` again.
@@ -244,6 +354,36 @@ fn what_is_optional_comes_and_goes() {
             true,
         ),
         ("policy.create=true", "FluxSecurityPolicy /default", true),
+        (
+            "prometheusRule.enabled=true",
+            "PrometheusRule flux-security-system/flux-security-operator",
+            true,
+        ),
+        (
+            "dashboards.enabled=true",
+            "ConfigMap flux-security-system/flux-security-dashboard-fleet",
+            true,
+        ),
+        (
+            "secureMetrics.enabled=true",
+            "ClusterRole /flux-security-metrics-auth",
+            true,
+        ),
+        (
+            "flowSchema.enabled=true",
+            "FlowSchema /flux-security-operator-lease",
+            true,
+        ),
+        (
+            "artifactScan.enabled=true",
+            "NetworkPolicy flux-system/allow-artifact-scan",
+            true,
+        ),
+        (
+            "notifications.enabled=true",
+            "NetworkPolicy flux-system/allow-flux-security-events",
+            true,
+        ),
     ];
     let usually = templated(&[]);
     for (value, name, there) in cases {
@@ -261,7 +401,17 @@ fn optional_objects_hold_their_values() {
         "podMonitor.enabled=true,podMonitor.interval=1m,podMonitor.labels.release=prometheus",
         "--set",
         "priorityClass.value=7,policy.create=true,policy.name=fleet,policy.spec.tenancy=Shared",
+        "--set",
+        "prometheusRule.enabled=true,prometheusRule.labels.release=prometheus",
+        "--set",
+        "dashboards.enabled=true,dashboards.labels.load=me,dashboards.annotations.grafana_folder=Flux",
     ]);
+    let rule = &objects["PrometheusRule flux-security-system/flux-security-operator"];
+    assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
+    let dashboard = &objects["ConfigMap flux-security-system/flux-security-dashboard-cluster"];
+    assert_eq!(dashboard["metadata"]["labels"]["load"], "me");
+    assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "1");
+    assert_eq!(dashboard["metadata"]["annotations"]["grafana_folder"], "Flux");
     let policy = &objects["NetworkPolicy flux-security-system/flux-security-operator"]["spec"];
     assert_eq!(policy["egress"][0]["ports"][0]["port"], 8443);
     assert_eq!(
@@ -309,6 +459,20 @@ fn bad_values_are_refused_in_a_sentence() {
         ("podMonitor.interval=often", "at '/podMonitor/interval'"),
         ("priorityClass.value=2000000000", "at '/priorityClass/value'"),
         ("policy.name=Default", "at '/policy/name'"),
+        ("fluxNamespace=Flux", "at '/fluxNamespace'"),
+        ("artifactScan.servers={}", "at '/artifactScan/servers/0'"),
+        (
+            "notifications.kustomization=flux-security-policy",
+            "at '/notifications/kustomization'",
+        ),
+        (
+            "secureMetrics.certificateSecret=",
+            "at '/secureMetrics/certificateSecret'",
+        ),
+        (
+            "secureMetrics=true",
+            "at '/secureMetrics': got boolean, want object",
+        ),
         ("policy.spec=Shared", "at '/policy/spec': got string, want object"),
     ] {
         let error = template(NAMESPACE, &["--set", value])

@@ -46,8 +46,9 @@ fn told(posture: &PolicyPosture) -> BTreeSet<String> {
 fn our_objects_add_no_finding() {
     let flux = objects(&flux::manifests().unwrap());
     let everything = [
-        "--set=podMonitor.enabled=true,serviceMonitor.enabled=true,policy.create=true",
-        "--set=replicas=1",
+        "--set=serviceMonitor.enabled=true,policy.create=true,prometheusRule.enabled=true,dashboards.enabled=true",
+        "--set=replicas=1,secureMetrics.enabled=true,flowSchema.enabled=true",
+        "--set=artifactScan.enabled=true,notifications.enabled=true",
     ];
     for (what, ours) in [
         ("config/default", kustomized()),
