@@ -2,6 +2,7 @@
 
 pub mod common;
 pub mod crds;
+pub mod custom;
 pub mod glob;
 pub mod policy;
 pub mod report;

@@ -12,6 +12,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::custom::CustomControl;
 use super::common::{Condition, Severity, Tenancy};
 
 /// What to audit. Every field is optional; `spec: {}` is a sensible audit of a single-tenant cluster.
@@ -95,6 +96,11 @@ pub struct FluxSecurityPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub controls: Vec<ControlTuning>,
+
+    /// Controls of your own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub custom_controls: Vec<CustomControl>,
 
     /// What people say about controls that only a person can judge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -330,6 +336,7 @@ impl Default for FluxSecurityPolicySpec {
             platform: Platform::default(),
             tenants: Tenants::default(),
             controls: Vec::new(),
+            custom_controls: Vec::new(),
             attestations: Vec::new(),
             secrets: Secrets::default(),
             outputs: Outputs::default(),

@@ -248,11 +248,12 @@ pub(super) async fn observe_once(
     let registry = Registry::new();
     let stop = CancellationToken::new();
     let (send, observations) = cluster::channel();
-    let _watches = cluster::observe(client, &registry, &Contact::default(), &send, &stop)?;
     let mut engine = Engine::default();
     engine.pin(&policy.0, policy.1.clone());
     engine.waive(waived.waivers);
     let (engine, postures) = Loop::new(engine, observations, Freshness::default(), &registry)?;
+    let asked = engine.asked();
+    let _watches = cluster::observe(client, &registry, &Contact::default(), &send, asked, &stop)?;
     let engine = tokio::spawn(engine.run());
     let posture = settled(postures).await;
     stop.cancel();

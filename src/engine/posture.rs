@@ -399,6 +399,7 @@ impl Judgement<'_> {
     fn passes(&self) -> usize {
         match self.item.control.judges {
             Judges::Controllers { .. } => self.cells.passes(Some(&|key| self.covers(key))),
+            Judges::Custom(ref custom) => custom.passes(self.inventory),
             _ => self.cells.passes(None),
         }
     }
@@ -413,6 +414,7 @@ impl Judgement<'_> {
                 return ("NotInstalled", message);
             }
             Judges::Objects(kinds) => *kinds,
+            Judges::Custom(custom) => return custom.nothing(self.inventory),
             Judges::Namespaces(_) | Judges::Cluster(_) => return ("NoneExists", "there is none".to_owned()),
         };
         let names: Vec<&str> = kinds.iter().map(|judges| judges.kind().name()).collect();

@@ -199,7 +199,7 @@ struct Paths<'a> {
 
 impl<'a> Paths<'a> {
     fn new(files: &'a [String], definitions: &'a [Definition]) -> Self {
-        let identity = |at: &usize| (definitions[*at].kind, &definitions[*at].key);
+        let identity = |at: &usize| (&definitions[*at].kind, &definitions[*at].key);
         let mut order: Vec<usize> = (0..definitions.len()).collect();
         order.sort_by(|a, b| identity(a).cmp(&identity(b)).then(a.cmp(b)));
         let same = order.chunk_by(|a, b| identity(a) == identity(b));
