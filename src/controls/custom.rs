@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::control::{Control, Defect, Outcome, Severities};
 use super::judges::Judges;
 use crate::api::custom::CustomControl;
-use crate::custom::{Check, Target};
+use crate::custom::{self, Check, Target};
 use crate::inventory::{Answer, CustomObject, Inventory, Missing, Reach, Read, SubjectKey, View};
 
 /// The chapter of custom controls.
@@ -47,6 +47,15 @@ pub(crate) fn control(spec: &CustomControl, check: &Check) -> Result<&'static Co
     let control = &*Box::leak(Box::new(made(spec, check)));
     known.insert(text, control);
     Ok(control)
+}
+
+/// All custom controls of a policy.
+///
+/// # Errors
+/// What is wrong with the first that is none.
+pub fn all(specs: &[CustomControl]) -> Result<Vec<&'static Control>, String> {
+    let checks = custom::checks(specs)?;
+    specs.iter().zip(&checks).map(|(spec, check)| control(spec, check)).collect()
 }
 
 fn made(spec: &CustomControl, check: &Check) -> Control {

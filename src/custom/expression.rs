@@ -16,7 +16,7 @@ use cel::parser::pratt_parser::{Lexer, TokenKind};
 use cel::{Context, ExecutionError};
 
 use super::budget::Budget;
-use super::library::{BUDGET, CHARGE, ENVIRONMENT, FUNCTIONS, LOOP, PATTERN, TYPES};
+use super::library::{BUDGET, CHARGE, ENVIRONMENT, FUNCTIONS, HAS, LOOP, PATTERN, TYPES};
 use super::pattern::Pattern;
 use super::value::Node;
 
@@ -144,7 +144,10 @@ impl<'v> Object<'v> {
 fn reason(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchKey(name) => format!("no such key: {name}"),
-        ExecutionError::NoSuchOverload(error) => error.to_string(),
+        ExecutionError::NoSuchOverload(error) => {
+            let types = error.argument_types().join(" and ");
+            format!("no such overload: {} of {types}", error.function())
+        }
         ExecutionError::UnexpectedType { got, want } => format!("{got} is no {want}"),
         ExecutionError::FunctionError { function, .. } => format!("{function} failed"),
         ExecutionError::IndexOutOfBounds(_) => "index out of bounds".to_owned(),
@@ -257,6 +260,7 @@ fn kind_of_call(call: &CallExpr) -> Option<Kind> {
         | operators::GREATER_EQUALS
         | operators::IN
         | operators::NOT_STRICTLY_FALSE
+        | HAS
         | "bool"
         | "contains"
         | "startsWith"
@@ -301,15 +305,22 @@ impl Compiler<'_> {
             Expr::Select(select) => self.check(&select.operand, depth + 1),
             Expr::List(list) => {
                 let mut elements = list.elements.iter();
-                elements.try_for_each(|element| self.check(element, depth + 1))
+                elements.try_for_each(|element| self.check(element, depth + 1))?;
+                self.check_alike("list", list.elements.iter())
             }
-            Expr::Map(map) => map.entries.iter().try_for_each(|entry| match &entry.expr {
-                EntryExpr::MapEntry(entry) => {
+            Expr::Map(map) => {
+                let entries = map.entries.iter().filter_map(|entry| match &entry.expr {
+                    EntryExpr::MapEntry(entry) => Some(entry),
+                    EntryExpr::StructField(_) => None,
+                });
+                let entries: Vec<_> = entries.collect();
+                for entry in &entries {
                     self.check(&entry.key, depth + 1)?;
-                    self.check(&entry.value, depth + 1)
+                    self.check(&entry.value, depth + 1)?;
                 }
-                EntryExpr::StructField(_) => Err(Invalid::at_start("types are not offered".to_owned())),
-            }),
+                self.check_alike("map", entries.iter().map(|entry| &entry.key))?;
+                self.check_alike("map", entries.iter().map(|entry| &entry.value))
+            }
             Expr::Call(call) => self.check_call(call, depth),
             Expr::Comprehension(comprehension) => self.check_loop(comprehension, depth),
             Expr::Struct(made) => {
@@ -318,6 +329,23 @@ impl Compiler<'_> {
             }
             Expr::Unspecified => Err(Invalid::at_start("is no expression".to_owned())),
         }
+    }
+
+    /// Kubernetes takes literals only of values of one type.
+    fn check_alike<'e>(&self, what: &str, values: impl Iterator<Item = &'e IdedExpr>) -> Checked {
+        let mut kinds = values.filter_map(|value| kind_of(&value.expr));
+        let Some(first) = kinds.next() else {
+            return Ok(());
+        };
+        let Some(other) = kinds.find(|kind| *kind != first) else {
+            return Ok(());
+        };
+        let opening = if what == "list" { "[" } else { "{" };
+        let at = self.position_of(|_, text| text == opening);
+        Err(Invalid {
+            reason: format!("this {what} has {} beside {}", other.name(), first.name()),
+            ..at.unwrap_or_else(|| Invalid::at_start(String::new()))
+        })
     }
 
     fn check_name(&self, name: &str) -> Checked {
@@ -351,6 +379,12 @@ impl Compiler<'_> {
         let (least, most) = function.arguments;
         if call.args.len() < least || call.args.len() > most {
             return Err(self.invalid(name, format!("{name} does not take {} arguments", call.args.len())));
+        }
+        let receiver = call.target.as_deref().or(call.args.first());
+        if let Some(kind) = receiver.and_then(|it| kind_of(&it.expr))
+            && !takes(name, kind)
+        {
+            return Err(self.invalid(name, format!("no such overload: {name} of {}", kind.name())));
         }
         if is_member && matches!(name, "matches" | "find") {
             return self.check_pattern(call);
@@ -489,6 +523,17 @@ impl Compiler<'_> {
             }
             Expr::Call(call) => self.rewrite_call(call),
         }
+        if let Expr::Select(select) = &mut expression.expr
+            && select.test
+        {
+            let field = LiteralValue::String(std::mem::take(&mut select.field).into());
+            let field = IdedExpr {
+                id: 0,
+                expr: Expr::Literal(field),
+            };
+            let operand = std::mem::take(&mut *select.operand);
+            expression.expr = call(HAS, vec![operand, field]);
+        }
         if makes_something(&expression.expr) {
             charge(expression);
         }
@@ -527,6 +572,20 @@ impl Compiler<'_> {
         if takes_budget {
             call.args.push(ident(BUDGET));
         }
+    }
+}
+
+/// Whether a function takes a value of this type.
+fn takes(function: &str, kind: Kind) -> bool {
+    match function {
+        "size" => matches!(kind, Kind::String | Kind::Bytes | Kind::List | Kind::Map),
+        "join" => kind == Kind::List,
+        "int" | "uint" | "double" => kind.is_number() || kind == Kind::String,
+        "bool" => matches!(kind, Kind::Bool | Kind::String),
+        "string" => !matches!(kind, Kind::List | Kind::Map | Kind::Null),
+        "bytes" => matches!(kind, Kind::Bytes | Kind::String),
+        "type" | "dyn" => true,
+        _ => kind == Kind::String,
     }
 }
 
@@ -637,9 +696,13 @@ fn wrap(expression: &mut IdedExpr, function: &str, units: Option<i64>) {
         expr: Expr::Literal(LiteralValue::Int(CelInt::from(units))),
     });
     let args = std::iter::once(inner).chain(units).chain([ident(BUDGET)]);
-    expression.expr = Expr::Call(CallExpr {
+    expression.expr = call(function, args.collect());
+}
+
+fn call(function: &str, args: Vec<IdedExpr>) -> Expr {
+    Expr::Call(CallExpr {
         func_name: function.to_owned(),
         target: None,
-        args: args.collect(),
-    });
+        args,
+    })
 }

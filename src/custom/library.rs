@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use cel::common::types::{
-    self, CelBool, CelInt, CelList, CelMap, CelString, DYN_TYPE, INT_TYPE, LIST_TYPE, STRING_TYPE,
+    self, CelBool, CelInt, CelList, CelMap, CelMapKey, CelString, DYN_TYPE, INT_TYPE, LIST_TYPE, STRING_TYPE,
 };
 use cel::common::value::{CowVal, FromVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
@@ -16,6 +16,8 @@ use super::pattern::Pattern;
 pub(super) const CHARGE: &str = "@charge";
 /// Takes the cost of going through a value, some units an item, and gives it back.
 pub(super) const LOOP: &str = "@loop";
+/// Whether a value has a field: what is no map has none, and of a list it cannot be asked, as in Kubernetes.
+pub(super) const HAS: &str = "@has";
 /// The name of the budget. No name that is written can begin like that.
 pub(super) const BUDGET: &str = "@budget";
 /// The beginning of the names of compiled patterns.
@@ -101,6 +103,7 @@ pub(super) static ENVIRONMENT: LazyLock<Result<Arc<Env>, DeclarationError>> = La
 fn declare(env: &mut Env) -> Result<(), DeclarationError> {
     env.add_overload(CHARGE, CHARGE, vec![DYN_TYPE, DYN_TYPE], charge)?;
     env.add_overload(LOOP, LOOP, vec![DYN_TYPE, INT_TYPE, DYN_TYPE], loop_through)?;
+    env.add_overload(HAS, HAS, vec![DYN_TYPE, STRING_TYPE], has)?;
     let mut text = |name: &str, arguments: Vec<types::Type>, op| {
         let id = format!("{name}{}", arguments.len());
         env.add_member_overload(name, &id, STRING_TYPE, arguments, op)
@@ -177,6 +180,15 @@ fn loop_through<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
         return Err(exhausted());
     }
     Ok(args.swap_remove(0))
+}
+
+fn has<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
+    let field = CelMapKey::String(CelString::from(text(&args, 1)?.to_owned()));
+    if args[0].as_ref().downcast_ref::<CelList<'_>>().is_some() {
+        return Err(failed("has", "a list has no fields"));
+    }
+    let map = args[0].as_ref().downcast_ref::<CelMap<'_>>();
+    owned(CelBool::from(map.is_some_and(|map| map.inner().contains_key(&field))))
 }
 
 fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {

@@ -33,6 +33,8 @@ pub struct Posture {
     pub policies_known: bool,
     /// Whether every kind has been listed, or has failed to be, and so with the artifacts that policies ask for.
     pub settled: bool,
+    /// Kinds that custom controls ask for and that have not been listed.
+    pub pending: Vec<String>,
     /// How much of the cluster is seen.
     pub sight: Sight,
     /// Every waiver.
@@ -179,6 +181,7 @@ impl Posture {
             published,
             policies_known,
             settled,
+            pending: inventory.customs().pending().map(|target| target.kind.to_string()).collect(),
             sight: Sight::of(&kinds),
             kinds,
             waivers,
