@@ -34,8 +34,16 @@ fn a_bad_expression_is_named_with_its_place() {
         ("object.a == 'x'\n  && tru", "2:6", "tru is unknown"),
         ("1 + 1", "1:1", "gives int and no bool"),
         ("object.metadata.name", "", ""),
-        ("quantity(object.a) == quantity('1')", "1:1", "the function quantity is not offered"),
-        ("true && ip.isCanonical('::1')", "1:9", "the function ip.isCanonical is not offered"),
+        (
+            "quantity(object.a) == quantity('1')",
+            "1:1",
+            "the function quantity is not offered",
+        ),
+        (
+            "true && ip.isCanonical('::1')",
+            "1:9",
+            "the function ip.isCanonical is not offered",
+        ),
         ("object.?a.hasValue()", "1:7", "unsupported syntax"),
         ("now() > 1", "1:1", "the function now is not offered"),
         ("oldObject == null", "1:1", "oldObject is unknown"),
@@ -44,14 +52,21 @@ fn a_bad_expression_is_named_with_its_place() {
         ("object.a.matches('(a{999}){999}')", "1:10", "too large"),
         ("object == 1 || 2", "1:13", "no such overload"),
         ("1 == 'a'", "1:3", "no such overload"),
-        ("[1].all(a, [1].all(b, [1].all(c, [1].all(d, true))))", "1:", "nested deeper than 3"),
+        (
+            "[1].all(a, [1].all(b, [1].all(c, [1].all(d, true))))",
+            "1:",
+            "nested deeper than 3",
+        ),
     ] {
         if reason.is_empty() {
             assert!(Expression::compile(expression).is_ok(), "{expression}");
             continue;
         }
         let said = refused(expression);
-        assert!(said.starts_with(place) && said.contains(reason), "{expression}: {said}");
+        assert!(
+            said.starts_with(place) && said.contains(reason),
+            "{expression}: {said}"
+        );
     }
     assert!(refused(&format!("true{}", " ".repeat(5000))).contains("longer than"));
 }
@@ -84,7 +99,7 @@ fn what_costs_too_much_is_stopped() {
     let list: Vec<u32> = (0..20_000).collect();
     let object = json!({
         "list": list,
-        "text": "a".repeat(1_000_000),
+        "text": "a".repeat(1_000_000), "long": "a".repeat(500_000), "map": {"a": 1},
         "texts": (0..5000).map(|at| format!("text {at}")).collect::<Vec<_>>(),
     });
     let doubled = format!("[object.text]{}.size() == 1", ".map(x, x + x)".repeat(14));
@@ -102,17 +117,31 @@ fn what_costs_too_much_is_stopped() {
         "object.list.all(a, object.text.indexOf('b') == -1)",
         "object.list.all(a, object.text.matches('^a+$'))",
         "object.list.all(a, size(object.text) > 0)",
+        "object.list.all(a, !(object.text in object.map))",
+        "object.list.all(a, object.map[object.text] == 1)",
+        "object.list.all(a, 'a'.split(object.text).size() == 1)",
+        "object.long.matches('^(a?){60}a{60}b$')",
         // Errors may be overruled: not this one.
         "object.list.exists(a, object.list.all(b, object.list.all(c, c > -1))) || true",
         doubled.as_str(),
         nested.as_str(),
     ] {
         let started = Instant::now();
-        assert_eq!(evaluate(expression, &object), Err(Failure::TooCostly), "{expression}");
+        assert_eq!(
+            evaluate(expression, &object),
+            Err(Failure::TooCostly),
+            "{expression}"
+        );
         let took = started.elapsed();
         assert!(took < Duration::from_secs(2), "{expression}: {took:?}");
     }
-    assert_eq!(evaluate("object.list.all(a, a >= 0 && a < 20000)", &json!({"list": [1, 2, 3]})), Ok(true));
+    assert_eq!(
+        evaluate(
+            "object.list.all(a, a >= 0 && a < 20000)",
+            &json!({"list": [1, 2, 3]})
+        ),
+        Ok(true)
+    );
 }
 
 /// Neither of them is taken for good.
@@ -136,7 +165,10 @@ fn what_has_no_result_is_unknown_and_tells_no_value() {
         assert!(!said.contains("hunter2"), "{expression}: {said}");
     }
     assert_eq!(evaluate("has(object.spec.missing)", &object), Ok(false));
-    assert_eq!(evaluate("has(object.spec) && has(object.spec.list)", &object), Ok(true));
+    assert_eq!(
+        evaluate("has(object.spec) && has(object.spec.list)", &object),
+        Ok(true)
+    );
 }
 
 /// The same table is asked of a real API server in `tests/custom_live.rs`.
@@ -150,7 +182,10 @@ fn expressions_mean_what_they_mean_to_kubernetes() {
     for (expressions, expected) in [(TRUE, Some(true)), (FALSE, Some(false)), (FAILS, None)] {
         for expression in expressions {
             let said = match Expression::compile(expression) {
-                Ok(compiled) => Object::parse(&object.to_string()).unwrap().evaluate(&compiled).map_err(|it| format!("{it:?}")),
+                Ok(compiled) => Object::parse(&object.to_string())
+                    .unwrap()
+                    .evaluate(&compiled)
+                    .map_err(|it| format!("{it:?}")),
                 Err(error) => Err(format!("refused: {error}")),
             };
             let is_right = match &said {
@@ -263,11 +298,18 @@ impl Watching {
 #[test]
 fn a_custom_control_is_judged_like_any_other() {
     let mut watching = Watching::new(&[control("ACME-001", "has(object.data.owner)")]);
-    assert_eq!(watching.result("ACME-001"), ControlResult::Unknown, "nothing is listed");
+    assert_eq!(
+        watching.result("ACME-001"),
+        ControlResult::Unknown,
+        "nothing is listed"
+    );
     assert!(!watching.0.posture().settled || !watching.0.posture().pending.is_empty());
     watching.list(&[]);
     let (result, message, _) = watching.said("ACME-001");
-    assert_eq!((result, message.as_str()), (ControlResult::NotApplicable, "no ConfigMap that matches exists"));
+    assert_eq!(
+        (result, message.as_str()),
+        (ControlResult::NotApplicable, "no ConfigMap that matches exists")
+    );
 
     let good = config_map("a", "good", &json!({"owner": "us"}));
     let bad = config_map("b", "bad", &json!({"other": "x"}));
@@ -277,9 +319,16 @@ fn a_custom_control_is_judged_like_any_other() {
     assert_eq!(watching.said("ACME-001").1, "2 ConfigMaps comply");
     watching.see(&bad);
     let (result, message, findings) = watching.said("ACME-001");
-    assert_eq!((result, message.as_str(), findings), (ControlResult::Fail, "the map is wrong", 1));
+    assert_eq!(
+        (result, message.as_str(), findings),
+        (ControlResult::Fail, "the map is wrong", 1)
+    );
     let posture = support::posture(&watching.0);
-    let finding = &posture.findings.iter().find(|it| it.finding.control == "ACME-001").unwrap();
+    let finding = &posture
+        .findings
+        .iter()
+        .find(|it| it.finding.control == "ACME-001")
+        .unwrap();
     assert_eq!(finding.finding.resource.to_string(), "ConfigMap b/bad");
     assert_eq!(finding.finding.resource.api_version, "v1");
     assert_eq!(finding.finding.expected, "has(object.data.owner)");
@@ -293,7 +342,10 @@ fn a_custom_control_is_judged_like_any_other() {
     without.as_object_mut().unwrap().remove("data");
     watching.see(&without);
     let (result, message, _) = watching.said("ACME-001");
-    assert_eq!((result, message.as_str()), (ControlResult::Unknown, "ConfigMap b/bad: no such key: data"));
+    assert_eq!(
+        (result, message.as_str()),
+        (ControlResult::Unknown, "ConfigMap b/bad: no such key: data")
+    );
     watching.lose(&without);
     watching.lose(&good);
     assert_eq!(watching.said("ACME-001").1, "1 ConfigMap complies");
@@ -301,12 +353,20 @@ fn a_custom_control_is_judged_like_any_other() {
     watching.cover(Coverage::Forbidden);
     let (result, message, _) = watching.said("ACME-001");
     assert_eq!(result, ControlResult::Unknown);
-    assert!(message.contains("list and watch of ConfigMap are forbidden"), "{message}");
+    assert!(
+        message.contains("list and watch of ConfigMap are forbidden"),
+        "{message}"
+    );
     let demand = watching.demand();
     watching.tell(&demand, CustomNews::Served("configmaps".into()));
     watching.cover(Coverage::Pending);
     watching.cover(Coverage::Forbidden);
-    assert!(watching.said("ACME-001").1.contains("list and watch of configmaps are forbidden"));
+    assert!(
+        watching
+            .said("ACME-001")
+            .1
+            .contains("list and watch of configmaps are forbidden")
+    );
     watching.cover(Coverage::Absent);
     assert_eq!(watching.result("ACME-001"), ControlResult::NotApplicable);
 }
@@ -335,8 +395,16 @@ fn changes_lead_to_what_there_would_be_from_scratch() {
         }
         let before = support::posture(&watching.0);
         watching.0.evaluate_all();
-        assert_eq!(before.controls, support::posture(&watching.0).controls, "step {step}");
-        assert_eq!(before.findings, support::posture(&watching.0).findings, "step {step}");
+        assert_eq!(
+            before.controls,
+            support::posture(&watching.0).controls,
+            "step {step}"
+        );
+        assert_eq!(
+            before.findings,
+            support::posture(&watching.0).findings,
+            "step {step}"
+        );
     }
 }
 
@@ -397,7 +465,10 @@ fn a_match_is_by_names_namespaces_and_labels() {
             config_map("team-b", "two", &Value::Null),
         ]);
         let posture = support::posture(&watching.0);
-        let found = posture.findings.iter().filter(|it| it.finding.control == "ACME-001");
+        let found = posture
+            .findings
+            .iter()
+            .filter(|it| it.finding.control == "ACME-001");
         let names: Vec<String> = found.map(|it| it.finding.resource.name.clone()).collect();
         names.join(" ")
     };
@@ -407,7 +478,10 @@ fn a_match_is_by_names_namespaces_and_labels() {
     assert_eq!(matched(json!({"namespaces": ["*-b", "x"]})), "two");
     assert_eq!(matched(json!({"labels": {"app": "two"}})), "two");
     assert_eq!(matched(json!({"labels": {"app": "two", "other": "x"}})), "");
-    assert_eq!(matched(json!({"namespaceSelector": {"matchLabels": {"env": "prod"}}})), "one");
+    assert_eq!(
+        matched(json!({"namespaceSelector": {"matchLabels": {"env": "prod"}}})),
+        "one"
+    );
 }
 
 #[test]
@@ -428,7 +502,9 @@ fn a_namespace_that_gets_another_label_is_left_out_or_taken_in() {
     watching.0.ingest([namespace("prod")]);
     assert_eq!(watching.result("ACME-001"), ControlResult::Fail);
     // Nobody knows what its labels are.
-    watching.0.ingest([Delta::Coverage(support::kind("Namespace"), Coverage::Forbidden)]);
+    watching
+        .0
+        .ingest([Delta::Coverage(support::kind("Namespace"), Coverage::Forbidden)]);
     assert_eq!(watching.result("ACME-001"), ControlResult::Unknown);
 }
 
@@ -449,17 +525,31 @@ fn what_is_no_custom_control_stalls_the_policy() {
         (with("id", json!("FSX-1")), "prefix of the catalogue"),
         (with("id", json!("acme")), "is no id"),
         (with("expression", json!("object.data. == 1")), "ACME-001, 1:"),
-        (with("expression", json!("quantity('1') == 1")), "quantity is not offered"),
+        (
+            with("expression", json!("quantity('1') == 1")),
+            "quantity is not offered",
+        ),
         (with("title", json!("")), ".title of ACME-001"),
         (with("message", json!("x".repeat(1025))), ".message of ACME-001"),
         (matching("kind", json!("Secret")), "Secrets are never read"),
         (matching("apiVersion", json!("apps/v1/x")), "no apiVersion"),
-        (vec![control("ACME-001", "true"), control("ACME-001", "false")], "ACME-001 is there twice"),
-        ((0..101).map(|at| control(&format!("ACME-{at}"), "true")).collect(), "more than 100"),
+        (
+            vec![control("ACME-001", "true"), control("ACME-001", "false")],
+            "ACME-001 is there twice",
+        ),
+        (
+            (0..101)
+                .map(|at| control(&format!("ACME-{at}"), "true"))
+                .collect(),
+            "more than 100",
+        ),
     ] {
         let posture = manifests::audit(["{}"], &spec_of(&controls));
         let invalid = posture.invalid.unwrap_or_default();
-        assert!(invalid.starts_with("spec.customControls") && invalid.contains(says), "{says}: {invalid}");
+        assert!(
+            invalid.starts_with("spec.customControls") && invalid.contains(says),
+            "{says}: {invalid}"
+        );
         assert!(posture.controls.is_empty());
     }
     // Two policies may mean different things by one id.
@@ -487,25 +577,131 @@ kind: ConfigMap
 metadata: {name: bad, namespace: team}
 ";
     let posture = manifests::audit([maps], &spec);
-    let results: BTreeMap<&str, ControlResult> =
-        posture.controls.iter().map(|control| (control.control.id, control.result)).collect();
+    let results: BTreeMap<&str, ControlResult> = posture
+        .controls
+        .iter()
+        .map(|control| (control.control.id, control.result))
+        .collect();
     assert_eq!(results["ACME-001"], ControlResult::Fail);
     assert_eq!(results["ACME-002"], ControlResult::NotApplicable);
-    let found: Vec<_> = posture.findings.iter().filter(|it| it.finding.control == "ACME-001").collect();
+    let found: Vec<_> = posture
+        .findings
+        .iter()
+        .filter(|it| it.finding.control == "ACME-001")
+        .collect();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].finding.resource.to_string(), "ConfigMap team/bad");
-    assert_eq!((found[0].finding.location.file.as_str(), found[0].finding.location.line), ("object 0", Some(7)));
+    assert_eq!(
+        (
+            found[0].finding.location.file.as_str(),
+            found[0].finding.location.line
+        ),
+        ("object 0", Some(7))
+    );
 
-    let widget = |version: &str| format!("{{apiVersion: example.com/{version}, kind: Widget, metadata: {{name: w}}, spec: {{size: 2}}}}");
+    let widget = |version: &str| {
+        format!(
+            "{{apiVersion: example.com/{version}, kind: Widget, metadata: {{name: w}}, spec: {{size: 2}}}}"
+        )
+    };
     let result = |object: String| support::control(&manifests::audit([object], &spec), "ACME-002");
     assert_eq!(result(widget("v1")).result, ControlResult::Pass);
     let other = result(widget("v1beta1"));
-    assert_eq!(other.result, ControlResult::Unknown, "no cluster is here that converts it");
+    assert_eq!(
+        other.result,
+        ControlResult::Unknown,
+        "no cluster is here that converts it"
+    );
     assert!(other.message.contains("v1beta1"), "{}", other.message);
     // What was read without the questions has no answers.
     let row = support::policy(Tenancy::None);
     let mut late = manifests::Manifests::default();
     late.add("a", widget("v1").as_bytes());
-    let posture = late.audit("test", &flux_security_operator::kinds::own::PolicyRow { spec: spec.clone(), ..row });
-    assert_eq!(support::control(&posture.posture, "ACME-002").result, ControlResult::Unknown);
+    let posture = late.audit(
+        "test",
+        &flux_security_operator::kinds::own::PolicyRow {
+            spec: spec.clone(),
+            ..row
+        },
+    );
+    assert_eq!(
+        support::control(&posture.posture, "ACME-002").result,
+        ControlResult::Unknown
+    );
+}
+
+/// The page of custom controls, with what follows each: what it says of the objects below it.
+#[test]
+fn the_examples_of_the_page_are_judged_as_it_says() {
+    let page = std::fs::read_to_string("docs/custom-controls.md").unwrap();
+    let mut asked = None;
+    let (mut controls, mut objects) = (0, 0);
+    for block in page.split("\n```yaml ").skip(1) {
+        let (info, rest) = block.split_once('\n').unwrap();
+        let yaml = rest.split("\n```").next().unwrap();
+        if info == "control" {
+            let control: Value = serde_saphyr::from_str(yaml).unwrap();
+            asked = Some(control);
+            controls += 1;
+            continue;
+        }
+        let control = asked.as_ref().expect("a control comes before its objects");
+        let expected = match info {
+            "fail" => ControlResult::Fail,
+            "pass" => ControlResult::Pass,
+            "unknown" => ControlResult::Unknown,
+            "notapplicable" => ControlResult::NotApplicable,
+            other => panic!("{other} is no result"),
+        };
+        let posture = manifests::audit([yaml], &spec_of(std::slice::from_ref(control)));
+        assert_eq!(posture.invalid, None);
+        let judged = support::control(&posture, control["id"].as_str().unwrap());
+        assert_eq!(
+            judged.result, expected,
+            "{}: {}\n{yaml}",
+            judged.control.id, judged.message
+        );
+        objects += 1;
+    }
+    assert!(
+        controls >= 3 && objects >= 6,
+        "{controls} controls, {objects} objects"
+    );
+}
+
+/// What the page lists as offered is, and its first policy is one.
+#[test]
+fn the_page_speaks_of_what_there_is() {
+    let page = std::fs::read_to_string("docs/custom-controls.md").unwrap();
+    let policy = page
+        .split("```yaml\n")
+        .nth(1)
+        .unwrap()
+        .split("\n```")
+        .next()
+        .unwrap();
+    let policy: Value = serde_saphyr::from_str(policy).unwrap();
+    let spec: FluxSecurityPolicySpec = serde_json::from_value(policy["spec"].clone()).unwrap();
+    assert_eq!(manifests::audit(["{}"], &spec).invalid, None);
+    let offered = page
+        .split("| Texts | ")
+        .nth(1)
+        .unwrap()
+        .split(" |")
+        .next()
+        .unwrap();
+    for name in offered.split(", ").map(|name| name.trim_matches('`')) {
+        let call = match name {
+            "join" => "['a'].join() == 'a'".to_owned(),
+            "size" | "lowerAscii" | "upperAscii" | "trim" => format!("dyn('a').{name}() == dyn('a')"),
+            "charAt" | "substring" => format!("dyn('a').{name}(0) == dyn('a')"),
+            "replace" => "'a'.replace('a', 'b') == 'b'".to_owned(),
+            _ => format!("dyn(dyn('a').{name}('a')) == dyn(1)"),
+        };
+        assert!(
+            Expression::compile(&call).is_ok(),
+            "{call}: {:?}",
+            Expression::compile(&call)
+        );
+    }
 }

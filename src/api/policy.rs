@@ -12,8 +12,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::custom::CustomControl;
 use super::common::{Condition, Severity, Tenancy};
+use super::custom::CustomControl;
 
 /// What to audit. Every field is optional; `spec: {}` is a sensible audit of a single-tenant cluster.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]

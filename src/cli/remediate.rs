@@ -54,7 +54,8 @@ impl Remediate {
         let control = |id: &String| {
             let id = id.to_ascii_uppercase();
             let custom = || customs.iter().copied().find(|control| control.id == id);
-            controls::find(&id).or_else(custom)
+            controls::find(&id)
+                .or_else(custom)
                 .with_context(|| format!("there is no control {id:?}; `fluxsec controls` lists them"))
         };
         Ok(Choice {

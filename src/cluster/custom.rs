@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Request;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroup, APIResource};
 use kube::Client;
 use kube::core::{ApiResource, GroupVersionKind};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroup, APIResource};
 use prometheus::IntCounterVec;
 use tokio::sync::watch as signal;
 use tokio::task::{AbortHandle, JoinSet};
@@ -35,7 +35,9 @@ impl Supervisor {
         loop {
             let demands = self.asked.borrow_and_update().clone();
             running.retain(|target, (generation, watch)| {
-                let stays = demands.get(target).is_some_and(|demand| demand.generation == *generation);
+                let stays = demands
+                    .get(target)
+                    .is_some_and(|demand| demand.generation == *generation);
                 if !stays {
                     watch.abort();
                 }
@@ -75,7 +77,10 @@ async fn find(client: &Client, target: &Target) -> Result<Served, kube::Error> {
             None => return Ok(Served::Absent),
         },
     };
-    let version = target.version.as_deref().or_else(|| group.as_ref().map_or(Some("v1"), preferred));
+    let version = target
+        .version
+        .as_deref()
+        .or_else(|| group.as_ref().map_or(Some("v1"), preferred));
     let Some(version) = version else {
         return Ok(Served::Absent);
     };
@@ -89,7 +94,11 @@ async fn find(client: &Client, target: &Target) -> Result<Served, kube::Error> {
             others.push(other.version.clone());
         }
     }
-    Ok(if others.is_empty() { Served::Absent } else { Served::OnlyAs(others.join(", ")) })
+    Ok(if others.is_empty() {
+        Served::Absent
+    } else {
+        Served::OnlyAs(others.join(", "))
+    })
 }
 
 fn preferred(group: &APIGroup) -> Option<&str> {
@@ -103,7 +112,8 @@ async fn resource(client: &Client, target: &Target, version: &str) -> Result<Opt
         "" => format!("/api/{version}"),
         group => format!("/apis/{group}/{version}"),
     };
-    let list: Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList> = asked(client, &path).await?;
+    let list: Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList> =
+        asked(client, &path).await?;
     let mut resources = list.map(|list| list.resources).unwrap_or_default().into_iter();
     let is_it = |resource: &APIResource| resource.kind == *target.kind && !resource.name.contains('/');
     let Some(found) = resources.find(is_it) else {
@@ -114,15 +124,25 @@ async fn resource(client: &Client, target: &Target, version: &str) -> Result<Opt
     }
     let can = |verb: &str| found.verbs.iter().any(|known| known == verb);
     if !can("list") || !can("watch") {
-        return Ok(Some(Served::OnlyAs("a resource that cannot be listed".to_owned())));
+        return Ok(Some(Served::OnlyAs(
+            "a resource that cannot be listed".to_owned(),
+        )));
     }
     let kind = GroupVersionKind::gvk(&target.group, version, &target.kind);
-    Ok(Some(Served::As(ApiResource::from_gvk_with_plural(&kind, &found.name))))
+    Ok(Some(Served::As(ApiResource::from_gvk_with_plural(
+        &kind,
+        &found.name,
+    ))))
 }
 
 /// What the API server tells at a path; `None`: there is nothing.
-async fn asked<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<Option<T>, kube::Error> {
-    let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+async fn asked<T: serde::de::DeserializeOwned>(
+    client: &Client,
+    path: &str,
+) -> Result<Option<T>, kube::Error> {
+    let request = Request::get(path)
+        .body(Vec::new())
+        .map_err(kube::Error::HttpError)?;
     match client.request::<T>(request).await {
         Err(error) if code_of(&error) == Some(404) => Ok(None),
         answer => answer.map(Some),

@@ -15,7 +15,8 @@ pub const CHAPTER: &str = "Custom";
 const REFERENCE: &str =
     "https://github.com/flux-security-operator/flux-security-operator/blob/main/docs/custom-controls.md";
 /// What `fluxsec remediate` says.
-const REMEDIATION: &str = "A custom control has no automatic repair: change the object so that its expression is true.";
+const REMEDIATION: &str =
+    "A custom control has no automatic repair: change the object so that its expression is true.";
 /// So many different custom controls are known at the same time to a process, counting former ones: each change of a
 /// control's text is another one, and keeps some hundred bytes.
 const MOST: usize = 10_000;
@@ -55,11 +56,19 @@ pub(crate) fn control(spec: &CustomControl, check: &Check) -> Result<&'static Co
 /// What is wrong with the first that is none.
 pub fn all(specs: &[CustomControl]) -> Result<Vec<&'static Control>, String> {
     let checks = custom::checks(specs)?;
-    specs.iter().zip(&checks).map(|(spec, check)| control(spec, check)).collect()
+    specs
+        .iter()
+        .zip(&checks)
+        .map(|(spec, check)| control(spec, check))
+        .collect()
 }
 
 fn made(spec: &CustomControl, check: &Check) -> Control {
-    let message = if spec.message.is_empty() { &spec.title } else { &spec.message };
+    let message = if spec.message.is_empty() {
+        &spec.title
+    } else {
+        &spec.message
+    };
     let labels = spec.matches.namespace_selector.match_labels.clone();
     Control {
         id: kept(&spec.id),
@@ -70,7 +79,11 @@ fn made(spec: &CustomControl, check: &Check) -> Control {
         audit: kept(&spec.expression),
         remediation: REMEDIATION,
         reference: REFERENCE,
-        reads: if labels.is_empty() { &[] } else { &[Read::Owners(Reach::Namespace)] },
+        reads: if labels.is_empty() {
+            &[]
+        } else {
+            &[Read::Owners(Reach::Namespace)]
+        },
         parameters: &[],
         judges: Judges::Custom(Custom {
             target: check.target.clone(),
@@ -90,14 +103,18 @@ impl Custom {
     /// Objects that there is something to be said about.
     pub(super) fn subjects(&self, inventory: &Inventory) -> Vec<SubjectKey> {
         let objects = inventory.customs().not_passing(&self.target, self.check);
-        objects.into_iter().map(|object| SubjectKey::Custom(Arc::new(object))).collect()
+        objects
+            .into_iter()
+            .map(|object| SubjectKey::Custom(Arc::new(object)))
+            .collect()
     }
 
     /// Those of a namespace.
     pub(super) fn subjects_in(&self, namespace: &str, inventory: &Inventory) -> Vec<SubjectKey> {
         let mut subjects = self.subjects(inventory);
         let is_there = |object: &CustomObject| {
-            &*object.key.namespace == namespace || object.key.namespace.is_empty() && &*object.key.name == namespace
+            &*object.key.namespace == namespace
+                || object.key.namespace.is_empty() && &*object.key.name == namespace
         };
         subjects.retain(|subject| matches!(subject, SubjectKey::Custom(object) if is_there(object)));
         subjects
@@ -143,10 +160,14 @@ impl Custom {
         use crate::inventory::Coverage;
         match inventory.custom_coverage(&self.target) {
             Some(Coverage::Absent) => ("NotInstalled", format!("the cluster serves no {}", self.target)),
-            Some(coverage) if coverage.is_of_input() => {
-                ("NoneExists", format!("no {} that matches is in the input", self.target.kind))
-            }
-            _ => ("NoneExists", format!("no {} that matches exists", self.target.kind)),
+            Some(coverage) if coverage.is_of_input() => (
+                "NoneExists",
+                format!("no {} that matches is in the input", self.target.kind),
+            ),
+            _ => (
+                "NoneExists",
+                format!("no {} that matches exists", self.target.kind),
+            ),
         }
     }
 }

@@ -12,6 +12,9 @@ pub(super) const MOST: u64 = 100_000;
 /// Bytes of text that cost as much as a value.
 const TEXT: usize = 64;
 
+/// Bytes of text that cost as much when a pattern is looked for in them.
+pub(super) const SEARCHED: u64 = 4;
+
 static BUDGET: Type = Type::new_unspecified_type("budget");
 
 /// What is left of it. An expression cannot see it: what costs something is given it by the compiler.

@@ -86,7 +86,9 @@ pub type Demands = BTreeMap<Arc<Target>, Arc<Demand>>;
 
 /// What some checks ask of which kinds: those of a kind in one order, each once.
 #[must_use]
-pub fn by_kind<'a>(checks: impl IntoIterator<Item = &'a Arc<Check>>) -> BTreeMap<Arc<Target>, Vec<Arc<Check>>> {
+pub fn by_kind<'a>(
+    checks: impl IntoIterator<Item = &'a Arc<Check>>,
+) -> BTreeMap<Arc<Target>, Vec<Arc<Check>>> {
     let mut kinds: BTreeMap<Arc<Target>, BTreeMap<&str, &Arc<Check>>> = BTreeMap::new();
     for check in checks {
         let same = kinds.entry(check.target.clone()).or_default();
@@ -129,7 +131,10 @@ impl Check {
             ));
         }
         if control.title.is_empty() || control.title.len() > LONGEST_TITLE {
-            return Err(format!(".title of {}: 1 to {LONGEST_TITLE} bytes are a title", control.id));
+            return Err(format!(
+                ".title of {}: 1 to {LONGEST_TITLE} bytes are a title",
+                control.id
+            ));
         }
         if control.message.len() > LONGEST_MESSAGE {
             return Err(format!(
@@ -137,7 +142,8 @@ impl Check {
                 control.id
             ));
         }
-        let target = Target::new(&control.matches).map_err(|reason| format!(".match of {}: {reason}", control.id))?;
+        let target =
+            Target::new(&control.matches).map_err(|reason| format!(".match of {}: {reason}", control.id))?;
         let expression = Expression::compile(&control.expression)
             .map_err(|invalid| format!(".expression of {}, {invalid}", control.id))?;
         let matches = &control.matches;
@@ -160,7 +166,10 @@ impl Check {
         };
         fits(&self.namespaces, home)
             && fits(&self.names, &meta.name)
-            && self.labels.iter().all(|(name, value)| meta.labels.get(name) == Some(value))
+            && self
+                .labels
+                .iter()
+                .all(|(name, value)| meta.labels.get(name) == Some(value))
     }
 }
 
@@ -174,11 +183,17 @@ pub fn checks(controls: &[CustomControl]) -> Result<Vec<Arc<Check>>, String> {
     }
     let mut checks = Vec::with_capacity(controls.len());
     for (position, control) in controls.iter().enumerate() {
-        let is_twice = controls[..position].iter().any(|earlier| earlier.id == control.id);
+        let is_twice = controls[..position]
+            .iter()
+            .any(|earlier| earlier.id == control.id);
         if is_twice {
-            return Err(format!("spec.customControls[{position}].id: {} is there twice", control.id));
+            return Err(format!(
+                "spec.customControls[{position}].id: {} is there twice",
+                control.id
+            ));
         }
-        let check = Check::new(control).map_err(|reason| format!("spec.customControls[{position}]{reason}"))?;
+        let check =
+            Check::new(control).map_err(|reason| format!("spec.customControls[{position}]{reason}"))?;
         checks.push(Arc::new(check));
     }
     Ok(checks)
@@ -186,9 +201,15 @@ pub fn checks(controls: &[CustomControl]) -> Result<Vec<Arc<Check>>, String> {
 
 fn is_id(id: &str) -> bool {
     let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
     };
-    id.len() <= 64 && id.contains('-') && id.starts_with(|first: char| first.is_ascii_uppercase()) && id.split('-').all(is_part)
+    id.len() <= 64
+        && id.contains('-')
+        && id.starts_with(|first: char| first.is_ascii_uppercase())
+        && id.split('-').all(is_part)
 }
 
 /// Of a label that the namespace must have nothing is said here: whoever knows the namespaces does that.
@@ -211,10 +232,14 @@ impl Target {
             None => ("", matches.api_version.as_str()),
         };
         let is_name = |text: &str| {
-            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
         };
         if version.is_empty() || version != ANY && !is_name(version) || !is_name(group) {
-            return Err(format!("{:?} is no apiVersion, for example apps/v1", matches.api_version));
+            return Err(format!(
+                "{:?} is no apiVersion, for example apps/v1",
+                matches.api_version
+            ));
         }
         if matches.kind.is_empty() || !is_name(&matches.kind) {
             return Err(format!("{:?} is no kind, for example ConfigMap", matches.kind));
@@ -321,6 +346,8 @@ impl CustomRow {
     #[must_use]
     pub fn reason(&self, position: usize) -> Option<&Failure> {
         let mut reasons = self.reasons.iter();
-        reasons.find(|(at, _)| usize::from(*at) == position).map(|(_, failure)| failure)
+        reasons
+            .find(|(at, _)| usize::from(*at) == position)
+            .map(|(_, failure)| failure)
     }
 }

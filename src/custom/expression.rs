@@ -151,10 +151,16 @@ fn reason(error: &ExecutionError) -> String {
         ExecutionError::UnexpectedType { got, want } => format!("{got} is no {want}"),
         ExecutionError::FunctionError { function, .. } => format!("{function} failed"),
         ExecutionError::IndexOutOfBounds(_) => "index out of bounds".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
         ExecutionError::Overflow(..) => "overflow".to_owned(),
         ExecutionError::UnsupportedBinaryOperator(name, left, right) => {
-            format!("no such overload: {name} of {} and {}", left.type_of(), right.type_of())
+            format!(
+                "no such overload: {name} of {} and {}",
+                left.type_of(),
+                right.type_of()
+            )
         }
         ExecutionError::ValuesNotComparable(left, right) => {
             format!("{} and {} cannot be compared", left.type_of(), right.type_of())
@@ -266,9 +272,11 @@ fn kind_of_call(call: &CallExpr) -> Option<Kind> {
         | "startsWith"
         | "endsWith"
         | "matches" => Some(Kind::Bool),
-        operators::ADD | operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO => {
-            operand(0).or_else(|| operand(1))
-        }
+        operators::ADD
+        | operators::SUBSTRACT
+        | operators::MULTIPLY
+        | operators::DIVIDE
+        | operators::MODULO => operand(0).or_else(|| operand(1)),
         operators::NEGATE => operand(0),
         operators::CONDITIONAL => operand(1).filter(|kind| Some(*kind) == operand(2)),
         "size" | "int" | "indexOf" | "lastIndexOf" => Some(Kind::Int),
@@ -297,7 +305,9 @@ impl Compiler<'_> {
     /// Looks for what is not offered.
     fn check(&mut self, expression: &IdedExpr, depth: usize) -> Checked {
         if depth > DEEPEST {
-            return Err(Invalid::at_start(format!("is nested deeper than {DEEPEST} levels")));
+            return Err(Invalid::at_start(format!(
+                "is nested deeper than {DEEPEST} levels"
+            )));
         }
         match &expression.expr {
             Expr::Literal(_) => Ok(()),
@@ -325,7 +335,10 @@ impl Compiler<'_> {
             Expr::Comprehension(comprehension) => self.check_loop(comprehension, depth),
             Expr::Struct(made) => {
                 let first = made.type_name.split('.').next().unwrap_or_default();
-                Err(self.invalid(first, format!("objects of type {} are not offered", made.type_name)))
+                Err(self.invalid(
+                    first,
+                    format!("objects of type {} are not offered", made.type_name),
+                ))
             }
             Expr::Unspecified => Err(Invalid::at_start("is no expression".to_owned())),
         }
@@ -353,7 +366,10 @@ impl Compiler<'_> {
         if is_known {
             return Ok(());
         }
-        Err(self.invalid(name, format!("{name} is unknown: an expression sees `object` alone")))
+        Err(self.invalid(
+            name,
+            format!("{name} is unknown: an expression sees `object` alone"),
+        ))
     }
 
     fn check_call(&mut self, call: &CallExpr, depth: usize) -> Checked {
@@ -364,7 +380,10 @@ impl Compiler<'_> {
                 && std::ptr::eq(target, operand)
                 && self.check_name(namespace).is_err()
             {
-                return Err(self.invalid(namespace, format!("the function {namespace}.{name} is not offered")));
+                return Err(self.invalid(
+                    namespace,
+                    format!("the function {namespace}.{name} is not offered"),
+                ));
             }
             self.check(operand, depth + 1)?;
         }
@@ -372,13 +391,18 @@ impl Compiler<'_> {
             return self.check_operator(call);
         }
         let is_member = call.target.is_some();
-        let named = FUNCTIONS.iter().filter(|it| it.name == name && it.is_member == is_member);
+        let named = FUNCTIONS
+            .iter()
+            .filter(|it| it.name == name && it.is_member == is_member);
         let Some(function) = named.into_iter().next() else {
             return Err(self.invalid(name, format!("the function {name} is not offered")));
         };
         let (least, most) = function.arguments;
         if call.args.len() < least || call.args.len() > most {
-            return Err(self.invalid(name, format!("{name} does not take {} arguments", call.args.len())));
+            return Err(self.invalid(
+                name,
+                format!("{name} does not take {} arguments", call.args.len()),
+            ));
         }
         let receiver = call.target.as_deref().or(call.args.first());
         if let Some(kind) = receiver.and_then(|it| kind_of(&it.expr))
@@ -402,7 +426,9 @@ impl Compiler<'_> {
             }
             (operators::CONDITIONAL, [condition, Some(yes), Some(no)]) => is_bool(condition) && yes == no,
             (operators::CONDITIONAL, [condition, ..]) => is_bool(condition),
-            (operators::EQUALS | operators::NOT_EQUALS, [Some(Kind::Null), _] | [_, Some(Kind::Null)]) => true,
+            (operators::EQUALS | operators::NOT_EQUALS, [Some(Kind::Null), _] | [_, Some(Kind::Null)]) => {
+                true
+            }
             (
                 operators::EQUALS
                 | operators::NOT_EQUALS
@@ -438,13 +464,18 @@ impl Compiler<'_> {
         let Some(Expr::Literal(LiteralValue::String(pattern))) = call.args.first().map(|it| &it.expr) else {
             return Err(self.invalid(name, format!("the pattern of {name} must be a literal")));
         };
-        Pattern::new(pattern.inner()).map(drop).map_err(|reason| self.invalid(name, reason))
+        Pattern::new(pattern.inner())
+            .map(drop)
+            .map_err(|reason| self.invalid(name, reason))
     }
 
     fn check_loop(&mut self, comprehension: &ComprehensionExpr, depth: usize) -> Checked {
         self.check(&comprehension.iter_range, depth + 1)?;
         if comprehension.iter_var2.is_some() {
-            return Err(self.invalid(&comprehension.iter_var, "loops with two variables are not offered".to_owned()));
+            return Err(self.invalid(
+                &comprehension.iter_var,
+                "loops with two variables are not offered".to_owned(),
+            ));
         }
         self.loops += 1;
         if self.loops > DEEPEST_LOOP {
@@ -543,8 +574,13 @@ impl Compiler<'_> {
         for operand in call.target.as_deref_mut().into_iter().chain(&mut call.args) {
             self.rewrite(operand);
         }
-        if let Some(target) = &mut call.target {
-            charge(target);
+        // Functions look at all of what they are given.
+        if !is_operator(&call.func_name) {
+            call.target
+                .as_deref_mut()
+                .into_iter()
+                .chain(&mut call.args)
+                .for_each(charge);
         }
         match (call.func_name.as_str(), call.args.as_mut_slice()) {
             ("matches" | "find", [pattern]) => {
@@ -556,7 +592,11 @@ impl Compiler<'_> {
                     self.patterns.push((name, compiled));
                 }
             }
-            (operators::IN, [_, container]) => go_through(container, 0),
+            (operators::IN, [item, container]) => {
+                charge(item);
+                go_through(container, 0);
+            }
+            (operators::INDEX, [_, key]) => charge(key),
             (
                 operators::EQUALS
                 | operators::NOT_EQUALS
@@ -568,7 +608,9 @@ impl Compiler<'_> {
             ) if !is_small(&left.expr) && !is_small(&right.expr) => charge(left),
             _ => {}
         }
-        let takes_budget = FUNCTIONS.iter().any(|it| it.name == call.func_name && it.takes_budget);
+        let takes_budget = FUNCTIONS
+            .iter()
+            .any(|it| it.name == call.func_name && it.takes_budget);
         if takes_budget {
             call.args.push(ident(BUDGET));
         }
@@ -660,7 +702,13 @@ fn size_of(expression: &IdedExpr) -> i64 {
             });
             entries.sum()
         }
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).map(size_of).sum(),
+        Expr::Call(call) => call
+            .target
+            .as_deref()
+            .into_iter()
+            .chain(&call.args)
+            .map(size_of)
+            .sum(),
         // A loop within pays for its own rounds.
         Expr::Comprehension(comprehension) => size_of(&comprehension.iter_range) + 4,
     };

@@ -74,7 +74,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     member("contains", 1, 1),
     member("startsWith", 1, 1),
     member("endsWith", 1, 1),
-    member("matches", 1, 1),
+    costly("matches", 1, 1),
     member("charAt", 1, 1),
     member("indexOf", 1, 2),
     member("lastIndexOf", 1, 2),
@@ -83,14 +83,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
     member("trim", 0, 0),
     member("split", 1, 2),
     member("substring", 1, 2),
-    member("find", 1, 1),
+    costly("find", 1, 1),
     costly("join", 0, 1),
     costly("replace", 2, 3),
 ];
 
 /// The names of types.
 pub(super) const TYPES: [&str; 10] = [
-    "bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint",
+    "bool",
+    "bytes",
+    "double",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "type",
+    "uint",
 ];
 
 /// The functions, declared.
@@ -108,8 +117,8 @@ fn declare(env: &mut Env) -> Result<(), DeclarationError> {
         let id = format!("{name}{}", arguments.len());
         env.add_member_overload(name, &id, STRING_TYPE, arguments, op)
     };
-    text("matches", vec![DYN_TYPE], matches)?;
-    text("find", vec![DYN_TYPE], find)?;
+    text("matches", vec![DYN_TYPE, DYN_TYPE], matches)?;
+    text("find", vec![DYN_TYPE, DYN_TYPE], find)?;
     text("charAt", vec![INT_TYPE], char_at)?;
     text("indexOf", vec![STRING_TYPE], index_of)?;
     text("indexOf", vec![STRING_TYPE, INT_TYPE], index_of)?;
@@ -123,7 +132,11 @@ fn declare(env: &mut Env) -> Result<(), DeclarationError> {
     text("substring", vec![INT_TYPE], substring)?;
     text("substring", vec![INT_TYPE, INT_TYPE], substring)?;
     text("replace", vec![STRING_TYPE, STRING_TYPE, DYN_TYPE], replace)?;
-    text("replace", vec![STRING_TYPE, STRING_TYPE, INT_TYPE, DYN_TYPE], replace)?;
+    text(
+        "replace",
+        vec![STRING_TYPE, STRING_TYPE, INT_TYPE, DYN_TYPE],
+        replace,
+    )?;
     env.add_member_overload("join", "join", LIST_TYPE, vec![DYN_TYPE], join)?;
     env.add_member_overload("join", "join1", LIST_TYPE, vec![STRING_TYPE, DYN_TYPE], join)
 }
@@ -138,7 +151,10 @@ fn exhausted() -> ExecutionError {
     failed("budget", "exhausted")
 }
 
-fn argument<'a, 'b, 'v, T: FromVal<'a, 'v>>(args: &'a [CowVal<'b, 'v>], at: usize) -> Result<&'a T, ExecutionError> {
+fn argument<'a, 'b, 'v, T: FromVal<'a, 'v>>(
+    args: &'a [CowVal<'b, 'v>],
+    at: usize,
+) -> Result<&'a T, ExecutionError> {
     let argument = args.get(at).and_then(|value| value.as_ref().downcast_ref());
     argument.ok_or_else(|| failed("call", "an argument has another type"))
 }
@@ -172,7 +188,9 @@ fn loop_through<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     let (items, units) = match range.downcast_ref::<CelMap<'_>>() {
         Some(map) => (map.inner().len(), map.inner().len() as u64),
         None => {
-            let items = range.downcast_ref::<CelList<'_>>().map_or(0, |list| list.inner().len());
+            let items = range
+                .downcast_ref::<CelList<'_>>()
+                .map_or(0, |list| list.inner().len());
             (items, budget::of_value(range, budget.left()))
         }
     };
@@ -188,17 +206,29 @@ fn has<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
         return Err(failed("has", "a list has no fields"));
     }
     let map = args[0].as_ref().downcast_ref::<CelMap<'_>>();
-    owned(CelBool::from(map.is_some_and(|map| map.inner().contains_key(&field))))
+    owned(CelBool::from(
+        map.is_some_and(|map| map.inner().contains_key(&field)),
+    ))
+}
+
+/// The text that a pattern is looked for in, paid for: a bad pattern looks at every place of it many times.
+fn searched<'a>(args: &'a [CowVal<'_, '_>]) -> Result<(&'a str, &'a Pattern), ExecutionError> {
+    let (this, pattern): (&str, &Pattern) = (text(args, 0)?, argument(args, 1)?);
+    let budget: &Budget = argument(args, 2)?;
+    if !budget.take(1 + this.len() as u64 / budget::SEARCHED) {
+        return Err(exhausted());
+    }
+    Ok((this, pattern))
 }
 
 fn matches<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
-    let pattern: &Pattern = argument(&args, 1)?;
-    owned(CelBool::from(pattern.0.is_match(text(&args, 0)?)))
+    let (this, pattern) = searched(&args)?;
+    owned(CelBool::from(pattern.0.is_match(this)))
 }
 
 fn find<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
-    let pattern: &Pattern = argument(&args, 1)?;
-    let found = pattern.0.find(text(&args, 0)?).map_or("", |found| found.as_str());
+    let (this, pattern) = searched(&args)?;
+    let found = pattern.0.find(this).map_or("", |found| found.as_str());
     owned(CelString::from(found.to_owned()))
 }
 
@@ -250,7 +280,10 @@ fn last_index_of<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     // What begins at the last place may end within a character of another text.
     let end = this.ceil_char_boundary(end);
     let limit = end.saturating_sub(wanted.len());
-    let found = this[..end].rmatch_indices(wanted).map(|(at, _)| at).find(|at| *at <= limit);
+    let found = this[..end]
+        .rmatch_indices(wanted)
+        .map(|(at, _)| at)
+        .find(|at| *at <= limit);
     match found {
         Some(at) => owned(characters(this, at)),
         None => owned(CelInt::from(-1)),
@@ -282,7 +315,9 @@ fn split<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
         (Err(_), separator) => this.split(separator).collect(),
         (Ok(most), separator) => this.splitn(most, separator).collect(),
     };
-    let parts = parts.into_iter().map(|part| Box::new(CelString::from(part.to_owned())) as Box<dyn Val + 'v>);
+    let parts = parts
+        .into_iter()
+        .map(|part| Box::new(CelString::from(part.to_owned())) as Box<dyn Val + 'v>);
     owned(CelList::from(parts.collect::<Vec<_>>()))
 }
 
@@ -338,7 +373,10 @@ fn join<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     let mut parts = Vec::with_capacity(list.inner().len());
     for item in list.inner() {
         let part = item.as_ref().downcast_ref::<CelString<'_>>();
-        parts.push(part.ok_or_else(|| failed("join", "an item is no string"))?.inner());
+        parts.push(
+            part.ok_or_else(|| failed("join", "an item is no string"))?
+                .inner(),
+        );
     }
     let bytes: usize = parts.iter().map(|part| part.len() + separator.len()).sum();
     if !budget.take(budget::of_text(bytes)) {

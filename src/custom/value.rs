@@ -88,7 +88,9 @@ struct Name<'v>(CelString<'v>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Names).map(|name| Self(CelString::from(name)))
+        deserializer
+            .deserialize_str(Names)
+            .map(|name| Self(CelString::from(name)))
     }
 }
 

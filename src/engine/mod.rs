@@ -379,7 +379,10 @@ impl Unit {
     ) -> bool {
         let (verdict, far) = judge(inventory, self.control, &self.id, key, at_hand);
         if matches!(self.control.judges, Judges::Custom(_))
-            && matches!(verdict, Verdict::Judged(Outcome::Pass | Outcome::NotApplicable(_)))
+            && matches!(
+                verdict,
+                Verdict::Judged(Outcome::Pass | Outcome::NotApplicable(_))
+            )
         {
             // Whoever keeps the objects counts those that are as they should be.
             return self.cells.forget(key, place) || matches!(verdict, Verdict::Judged(Outcome::Pass));

@@ -181,7 +181,11 @@ impl Posture {
             published,
             policies_known,
             settled,
-            pending: inventory.customs().pending().map(|target| target.kind.to_string()).collect(),
+            pending: inventory
+                .customs()
+                .pending()
+                .map(|target| target.kind.to_string())
+                .collect(),
             sight: Sight::of(&kinds),
             kinds,
             waivers,

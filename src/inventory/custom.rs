@@ -96,7 +96,10 @@ impl Customs {
     pub(crate) fn ask(&mut self, wanted: BTreeMap<Arc<Target>, Vec<Arc<Check>>>) -> BTreeSet<Changed> {
         let mut demands = Demands::new();
         for (target, checks) in wanted {
-            let known = self.demands.get(&target).filter(|demand| demand.asks_for(&checks));
+            let known = self
+                .demands
+                .get(&target)
+                .filter(|demand| demand.asks_for(&checks));
             let demand = known.cloned().unwrap_or_else(|| {
                 self.generation += 1;
                 Arc::new(Demand {
@@ -108,7 +111,10 @@ impl Customs {
             demands.insert(target, demand);
         }
         let is_unchanged = demands.len() == self.demands.len()
-            && demands.iter().zip(self.demands.iter()).all(|(a, b)| Arc::ptr_eq(a.1, b.1));
+            && demands
+                .iter()
+                .zip(self.demands.iter())
+                .all(|(a, b)| Arc::ptr_eq(a.1, b.1));
         if is_unchanged {
             return BTreeSet::new();
         }
@@ -199,7 +205,9 @@ impl Customs {
     /// The object as findings and Events name it, its unique id, and its last field manager.
     pub(super) fn described(&self, object: &CustomObject) -> (ResourceRef, Option<&CustomRow>) {
         let row = self.row(object);
-        let api_version = row.map(|row| &*row.api_version).filter(|version| !version.is_empty());
+        let api_version = row
+            .map(|row| &*row.api_version)
+            .filter(|version| !version.is_empty());
         let resource = ResourceRef {
             api_version: api_version.map_or_else(|| object.target.api_version(), str::to_owned),
             kind: object.target.kind.to_string(),
@@ -334,7 +342,9 @@ impl Answers {
             let resource = self.resource.as_deref().unwrap_or(&target.kind);
             let message = match &self.coverage {
                 Coverage::Forbidden => {
-                    format!("list and watch of {resource} are forbidden to the auditor: grant it both for custom controls")
+                    format!(
+                        "list and watch of {resource} are forbidden to the auditor: grant it both for custom controls"
+                    )
                 }
                 Coverage::NotInInput => format!("the input has no {}", target.kind),
                 other => format!("{target}: {other}"),
@@ -402,7 +412,9 @@ impl Inventory {
             Said::Yes => Ok(Answer::Pass),
             Said::No | Said::Nothing => Ok(Answer::Fail),
             Said::Unknown => Err(match row.reason(position) {
-                Some(Failure::Failed(reason)) => Missing::new("ExpressionFailed", format!("{object}: {reason}")),
+                Some(Failure::Failed(reason)) => {
+                    Missing::new("ExpressionFailed", format!("{object}: {reason}"))
+                }
                 _ => Missing::new(
                     "TooCostly",
                     format!("{object}: the expression was stopped, because it costs too much on this object"),
@@ -412,7 +424,12 @@ impl Inventory {
     }
 
     /// Of how many objects an expression is true.
-    pub(crate) fn custom_passes(&self, target: &Arc<Target>, check: &str, labels: &BTreeMap<String, String>) -> usize {
+    pub(crate) fn custom_passes(
+        &self,
+        target: &Arc<Target>,
+        check: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> usize {
         let Some(answers) = self.customs.answers(target) else {
             return 0;
         };
@@ -422,7 +439,10 @@ impl Inventory {
         if labels.is_empty() {
             return answers.passes[position];
         }
-        let passing = answers.rows.iter().filter(|(_, row)| row.said(position) == Said::Yes);
+        let passing = answers
+            .rows
+            .iter()
+            .filter(|(_, row)| row.said(position) == Said::Yes);
         let is_meant = |key: &ObjectKey| {
             let object = CustomObject {
                 target: target.clone(),
@@ -436,7 +456,11 @@ impl Inventory {
     /// Whether the namespace of an object has these labels; what is in none always has.
     fn is_labelled(&self, object: &CustomObject, labels: &BTreeMap<String, String>) -> Result<bool, Missing> {
         let is_namespace = &*object.target.kind == "Namespace" && object.target.group.is_empty();
-        let home = if is_namespace { &object.key.name } else { &object.key.namespace };
+        let home = if is_namespace {
+            &object.key.name
+        } else {
+            &object.key.namespace
+        };
         if labels.is_empty() || home.is_empty() {
             return Ok(true);
         }

@@ -415,9 +415,16 @@ impl Manifests {
             deltas.push(tell(demand, news));
         }
         for (target, demand) in asked.iter() {
-            let is_asked = self.harvest.asked.get(target).is_some_and(|asked| asked.is_like(demand));
+            let is_asked = self
+                .harvest
+                .asked
+                .get(target)
+                .is_some_and(|asked| asked.is_like(demand));
             let coverage = if is_asked {
-                custom_coverage(target, seen.contains(target) || self.harvest.targets.contains(target))
+                custom_coverage(
+                    target,
+                    seen.contains(target) || self.harvest.targets.contains(target),
+                )
             } else {
                 Coverage::Failing {
                     error: "the manifests were read before the policy was known".to_owned(),

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::envelope::Envelope;
 use super::split::{self, Format, Piece, lines_in};
 use super::yaml::{self, Broken};
-use super::{Definition, Fact, Of, MOST_TROUBLES, Place, Skipped, Trouble, template};
+use super::{Definition, Fact, MOST_TROUBLES, Of, Place, Skipped, Trouble, template};
 use crate::api;
 use crate::custom::{Demands, Target};
 use crate::inventory::ObjectKey;
@@ -235,13 +235,21 @@ impl Harvest {
         source: &Source,
     ) -> Result<bool, serde_json::Error> {
         let asked = self.asked.clone();
-        let mut demands = asked.values().filter(|demand| demand.target.is(group, envelope.kind())).peekable();
+        let mut demands = asked
+            .values()
+            .filter(|demand| demand.target.is(group, envelope.kind()))
+            .peekable();
         if demands.peek().is_none() {
             return Ok(false);
         }
         let mut meta = envelope.meta()?;
         let is_part = listed.is_some_and(|kind| envelope.is_part(kind.entry()));
-        if meta.name.is_empty() || is_part || [&meta.name, &meta.namespace].into_iter().any(|name| name.contains("{{")) {
+        if meta.name.is_empty()
+            || is_part
+            || [&meta.name, &meta.namespace]
+                .into_iter()
+                .any(|name| name.contains("{{"))
+        {
             // Of what the catalogue lists it is counted where that is read.
             self.skipped.patches += u64::from(listed.is_none());
             return Ok(true);
@@ -266,7 +274,9 @@ impl Harvest {
                     Err(_) => Fact::Undecodable("it is nested too deep".into()),
                 }
             } else {
-                Fact::Undecodable(format!("it is written in {version}, and no cluster is here that converts it").into())
+                Fact::Undecodable(
+                    format!("it is written in {version}, and no cluster is here that converts it").into(),
+                )
             };
             self.definitions.push(Definition {
                 kind: Of::Custom(demand.target.clone()),

@@ -2,9 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus::{GaugeVec, HistogramVec, IntCounter, IntCounterVec, Registry};
 use prometheus::core::Collector;
 use prometheus::proto::LabelPair;
+use prometheus::{GaugeVec, HistogramVec, IntCounter, IntCounterVec, Registry};
 use tokio::time::Instant;
 
 use crate::api::{ControlResult, ReportStatus};
@@ -132,21 +132,34 @@ impl Counters {
         let _ = self.success.remove_label_values(&[policy]);
         let _ = self.latency.remove_label_values(&[policy]);
         // A policy may have had controls of its own.
-        let told: Vec<String> = self.transitions.collect().iter().flat_map(|family| {
-            let of_policy = family.get_metric().iter().map(|series| series.get_label());
-            let of_policy = of_policy.filter(|labels| value(labels, "policy") == policy);
-            of_policy.map(|labels| value(labels, "control").to_owned()).collect::<Vec<_>>()
-        }).collect();
-        told.iter().for_each(|control| self.forget_control(policy, control));
+        let told: Vec<String> = self
+            .transitions
+            .collect()
+            .iter()
+            .flat_map(|family| {
+                let of_policy = family.get_metric().iter().map(|series| series.get_label());
+                let of_policy = of_policy.filter(|labels| value(labels, "policy") == policy);
+                of_policy
+                    .map(|labels| value(labels, "control").to_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        told.iter()
+            .for_each(|control| self.forget_control(policy, control));
     }
 
     fn forget_control(&self, policy: &str, control: &str) {
         for result in ControlResult::ALL {
-            let _ = self.transitions.remove_label_values(&[policy, control, result.as_str()]);
+            let _ = self
+                .transitions
+                .remove_label_values(&[policy, control, result.as_str()]);
         }
     }
 }
 
 fn value<'a>(labels: &'a [LabelPair], name: &str) -> &'a str {
-    labels.iter().find(|label| label.name() == name).map_or("", LabelPair::value)
+    labels
+        .iter()
+        .find(|label| label.name() == name)
+        .map_or("", LabelPair::value)
 }
