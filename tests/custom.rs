@@ -705,3 +705,107 @@ fn the_page_speaks_of_what_there_is() {
         );
     }
 }
+
+/// What `fluxsec` says, and its exit code.
+fn fluxsec(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_fluxsec"))
+        .args(arguments)
+        .env_remove("KUBECONFIG")
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_line_knows_the_custom_controls_of_a_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, value: &Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, value.to_string()).unwrap();
+        path.display().to_string()
+    };
+    let policy = |expression: &str| {
+        json!({
+            "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityPolicy", "metadata": {"name": "mine"},
+            "spec": {"customControls": [control("ACME-001", expression)]},
+        })
+    };
+    let policy_file = file("policy.yaml", &policy("has(object.data)"));
+    let mut map = config_map("team", "bad", &Value::Null);
+    map.as_object_mut().unwrap().remove("data");
+    let map = file("map.json", &map);
+
+    let (code, listed, _) = fluxsec(&["controls", "--policy", &policy_file]);
+    assert_eq!(code, Some(0));
+    assert!(listed.lines().last().unwrap().starts_with("ACME-001"), "{listed}");
+    let (_, explained, _) = fluxsec(&["controls", "acme-001", "--policy", &policy_file]);
+    assert!(
+        explained.contains("no automatic repair") && explained.contains("has(object.data)"),
+        "{explained}"
+    );
+    let (code, _, said) = fluxsec(&["controls", "acme-001"]);
+    assert!(code == Some(2) && said.contains("there is no control"), "{said}");
+
+    let audit = |format: &str| fluxsec(&["audit", "-f", &map, "--policy", &policy_file, "-o", format]);
+    for format in support::FORMATS {
+        let (code, printed, said) = audit(format);
+        assert_eq!(code, Some(1), "{format}: {said}");
+        assert!(
+            printed.contains("ACME-001") && printed.contains("the map is wrong"),
+            "{format}: {printed}"
+        );
+    }
+    let sarif: Value = serde_json::from_str(&audit("sarif").1).unwrap();
+    let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["id"] == "ACME-001"));
+    let (_, remedy, said) = fluxsec(&["remediate", "acme-001", "-f", &map, "--policy", &policy_file]);
+    assert!(remedy.contains("no automatic repair"), "{remedy}{said}");
+    let waive = [
+        "waive",
+        "ACME-001",
+        "--resource",
+        "ConfigMap/team/bad",
+        "--reason",
+        "it goes away next week",
+        "--owner",
+        "us",
+        "--expires",
+        "2099-01-01",
+    ];
+    let (_, _, said) = fluxsec(&waive);
+    assert!(!said.contains("there is no control"), "{said}");
+
+    let bad = file("bad.yaml", &policy("has(object.data"));
+    let (code, _, said) = fluxsec(&["audit", "-f", &map, "--policy", &bad]);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("spec.customControls[0].expression of ACME-001, 1:"),
+        "{said}"
+    );
+}
+
+/// A hostile author of a policy, or one who pastes: nothing of it is obeyed, and nothing bursts.
+#[test]
+fn what_a_policy_says_is_bounded_and_harmless() {
+    let mut loud = control(
+        "ACME-001",
+        &format!("object.metadata.name == '{}'", "x".repeat(4000)),
+    );
+    loud["message"] = json!(format!("\u{1b}[31m{}", "y".repeat(1000)));
+    let posture = manifests::audit(
+        [config_map("a", "b", &Value::Null).to_string()],
+        &spec_of(&[loud]),
+    );
+    let finding = &posture
+        .findings
+        .iter()
+        .find(|it| it.finding.control == "ACME-001")
+        .unwrap()
+        .finding;
+    assert!(
+        finding.message.len() <= 1024 && finding.expected.len() <= 256,
+        "{finding:?}"
+    );
+    assert!(!finding.message.contains('\u{1b}'), "{}", finding.message);
+}

@@ -11,7 +11,7 @@ use crate::kinds::Meta;
 
 /// Most custom controls of a policy.
 const MOST: usize = 100;
-/// Bytes of the longest title and the longest message.
+/// Characters of the longest title, and bytes of the longest message.
 const LONGEST_TITLE: usize = 128;
 const LONGEST_MESSAGE: usize = 1024;
 /// The prefixes of the catalogue's own controls.
@@ -130,9 +130,9 @@ impl Check {
                 control.id
             ));
         }
-        if control.title.is_empty() || control.title.len() > LONGEST_TITLE {
+        if control.title.is_empty() || control.title.chars().count() > LONGEST_TITLE {
             return Err(format!(
-                ".title of {}: 1 to {LONGEST_TITLE} bytes are a title",
+                ".title of {}: 1 to {LONGEST_TITLE} characters are a title",
                 control.id
             ));
         }

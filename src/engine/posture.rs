@@ -465,6 +465,14 @@ impl Judgement<'_> {
             (Some(severity), None) => severity,
             _ => severity,
         };
+        // What a policy says is longer than what the catalogue does, and may be anything.
+        let (expected, message) = match self.item.control.judges {
+            Judges::Custom(_) => (
+                bounded(&defect.expected),
+                shown(&defect.message, MOST_OF_A_MESSAGE),
+            ),
+            _ => (defect.expected.clone(), bounded(&defect.message)),
+        };
         FindingPosture {
             finding: Finding {
                 severity,
@@ -479,8 +487,8 @@ impl Judgement<'_> {
                     line: defect.line.and_then(|line| i32::try_from(line).ok()),
                 },
                 observed: bounded(&defect.observed),
-                expected: defect.expected.clone(),
-                message: bounded(&defect.message),
+                expected,
+                message,
                 waiver: String::new(),
             },
             uid: origin.uid.into(),
@@ -519,6 +527,8 @@ pub fn bounded(text: &str) -> String {
     shown(text, 256)
 }
 
+/// Most bytes of what a policy says about an object.
+const MOST_OF_A_MESSAGE: usize = 1024;
 /// Most bytes of what a person is asked to look at.
 const MOST_OF_A_CHECKLIST: usize = 1024;
 
