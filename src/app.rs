@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::api;
 use crate::artifacts::Wishes;
 use crate::cluster::Observation;
+use crate::custom::Demands;
 use crate::engine::{Engine, Posture};
 use crate::inventory::{Coverage, Delta};
 use crate::kinds::KindId;
@@ -38,6 +39,7 @@ pub struct Loop {
     timed: BTreeSet<String>,
     clock: Clock,
     wishes: Option<Wishes>,
+    asked: watch::Sender<Arc<Demands>>,
 }
 
 impl Loop {
@@ -51,6 +53,7 @@ impl Loop {
         freshness: Freshness,
         registry: &Registry,
     ) -> Result<(Self, watch::Receiver<Arc<Posture>>), prometheus::Error> {
+        let asked = watch::Sender::new(engine.inventory().customs().demands());
         let (postures, receiver) = watch::channel(Arc::new(engine.posture()));
         Ok((
             Self {
@@ -62,6 +65,7 @@ impl Loop {
                 timed: BTreeSet::new(),
                 clock: Arc::new(Timestamp::now),
                 wishes: None,
+                asked,
             },
             receiver,
         ))
@@ -79,6 +83,12 @@ impl Loop {
         self.wishes = Some(wishes.clone());
         self.engine.artifacts_are_fetched();
         self
+    }
+
+    /// What custom controls ask, from now on.
+    #[must_use]
+    pub fn asked(&self) -> watch::Receiver<Arc<Demands>> {
+        self.asked.subscribe()
     }
 
     /// Runs until nobody observes any more, and returns what it knows then.
@@ -142,6 +152,7 @@ impl Loop {
         for (kind, before) in before {
             log_coverage(kind, &before, self.engine.inventory().coverage(kind));
         }
+        self.ask();
         if !changed.is_empty() || is_later {
             self.freshness.note(seen);
             let posture = self.publish();
@@ -150,6 +161,16 @@ impl Loop {
                 wishes.update(&self.engine, &changed);
             }
         }
+    }
+
+    /// Tells whoever watches what custom controls ask, when that is something else.
+    fn ask(&self) {
+        let demands = self.engine.inventory().customs().demands();
+        self.asked.send_if_modified(|known| {
+            let is_new = !Arc::ptr_eq(known, &demands);
+            *known = demands;
+            is_new
+        });
     }
 
     fn publish(&self) -> Arc<Posture> {

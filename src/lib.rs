@@ -26,6 +26,7 @@ pub mod artifacts;
 pub mod cli;
 pub mod cluster;
 pub mod controls;
+pub mod custom;
 pub mod engine;
 mod failpoint;
 pub mod flux;

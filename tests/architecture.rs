@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of the pure core.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "api",
+    "custom",
     "secrets",
     "kinds",
     "flux",
@@ -33,7 +34,18 @@ const FORBIDDEN: [&str; 9] = [
 ];
 
 /// Who may not know whom: a layer knows only what comes before it.
-const UNKNOWN_TO: [(&str, &[&str]); 10] = [
+const UNKNOWN_TO: [(&str, &[&str]); 11] = [
+    (
+        "custom",
+        &[
+            "crate::inventory",
+            "crate::controls",
+            "crate::engine",
+            "crate::render",
+            "crate::manifests",
+            "crate::cluster",
+        ],
+    ),
     (
         "secrets",
         &[

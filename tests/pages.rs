@@ -57,7 +57,7 @@ fn wanted(control: &Control) -> &'static [&'static str] {
         Judges::Controllers { .. } if support::reads_command_lines(control) => &["fail", "pass", "unknown"],
         Judges::Objects(_) if control.id == "FSX-SRC-004" => &["fail", "unknown"],
         Judges::Controllers { .. } | Judges::Objects(_) | Judges::Namespaces(_) => &["fail", "pass"],
-        Judges::Cluster(_) => &[],
+        Judges::Cluster(_) | Judges::Custom(_) => &[],
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod common;
 pub mod crds;
+pub mod custom;
 pub mod glob;
 pub mod history;
 pub mod policy;

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Condition, Severity, Tenancy};
+use super::custom::CustomControl;
 
 /// What to audit. Every field is optional; `spec: {}` is a sensible audit of a single-tenant cluster.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -96,6 +97,11 @@ pub struct FluxSecurityPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub controls: Vec<ControlTuning>,
+
+    /// Controls of your own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub custom_controls: Vec<CustomControl>,
 
     /// What people say about controls that only a person can judge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -402,6 +408,7 @@ impl Default for FluxSecurityPolicySpec {
             platform: Platform::default(),
             tenants: Tenants::default(),
             controls: Vec::new(),
+            custom_controls: Vec::new(),
             attestations: Vec::new(),
             secrets: Secrets::default(),
             outputs: Outputs::default(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,12 +136,7 @@ impl Input {
     pub(super) fn policy(&self) -> anyhow::Result<(String, PolicyRow)> {
         let mut policy = match &self.policy {
             None => FluxSecurityPolicy::new("audit", crate::api::FluxSecurityPolicySpec::default()),
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                serde_saphyr::from_str(&text)
-                    .with_context(|| format!("{} is no FluxSecurityPolicy", path.display()))?
-            }
+            Some(path) => read_policy(path)?,
         };
         if let Some(tenancy) = self.tenancy {
             policy.spec.tenancy = tenancy.into();
@@ -180,6 +175,12 @@ impl Input {
         client::probe(&client, &url).await?;
         Ok(client)
     }
+}
+
+/// The policy of a file.
+pub(super) fn read_policy(path: &Path) -> anyhow::Result<FluxSecurityPolicy> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_saphyr::from_str(&text).with_context(|| format!("{} is no FluxSecurityPolicy", path.display()))
 }
 
 /// Whoever stops reading, such as `head`, has no say in the exit code.
@@ -248,11 +249,12 @@ pub(super) async fn observe_once(
     let registry = Registry::new();
     let stop = CancellationToken::new();
     let (send, observations) = cluster::channel();
-    let _watches = cluster::observe(client, &registry, &Contact::default(), &send, &stop)?;
     let mut engine = Engine::default();
     engine.pin(&policy.0, policy.1.clone());
     engine.waive(waived.waivers);
     let (engine, postures) = Loop::new(engine, observations, Freshness::default(), &registry)?;
+    let asked = engine.asked();
+    let _watches = cluster::observe(client, &registry, &Contact::default(), &send, asked, &stop)?;
     let engine = tokio::spawn(engine.run());
     let posture = settled(postures).await;
     stop.cancel();
@@ -286,7 +288,8 @@ async fn tell_of(postures: watch::Receiver<Arc<Posture>>) {
 /// Which kinds have not been listed; empty when all have.
 fn waiting_for(posture: &Posture) -> String {
     let kinds = posture.kinds.iter().filter(|kind| !kind.coverage.is_settled());
-    let kinds: Vec<&str> = kinds.map(|kind| kind.kind.name()).collect();
+    let kinds = kinds.map(|kind| kind.kind.name());
+    let kinds: Vec<&str> = kinds.chain(posture.pending.iter().map(String::as_str)).collect();
     match kinds.as_slice() {
         [] => String::new(),
         [first, second, third, rest @ ..] if !rest.is_empty() => {

@@ -1,6 +1,7 @@
 //! `fluxsec controls`: the catalogue, without a network.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -18,6 +19,9 @@ pub(super) struct Controls {
     /// How the catalogue is printed.
     #[arg(short, long, value_enum, default_value = "table")]
     output: Output,
+    /// A FluxSecurityPolicy whose custom controls are listed, too.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -30,22 +34,35 @@ enum Output {
 impl Controls {
     pub(super) fn run(self) -> anyhow::Result<u8> {
         let mut out = std::io::stdout().lock();
-        match (self.output, self.chosen()?) {
-            (Output::Table, None) => list(&mut out)?,
+        let all = self.all()?;
+        match (self.output, self.chosen(&all)?) {
+            (Output::Table, None) => list(&mut out, &all)?,
             (Output::Table, Some(control)) => explain(&mut out, control)?,
-            (Output::Markdown, None) => markdown(&mut out, CATALOGUE)?,
+            (Output::Markdown, None) => markdown(&mut out, &all)?,
             (Output::Markdown, Some(control)) => markdown(&mut out, &[control])?,
-            (Output::Json, None) => json(&mut out, CATALOGUE)?,
+            (Output::Json, None) => json(&mut out, &all)?,
             (Output::Json, Some(control)) => json(&mut out, control)?,
         }
         Ok(CLEAN)
     }
 
-    fn chosen(&self) -> anyhow::Result<Option<&'static Control>> {
+    /// The catalogue, and what a policy adds to it.
+    fn all(&self) -> anyhow::Result<Vec<&'static Control>> {
+        let mut all = CATALOGUE.to_vec();
+        if let Some(path) = &self.policy {
+            let policy = super::audit::read_policy(path)?;
+            let customs = controls::custom::all(&policy.spec.custom_controls);
+            all.extend(customs.map_err(|reason| anyhow::anyhow!("the policy is invalid: {reason}"))?);
+        }
+        Ok(all)
+    }
+
+    fn chosen(&self, all: &[&'static Control]) -> anyhow::Result<Option<&'static Control>> {
         let Some(id) = &self.id else {
             return Ok(None);
         };
-        let Some(control) = controls::find(&id.to_ascii_uppercase()) else {
+        let id = id.to_ascii_uppercase();
+        let Some(control) = all.iter().copied().find(|control| control.id == id) else {
             anyhow::bail!("there is no control {id:?}; `fluxsec controls` lists them");
         };
         Ok(Some(control))
@@ -65,13 +82,13 @@ fn json(out: &mut impl Write, value: &(impl Serialize + ?Sized)) -> anyhow::Resu
     Ok(())
 }
 
-fn list(out: &mut impl Write) -> std::io::Result<()> {
+fn list(out: &mut impl Write, controls: &[&Control]) -> std::io::Result<()> {
     writeln!(
         out,
         "{:<13} {:<9} {:<9} {:<9} TITLE",
         "ID", "NONE", "SHARED", "DEDICATED"
     )?;
-    for control in CATALOGUE {
+    for control in controls {
         let severity = |tenancy| control.severity.under(tenancy).map_or("-", Severity::as_str);
         writeln!(
             out,

@@ -33,8 +33,8 @@ pub(super) struct Remediate {
 
 impl Remediate {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
-        let choice = self.choice()?;
         let policy = self.input.policy()?;
+        let choice = self.choice(&policy.1)?;
         let (remedy, is_whole) = self.remedy(&policy, &choice).await?;
         let (breaks, may_break) = remedy.broken();
         if remedy.documents.is_empty() {
@@ -48,9 +48,14 @@ impl Remediate {
         Ok(if is_whole { CLEAN } else { UNUSABLE })
     }
 
-    fn choice(&self) -> anyhow::Result<Choice> {
+    fn choice(&self, policy: &PolicyRow) -> anyhow::Result<Choice> {
+        let customs = controls::custom::all(&policy.spec.custom_controls);
+        let customs = customs.map_err(|reason| anyhow::anyhow!("the policy is invalid: {reason}"))?;
         let control = |id: &String| {
-            controls::find(&id.to_ascii_uppercase())
+            let id = id.to_ascii_uppercase();
+            let custom = || customs.iter().copied().find(|control| control.id == id);
+            controls::find(&id)
+                .or_else(custom)
                 .with_context(|| format!("there is no control {id:?}; `fluxsec controls` lists them"))
         };
         Ok(Choice {

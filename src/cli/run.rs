@@ -81,10 +81,10 @@ impl Run {
         let registry = Registry::new();
         let contact = Contact::default();
         let (send, observations) = cluster::channel();
-        let mut watches = cluster::observe(&client, &registry, &contact, &send, &stop)?;
         serve::register_process(&registry)?;
         let freshness = Freshness::default();
         let (engine, postures) = Loop::new(Engine::default(), observations, freshness.clone(), &registry)?;
+        let mut watches = cluster::observe(&client, &registry, &contact, &send, engine.asked(), &stop)?;
         let wishes = Wishes::default();
         let engine = engine.wishing(&wishes);
         let artifacts = artifacts::Shell::new(wishes, send);

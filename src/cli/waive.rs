@@ -12,6 +12,7 @@ use super::CLEAN;
 use crate::api::waiver::WaivedResource;
 use crate::api::{FluxSecurityWaiver, FluxSecurityWaiverSpec};
 use crate::controls::CATALOGUE;
+use crate::custom::RESERVED;
 use crate::render::fingerprint::digest;
 
 /// A waiver on standard output, for kubectl or a repository.
@@ -69,7 +70,8 @@ impl Waive {
             expires: Time(expiry(&self.expires, now)?),
         };
         spec.check(now)?;
-        if !CATALOGUE.iter().any(|known| spec.is_for_control(known.id)) {
+        let is_custom = !RESERVED.iter().any(|prefix| spec.control.starts_with(prefix));
+        if !is_custom && !CATALOGUE.iter().any(|known| spec.is_for_control(known.id)) {
             anyhow::bail!(
                 "there is no control {:?}; `fluxsec controls` lists them",
                 spec.control

@@ -4,11 +4,13 @@
 pub mod client;
 mod connection;
 mod contact;
+mod custom;
 pub mod discovery;
 pub(crate) mod pace;
 pub mod slim;
 mod trouble;
 pub mod watch;
+mod watched;
 
 use std::sync::Arc;
 
@@ -21,9 +23,12 @@ use tokio_util::sync::CancellationToken;
 pub use contact::Contact;
 pub(crate) use trouble::jitter;
 
+use crate::custom::Demands;
 use crate::inventory::Delta;
-use crate::kinds::KindId;
+use crate::kinds::own::Policy;
+use crate::kinds::{Kind, KindId, id_of};
 use crate::monitoring::metrics::WATCH_RESTARTS;
+use watched::Watched;
 
 /// A fact, on its way to the engine.
 #[derive(Debug)]
@@ -45,7 +50,7 @@ pub fn channel() -> (mpsc::Sender<Observation>, mpsc::Receiver<Observation>) {
     mpsc::channel(QUEUE)
 }
 
-/// Starts the watches of every kind. They end when the token is cancelled.
+/// Starts the watches of every kind, and of those that custom controls ask for. They end when the token is cancelled.
 ///
 /// # Errors
 /// A metric of that name is registered already.
@@ -54,6 +59,7 @@ pub fn observe(
     registry: &Registry,
     contact: &Contact,
     send: &mpsc::Sender<Observation>,
+    asked: signal::Receiver<Arc<Demands>>,
     stop: &CancellationToken,
 ) -> Result<JoinSet<()>, prometheus::Error> {
     let restarts = WATCH_RESTARTS.counters(registry)?;
@@ -62,22 +68,32 @@ pub fn observe(
     let discovery = Arc::new(discovery::Discovery::new(client.clone()));
     let lists = Arc::new(Semaphore::new(PARALLEL_LISTS));
     let mut tasks = JoinSet::new();
+    let watch = |what: Watched, kind: &str| watch::KindWatch {
+        what,
+        client: client.clone(),
+        discovery: discovery.clone(),
+        send: send.clone(),
+        crd_changes: crd_changes.clone(),
+        lists: lists.clone(),
+        contact: contact.clone(),
+        restarts: restarts.with_label_values(&[kind]),
+    };
     for kind in KindId::all() {
-        let watch = watch::KindWatch {
-            kind,
-            client: client.clone(),
-            discovery: discovery.clone(),
-            send: send.clone(),
-            crd_changes: crd_changes.clone(),
-            lists: lists.clone(),
-            contact: contact.clone(),
-            restarts: restarts.with_label_values(&[kind.name()]),
-        };
+        let watch = watch(Watched::Kind(kind), kind.name());
         let stop = stop.clone();
         tasks.spawn(async move {
             stop.run_until_cancelled(watch.run()).await;
         });
     }
+    let supervisor = custom::Supervisor {
+        asked,
+        model: watch(Watched::Kind(id_of::<Policy>()), Policy::DESCRIPTOR.kind),
+        restarts: restarts.clone(),
+    };
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        stop.run_until_cancelled(supervisor.run()).await;
+    });
     Ok(tasks)
 }
 

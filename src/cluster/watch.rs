@@ -14,13 +14,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
 use tokio::time::Instant;
 
 use super::contact::Contact;
-use super::discovery::{Discovery, Served};
+use super::custom;
+use super::discovery::{Discovery, DiscoveryError, Served};
 use super::slim::Slim;
 use super::trouble::{Trouble, is_refusal};
+use super::watched::{Told, Watched};
 use super::{Observation, sentence};
 use crate::engine::posture::bounded;
 use crate::inventory::{Coverage, Delta, ObjectKey};
-use crate::kinds::{Entry, KindId, id_of};
 
 /// A connection that is silent for longer is dead: kube asks the server to end each watch before that.
 const WATCH_SECONDS: u32 = 180;
@@ -30,8 +31,9 @@ const ABSENT_POLL: Duration = Duration::from_mins(1);
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 
 /// The watch of one kind.
+#[derive(Clone)]
 pub(super) struct KindWatch {
-    pub(super) kind: KindId,
+    pub(super) what: Watched,
     pub(super) client: Client,
     pub(super) discovery: Arc<Discovery>,
     pub(super) send: mpsc::Sender<Observation>,
@@ -62,7 +64,7 @@ impl KindWatch {
         let mut is_absent = false;
         loop {
             let mut changes = self.crd_changes.subscribe();
-            let ended = match self.discovery.resolve(self.kind).await {
+            let ended = match self.resolve().await {
                 Ok(Served::As(resource)) => {
                     // What was known to be complete is no more.
                     trouble.synced &= !std::mem::take(&mut is_absent);
@@ -95,7 +97,7 @@ impl KindWatch {
             is_absent = coverage == Coverage::Absent;
             trouble.synced = is_absent;
             let is_answered = matches!(coverage, Coverage::Absent | Coverage::NotServed { .. });
-            if !self.tell(Delta::Coverage(self.kind, coverage)).await {
+            if !self.tell(self.what.covered(coverage)).await {
                 return;
             }
             if is_answered {
@@ -106,12 +108,24 @@ impl KindWatch {
         }
     }
 
-    fn entry(&self) -> &'static Entry {
-        self.kind.entry()
+    /// Finds the version that is watched.
+    async fn resolve(&self) -> Result<Served, DiscoveryError> {
+        let demand = match &self.what {
+            Watched::Kind(kind) => return self.discovery.resolve(*kind).await,
+            Watched::Custom(demand) => demand,
+        };
+        let served = custom::resolve(&self.client, &demand.target).await?;
+        if let Served::As(resource) = &served
+            && let Some(delta) = self.what.served(resource)
+        {
+            // Whoever does not listen any more is noticed by what follows.
+            self.tell(delta).await;
+        }
+        Ok(served)
     }
 
     async fn watch(&self, resource: &ApiResource, trouble: &mut Trouble) -> Ended {
-        if self.entry().descriptor.metadata_only {
+        if self.what.is_metadata_only() {
             let api: Api<Slim<true>> = Api::all_with(self.client.clone(), resource);
             return self.stream(api, trouble).await;
         }
@@ -125,7 +139,7 @@ impl KindWatch {
         trouble: &mut Trouble,
     ) -> Ended {
         let config = watcher::Config::default()
-            .page_size(self.entry().descriptor.page_size)
+            .page_size(self.what.page_size())
             .timeout(WATCH_SECONDS);
         let mut permit = self.lists.clone().acquire_owned().await.ok();
         let mut events = pin!(watcher(api, config));
@@ -163,7 +177,7 @@ impl KindWatch {
         trouble: &mut Trouble,
     ) -> Option<Ended> {
         let error = bounded(&sentence(error));
-        tracing::debug!(kind = self.kind.name(), %error, "watch failed");
+        tracing::debug!(kind = self.what.name(), %error, "watch failed");
         let distrusted = trouble.failed(code, Instant::now());
         if distrusted && is_refusal(code) {
             return Some(Ended::Blind(Coverage::Forbidden));
@@ -199,12 +213,9 @@ impl KindWatch {
                 true
             }
             Event::InitApply(object) => {
-                let Some((key, delta)) = self.project(&object) else {
+                let Some((key, Told::Kept(delta))) = self.project(&object) else {
                     return true;
                 };
-                if matches!(delta, Delta::Remove(..)) {
-                    return true;
-                }
                 known.listed.insert(key);
                 self.tell(delta).await
             }
@@ -213,18 +224,18 @@ impl KindWatch {
                 known.kept = std::mem::take(&mut known.listed);
                 let live = known.kept.iter().cloned().collect();
                 self.announce_crds();
-                self.tell(Delta::Resync(self.kind, live)).await
-                    && self.tell(Delta::Coverage(self.kind, Coverage::Synced)).await
+                self.tell(self.what.listed(live)).await
+                    && self.tell(self.what.covered(Coverage::Synced)).await
             }
             Event::Apply(object) => {
                 self.announce_crds();
-                let Some((key, delta)) = self.project(&object) else {
+                let Some((key, told)) = self.project(&object) else {
                     return true;
                 };
-                match delta {
-                    Delta::Remove(..) if !known.kept.remove(&key) => true,
-                    Delta::Remove(..) => self.tell(delta).await,
-                    _ => {
+                match told {
+                    Told::Gone if !known.kept.remove(&key) => true,
+                    Told::Gone => self.tell(self.what.removed(key)).await,
+                    Told::Kept(delta) => {
                         known.kept.insert(key);
                         self.tell(delta).await
                     }
@@ -236,27 +247,20 @@ impl KindWatch {
                 if !known.kept.remove(&key) {
                     return true;
                 }
-                self.tell(Delta::Remove(self.kind, key)).await
+                self.tell(self.what.removed(key)).await
             }
         }
     }
 
-    /// Cuts the row out of an object; an object of no interest becomes a removal.
-    fn project<const METADATA_ONLY: bool>(&self, object: &Slim<METADATA_ONLY>) -> Option<(ObjectKey, Delta)> {
+    /// What there is to tell of an object.
+    fn project<const METADATA_ONLY: bool>(&self, object: &Slim<METADATA_ONLY>) -> Option<(ObjectKey, Told)> {
         let key = key_of(object.meta().namespace.as_deref(), object.meta().name.as_deref());
-        let row = object
-            .read()
-            .and_then(|(meta, text)| self.entry().project(&meta, text));
-        let delta = match row {
-            Ok(Some(row)) => Delta::Upsert(self.kind, key.clone(), row),
-            Ok(None) => Delta::Remove(self.kind, key.clone()),
-            Err(error) => Delta::Undecodable(self.kind, key.clone(), error.to_string()),
-        };
-        (!key.name.is_empty()).then_some((key, delta))
+        let told = self.what.project(&key, object.read());
+        (!key.name.is_empty()).then_some((key, told))
     }
 
     fn announce_crds(&self) {
-        if self.kind == id_of::<crate::kinds::crd::CustomResourceDefinition>() {
+        if self.what.defines_kinds() {
             self.crd_changes.send_modify(|changes| *changes += 1);
         }
     }

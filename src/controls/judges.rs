@@ -1,6 +1,7 @@
 //! What a control judges, and how a judgement is asked for.
 
 use super::control::{Outcome, Parameters};
+use super::custom::Custom;
 use crate::flux::Component;
 use crate::inventory::{
     Instance, InstanceKey, Inventory, Missing, ObjectKey, SubjectKey, View, controllers_are_complete,
@@ -24,6 +25,8 @@ pub enum Judges {
     Namespaces(JudgesNamespace),
     /// The cluster as a whole: one verdict.
     Cluster(fn(&ClusterSubject<'_>) -> Result<Outcome, Missing>),
+    /// Objects of any kind, by an expression of a policy.
+    Custom(Custom),
 }
 
 /// A controller, seen with its surroundings.
@@ -156,6 +159,7 @@ impl Judges {
                 keys.map(|key| SubjectKey::Namespace(key.name.clone())).collect()
             }
             Self::Cluster(_) => vec![SubjectKey::Cluster],
+            Self::Custom(custom) => custom.subjects(inventory),
         }
     }
 
@@ -185,6 +189,7 @@ impl Judges {
             }
             Self::Cluster(_) if namespace.is_empty() => vec![SubjectKey::Cluster],
             Self::Cluster(_) => Vec::new(),
+            Self::Custom(custom) => custom.subjects_in(namespace, inventory),
         }
     }
 
@@ -206,7 +211,7 @@ impl Judges {
     pub fn kinds(&self) -> Vec<KindId> {
         match self {
             Self::Objects(kinds) => kinds.iter().map(|judges| judges.kind()).collect(),
-            Self::Controllers { .. } | Self::Namespaces(_) | Self::Cluster(_) => Vec::new(),
+            Self::Controllers { .. } | Self::Namespaces(_) | Self::Cluster(_) | Self::Custom(_) => Vec::new(),
         }
     }
 
@@ -216,7 +221,7 @@ impl Judges {
         match self {
             Self::Objects(_) => self.kinds(),
             Self::Namespaces(_) => vec![namespaces()],
-            Self::Controllers { .. } | Self::Cluster(_) => Vec::new(),
+            Self::Controllers { .. } | Self::Cluster(_) | Self::Custom(_) => Vec::new(),
         }
     }
 
@@ -242,6 +247,7 @@ impl Judges {
             Self::Objects(kinds) => kinds.iter().find_map(|judges| judges.judge(view, parameters)),
             Self::Namespaces(judge) => JudgesRows::Namespaces(*judge).judge(view, parameters),
             Self::Cluster(judge) => Some(judge(&ClusterSubject { view, parameters })),
+            Self::Custom(custom) => custom.judge(view),
         }
     }
 
@@ -269,6 +275,7 @@ impl Judges {
                 .try_for_each(|judges| inventory.complete(judges.kind())),
             Self::Namespaces(_) => inventory.complete(id_of::<Namespace>()),
             Self::Cluster(_) => Ok(()),
+            Self::Custom(custom) => custom.complete(inventory),
         }
     }
 
@@ -281,6 +288,7 @@ impl Judges {
             Self::Objects(_) => "object",
             Self::Namespaces(_) => "namespace",
             Self::Cluster(_) => return "the cluster complies".to_owned(),
+            Self::Custom(custom) => &custom.target().kind,
         };
         match (count, noun.strip_suffix('y')) {
             (1, _) => format!("1 {noun} complies"),

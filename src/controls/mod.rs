@@ -6,6 +6,7 @@ mod admission;
 mod alerting;
 mod cfg;
 pub mod control;
+pub mod custom;
 mod ded;
 pub mod document;
 mod exposure;

@@ -273,6 +273,11 @@ impl Cells {
         looking.map(|(key, _)| key)
     }
 
+    /// What is kept apart from rows, in order.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &SubjectKey> {
+        self.others.keys()
+    }
+
     /// What fails, in order.
     pub(super) fn failing(&self) -> impl Iterator<Item = (&SubjectKey, &[Defect])> {
         self.failing.iter().map(|(key, defects)| (key, &**defects))

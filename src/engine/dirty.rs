@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::controls::Control;
+use crate::controls::{Control, Judges};
 use crate::flux::Component;
 use crate::inventory::access::{ACCOUNTS, AUTHENTICATED};
 use crate::inventory::tenancy::reach_kinds;
@@ -36,6 +36,7 @@ impl<'a> Dirty<'a> {
     pub(super) fn new(control: &Control, changed: &'a BTreeSet<Changed>) -> Self {
         let mut dirty = Self::default();
         for change in changed {
+            dirty.everything |= asks_anew(control, change);
             dirty.subjects.extend(judged(control, change));
             for (position, read) in control.reads.iter().enumerate() {
                 match touched(read, change) {
@@ -66,6 +67,9 @@ impl<'a> Dirty<'a> {
         let judges = &control.judges;
         if self.everything {
             subjects.extend(judges.subjects(inventory));
+            if matches!(judges, Judges::Custom(_)) {
+                subjects.extend(cells.subjects().cloned());
+            }
             return subjects;
         }
         for namespace in self.namespaces {
@@ -134,11 +138,27 @@ fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
             let asks = reads.any(|read| matches!(read, Read::Neighbours));
             control.judges.subject(id_of::<Node>(), node).filter(|_| asks)
         }
+        Changed::Custom(object) => {
+            let Judges::Custom(custom) = &control.judges else {
+                return None;
+            };
+            let is_judged = custom.is_about(&object.target);
+            is_judged.then(|| SubjectKey::Custom(object.clone()))
+        }
         Changed::Coverage(_)
         | Changed::Access(_)
         | Changed::Reach(_)
         | Changed::Tolerations
-        | Changed::Trees => None,
+        | Changed::Trees
+        | Changed::CustomKind(_) => None,
+    }
+}
+
+/// Whether a custom control is asked of other objects now, or of objects that are seen otherwise.
+fn asks_anew(control: &Control, change: &Changed) -> bool {
+    match (&control.judges, change) {
+        (Judges::Custom(custom), Changed::CustomKind(target)) => custom.is_about(target),
+        _ => false,
     }
 }
 

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::report::DeliveredSecret;
-use crate::controls::{CATALOGUE, Control, Defect, JudgesRows, Outcome, Parameters, Verdict};
+use crate::controls::{CATALOGUE, Control, Defect, Judges, JudgesRows, Outcome, Parameters, Verdict};
+use crate::custom;
 use crate::inventory::{
     AtHand, Changed, Delta, Inventory, Missing, ObjectKey, Owner, Place, Slot, SubjectKey, TenancyRules,
     View, namespaces,
@@ -66,6 +67,38 @@ pub(crate) struct UnitId {
     control: &'static str,
     parameters: Parameters,
     rules: Arc<TenancyRules>,
+    /// What a custom control asks: policies may mean different ones by an id.
+    custom: Option<ByPlace>,
+}
+
+/// A control of its own, whatever it is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByPlace(pub(crate) &'static Control);
+
+impl ByPlace {
+    fn place(self) -> usize {
+        std::ptr::from_ref(self.0).addr()
+    }
+}
+
+impl PartialEq for ByPlace {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for ByPlace {}
+
+impl PartialOrd for ByPlace {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByPlace {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.place().cmp(&other.place())
+    }
 }
 
 /// The verdicts of one unit.
@@ -154,7 +187,7 @@ impl Engine {
 
     /// Takes in facts, re-evaluates what they touch, and tells what changed.
     pub fn take_in(&mut self, deltas: impl IntoIterator<Item = Delta>) -> BTreeSet<Changed> {
-        let changed = self.inventory.apply(deltas);
+        let mut changed = self.inventory.apply(deltas);
         if changed.is_empty() {
             return changed;
         }
@@ -163,7 +196,7 @@ impl Engine {
             ..Stale::default()
         };
         if changed.iter().any(concerns_policies) {
-            self.replan();
+            changed.extend(self.replan());
         }
         if changed.contains(&Changed::Trees) {
             self.delivered = self.inventory.remembered().into();
@@ -225,17 +258,19 @@ impl Engine {
         let waits_for_trees =
             self.fetches && self.asks_for_artifacts() && !self.inventory.trees_are_settled();
         let mut posture = Posture::new(&self.inventory, self.waivers.policies(), self.waivers.postures());
-        posture.settled &= !waits_for_trees;
+        posture.settled &= !waits_for_trees && self.inventory.customs().are_settled();
         posture
     }
 
-    /// Reads the policies and makes sure that each has the units it asks for.
-    fn replan(&mut self) {
+    /// Reads the policies and makes sure that each has the units it asks for. Tells of which kinds something else is asked in
+    /// custom controls.
+    fn replan(&mut self) -> BTreeSet<Changed> {
         self.plans = self
             .policies()
             .map(|(name, row)| (name.to_owned(), Plan::new(row, self.catalogue)))
             .collect();
         self.tellings.clear();
+        let asked = self.ask();
         let wanted: BTreeSet<UnitId> = self.plans.values().flat_map(Plan::units).cloned().collect();
         self.units.retain(|unit| wanted.contains(&unit.id));
         let is_new = |id: &UnitId| self.unit(id).is_none();
@@ -252,6 +287,14 @@ impl Engine {
             item.position = self.unit(&item.unit);
         }
         self.plans = plans;
+        asked
+    }
+
+    /// Says what policies ask in custom controls, and tells of which kinds that is something else.
+    fn ask(&mut self) -> BTreeSet<Changed> {
+        let asking = self.plans.values().filter(|plan| !plan.row.spec.suspend);
+        let wanted = custom::by_kind(asking.flat_map(|plan| &plan.checks));
+        self.inventory.ask(wanted)
     }
 
     /// Where a unit is.
@@ -309,7 +352,7 @@ impl Engine {
                 let touched = if exists {
                     unit.judge(&self.inventory, &key, place)
                 } else {
-                    unit.cells.forget(&key, unit.cells.at(place))
+                    unit.forget(&key, place)
                 };
                 if touched {
                     differs.push(key);
@@ -347,7 +390,8 @@ impl Engine {
 
 impl Unit {
     fn new(id: UnitId, catalogue: &[&'static Control]) -> Option<Self> {
-        let control = catalogue.iter().find(|control| control.id == id.control)?;
+        let listed = || catalogue.iter().copied().find(|control| control.id == id.control);
+        let control = id.custom.map(|custom| custom.0).or_else(listed)?;
         Some(Self {
             cells: Cells::new(control),
             farsight: Farsight::of(control),
@@ -366,8 +410,25 @@ impl Unit {
                 judges.judge(&view, &self.id.parameters)
             }),
         };
+        if matches!(self.control.judges, Judges::Custom(_))
+            && matches!(
+                verdict,
+                Verdict::Judged(Outcome::Pass | Outcome::NotApplicable(_))
+            )
+        {
+            // Whoever keeps the objects counts those that are as they should be.
+            return self.cells.forget(key, self.cells.at(place)) || matches!(verdict, Verdict::Judged(Outcome::Pass));
+        }
         let far = self.farsight.of_verdict(view.seen());
         self.cells.set(key, self.cells.at(place), verdict, far)
+    }
+}
+
+impl Unit {
+    /// Forgets a subject that is gone. True when reports may look different now.
+    fn forget(&mut self, key: &SubjectKey, place: Option<Place>) -> bool {
+        // Of those that are as they should be nothing is kept here, but they are counted.
+        self.cells.forget(key, place) || matches!(self.control.judges, Judges::Custom(_))
     }
 }
 
@@ -489,6 +550,7 @@ fn exists(inventory: &Inventory, key: &SubjectKey) -> bool {
         SubjectKey::Controller(key) => inventory.instances().contains_key(&**key),
         SubjectKey::Object(kind, key) => inventory.contains(*kind, key),
         SubjectKey::Namespace(name) => inventory.contains(namespaces(), &ObjectKey::new("", name)),
+        SubjectKey::Custom(object) => inventory.customs().contains(object),
         SubjectKey::Cluster => true,
     }
 }
@@ -565,6 +627,7 @@ fn is_seen_by_every_policy(changed: &Changed) -> bool {
             | Changed::Neighbours(_)
             | Changed::Tolerations
             | Changed::Trees
+            | Changed::Custom(_)
     );
     !is_told_by_verdicts_alone || concerns_policies(changed)
 }

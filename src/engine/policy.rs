@@ -7,11 +7,12 @@ use k8s_openapi::jiff::SignedDuration;
 use crate::api::history::repository;
 use crate::api::policy::{Attestation, ControlTuning};
 use crate::api::{FluxSecurityPolicySpec, Severity};
-use crate::controls::{Control, Parameters};
+use crate::controls::{self, Control, Parameters};
+use crate::custom::{self, Check};
 use crate::inventory::{Read, TenancyRules};
 use crate::kinds::own::PolicyRow;
 
-use super::UnitId;
+use super::{ByPlace, UnitId};
 
 /// For so long a scan of a history counts.
 const LONGEST_SCAN: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -20,6 +21,8 @@ const LONGEST_SCAN: SignedDuration = SignedDuration::from_hours(90 * 24);
 pub(crate) struct Plan {
     pub(crate) row: PolicyRow,
     pub(crate) items: Vec<Item>,
+    /// What its custom controls ask.
+    pub(super) checks: Vec<Arc<Check>>,
     /// What is wrong with the spec: names the field and the value.
     pub(crate) invalid: Option<String>,
 }
@@ -38,8 +41,12 @@ pub(crate) struct Item {
 
 impl Plan {
     pub(crate) fn new(row: &PolicyRow, catalogue: &'static [&'static Control]) -> Self {
-        let invalid = check(&row.spec, catalogue).err();
-        let items = if invalid.is_some() {
+        let customs = check(&row.spec, catalogue).and_then(|()| customs(&row.spec));
+        let (invalid, (checks, mut customs)) = match customs {
+            Ok(customs) => (None, customs),
+            Err(reason) => (Some(reason), (Vec::new(), Vec::new())),
+        };
+        let mut items: Vec<Item> = if invalid.is_some() {
             Vec::new()
         } else {
             let rules = Rules::new(&row.spec);
@@ -48,9 +55,11 @@ impl Plan {
                 .filter_map(|control| item(&row.spec, control, &rules))
                 .collect()
         };
+        items.append(&mut customs);
         Self {
             row: row.clone(),
             items,
+            checks,
             invalid,
         }
     }
@@ -86,9 +95,34 @@ fn item(spec: &FluxSecurityPolicySpec, control: &'static Control, rules: &Rules)
             control: control.id,
             parameters,
             rules: rules.asked_for(control),
+            custom: None,
         },
         position: None,
     })
+}
+
+/// The custom controls of a policy, ordered by their ids, and what they ask.
+fn customs(spec: &FluxSecurityPolicySpec) -> Result<(Vec<Arc<Check>>, Vec<Item>), String> {
+    let checks = custom::checks(&spec.custom_controls)?;
+    let mut items = Vec::with_capacity(checks.len());
+    for (control, check) in spec.custom_controls.iter().zip(&checks) {
+        let control = controls::custom::control(control, check)?;
+        let severity = control.severity.under(spec.tenancy);
+        items.push(Item {
+            control,
+            severity,
+            tuned: None,
+            unit: UnitId {
+                control: control.id,
+                parameters: Parameters::default(),
+                rules: Arc::default(),
+                custom: Some(ByPlace(control)),
+            },
+            position: None,
+        });
+    }
+    items.sort_by_key(|item| item.control.id);
+    Ok((checks, items))
 }
 
 /// What a policy says of tenants, and of scans. It is part of a verdict only where the control asks for it: all other

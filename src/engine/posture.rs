@@ -33,6 +33,8 @@ pub struct Posture {
     pub policies_known: bool,
     /// Whether every kind has been listed, or has failed to be, and so with the artifacts that policies ask for.
     pub settled: bool,
+    /// Kinds that custom controls ask for and that have not been listed.
+    pub pending: Vec<String>,
     /// How much of the cluster is seen.
     pub sight: Sight,
     /// Every waiver.
@@ -182,6 +184,11 @@ impl Posture {
             published,
             policies_known,
             settled,
+            pending: inventory
+                .customs()
+                .pending()
+                .map(|target| target.kind.to_string())
+                .collect(),
             sight: Sight::of(&kinds),
             kinds,
             waivers,
@@ -412,6 +419,7 @@ impl Judgement<'_> {
     fn passes(&self) -> usize {
         match self.item.control.judges {
             Judges::Controllers { .. } => self.cells.passes(Some(&|key| self.covers(key))),
+            Judges::Custom(ref custom) => custom.passes(self.inventory),
             _ => self.cells.passes(None),
         }
     }
@@ -426,6 +434,7 @@ impl Judgement<'_> {
                 return ("NotInstalled", message);
             }
             Judges::Objects(kinds) => *kinds,
+            Judges::Custom(custom) => return custom.nothing(self.inventory),
             Judges::Namespaces(_) | Judges::Cluster(_) => return ("NoneExists", "there is none".to_owned()),
         };
         let names: Vec<&str> = kinds.iter().map(|judges| judges.kind().name()).collect();
@@ -469,6 +478,14 @@ impl Judgement<'_> {
             (Some(severity), None) => severity,
             _ => severity,
         };
+        // What a policy says is longer than what the catalogue does, and may be anything.
+        let (expected, message) = match self.item.control.judges {
+            Judges::Custom(_) => (
+                bounded(&defect.expected),
+                shown(&defect.message, MOST_OF_A_MESSAGE),
+            ),
+            _ => (defect.expected.clone(), bounded(&defect.message)),
+        };
         FindingPosture {
             finding: Finding {
                 severity,
@@ -483,8 +500,8 @@ impl Judgement<'_> {
                     line: defect.line.and_then(|line| i32::try_from(line).ok()),
                 },
                 observed: bounded(&defect.observed),
-                expected: defect.expected.clone(),
-                message: bounded(&defect.message),
+                expected,
+                message,
                 waiver: String::new(),
             },
             uid: origin.uid.into(),
@@ -523,6 +540,8 @@ pub fn bounded(text: &str) -> String {
     shown(text, 256)
 }
 
+/// Most bytes of what a policy says about an object.
+const MOST_OF_A_MESSAGE: usize = 1024;
 /// Most bytes of what a person is asked to look at.
 const MOST_OF_A_CHECKLIST: usize = 1024;
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use walk::Entry;
 
 use crate::api::{self, report::Location};
+use crate::custom::{self, Demands};
 use crate::engine::FindingPosture;
 use crate::kinds::own::PolicyRow;
 use crate::manifests::read::{File as Origin, Harvest};
@@ -51,7 +52,8 @@ pub fn audit_with(
     waived: Waived,
     look: impl FnMut(&World<'_>),
 ) -> io::Result<Audited> {
-    let mut manifests = read(paths)?;
+    let asked = Arc::new(custom::demands(&policy.spec.custom_controls));
+    let mut manifests = read(paths, &asked)?;
     manifests.waive(waived);
     let mut audited = manifests.audit_with(name, policy, look);
     find_lines(&mut audited);
@@ -112,7 +114,7 @@ impl Batch {
 /// Batches that are sent together.
 type Load = Vec<Batch>;
 
-fn read(paths: &[PathBuf]) -> io::Result<Manifests> {
+fn read(paths: &[PathBuf], asked: &Arc<Demands>) -> io::Result<Manifests> {
     let readers = thread::available_parallelism().map_or(1, usize::from);
     let (send, receive) = sync_channel::<Load>(readers);
     let receive = Mutex::new(receive);
@@ -120,7 +122,7 @@ fn read(paths: &[PathBuf]) -> io::Result<Manifests> {
         let mut handles = Vec::new();
         for _ in 0..readers {
             let builder = thread::Builder::new().stack_size(STACK);
-            handles.push(builder.spawn_scoped(scope, || harvest(&receive))?);
+            handles.push(builder.spawn_scoped(scope, || harvest(&receive, asked))?);
         }
         let mut cutter = Cutter::new(send);
         for path in paths {
@@ -133,13 +135,14 @@ fn read(paths: &[PathBuf]) -> io::Result<Manifests> {
                 .map_err(|_| io::Error::other("a reader of manifests panicked"))?;
             whole.merge(part);
         }
+        whole.asked = asked.clone();
         Ok(Manifests::new(files, whole))
     })
 }
 
 /// What one reader has read when there is no more.
-fn harvest(loads: &Mutex<Receiver<Load>>) -> Harvest {
-    let mut harvest = Harvest::default();
+fn harvest(loads: &Mutex<Receiver<Load>>, asked: &Arc<Demands>) -> Harvest {
+    let mut harvest = Harvest::asking(asked);
     loop {
         let next = match loads.lock() {
             Ok(loads) => loads.recv(),

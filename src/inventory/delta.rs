@@ -3,6 +3,7 @@
 use crate::kinds::{ErasedRow, KindId};
 
 use super::coverage::Coverage;
+use super::custom::CustomDelta;
 use super::table::ObjectKey;
 use super::trees::{TreeKey, TreeState};
 
@@ -21,6 +22,8 @@ pub enum Delta {
     Resync(KindId, Vec<ObjectKey>),
     /// A kind is watched better or worse than before.
     Coverage(KindId, Coverage),
+    /// Something of a kind that custom controls ask for.
+    Custom(CustomDelta),
     /// Whether the files of sources are read at all.
     TreesAreRead(bool),
     /// Each of those that there were has been read once, or could not be.

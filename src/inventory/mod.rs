@@ -4,6 +4,7 @@
 pub mod access;
 pub mod artifacts;
 pub mod coverage;
+pub mod custom;
 pub mod delivered;
 pub mod delta;
 mod hash_index;
@@ -24,12 +25,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::ResourceRef;
+use crate::custom::Target;
 use crate::kinds::rbac::{self, Principal};
 use crate::kinds::{self, Kind, KindId};
 
 pub use access::{Access, Ask, Grant};
 pub use artifacts::Server;
 pub use coverage::{Coverage, Missing};
+pub(crate) use custom::Answer;
+pub use custom::{CustomDelta, CustomNews, CustomObject, Customs};
 pub use delta::Delta;
 pub use ingress::{Ingress, PodNetwork};
 pub use instances::{Instance, InstanceKey};
@@ -63,6 +67,10 @@ pub enum Changed {
     Tolerations,
     /// What the files of a source hold, or whether they are read.
     Trees,
+    /// An object that custom controls ask for.
+    Custom(Arc<CustomObject>),
+    /// What custom controls ask of a kind, or how it is seen.
+    CustomKind(Arc<Target>),
 }
 
 /// The tables, their coverage, and what follows from them.
@@ -74,6 +82,7 @@ pub struct Inventory {
     far_reaching: BTreeSet<Arc<str>>,
     placement: placement::Index,
     trees: Trees,
+    customs: Customs,
 }
 
 /// Where whatever is kept beside a row is kept.
@@ -106,6 +115,7 @@ impl Default for Inventory {
             far_reaching: BTreeSet::new(),
             placement: placement::Index::default(),
             trees: Trees::default(),
+            customs: Customs::default(),
         }
     }
 }
@@ -168,6 +178,7 @@ impl Inventory {
                 }
             }
             Delta::Coverage(kind, coverage) => self.cover(kind, coverage, changed),
+            Delta::Custom(delta) => self.customs.apply(delta, changed),
             Delta::TreesAreRead(is_read) => {
                 if std::mem::replace(&mut self.trees.is_read, is_read) != is_read {
                     self.trees.is_settled = false;
@@ -504,7 +515,7 @@ impl Inventory {
         let (kind, namespace, name) = match subject {
             SubjectKey::Object(kind, key) => (*kind, &*key.namespace, &*key.name),
             SubjectKey::Namespace(name) => (namespaces(), "", &**name),
-            SubjectKey::Controller(_) | SubjectKey::Cluster => return None,
+            SubjectKey::Controller(_) | SubjectKey::Cluster | SubjectKey::Custom(_) => return None,
         };
         let slot = self.state(kind).table.slot(namespace, name)?;
         Some(Place { kind, slot })
@@ -536,6 +547,7 @@ impl Inventory {
             SubjectKey::Controller(key) => return (Some(key.resource()), origin),
             SubjectKey::Object(kind, key) => (*kind, &*key.namespace, &*key.name),
             SubjectKey::Namespace(name) => (namespaces(), "", &**name),
+            SubjectKey::Custom(object) => return (Some(self.customs.described(object).0), origin),
             SubjectKey::Cluster => return (None, origin),
         };
         let descriptor = kind.entry().descriptor;
@@ -562,6 +574,14 @@ impl Inventory {
             SubjectKey::Controller(key) => self.instances.get(&**key).map(Instance::origin),
             SubjectKey::Object(kind, key) => self.object_origin(*kind, key),
             SubjectKey::Namespace(name) => self.object_origin(namespaces(), &ObjectKey::new("", name)),
+            SubjectKey::Custom(object) => {
+                let (_, row) = self.customs.described(object);
+                row.map(|row| kinds::Origin {
+                    uid: row.uid.clone(),
+                    manager: row.manager.clone(),
+                    ..kinds::Origin::default()
+                })
+            }
             SubjectKey::Cluster => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::custom::CustomObject;
 use super::instances::InstanceKey;
 use super::table::ObjectKey;
 use crate::kinds::{Kind, KindId, id_of};
@@ -14,6 +15,8 @@ pub enum SubjectKey {
     Controller(Arc<InstanceKey>),
     /// An object of a kind.
     Object(KindId, ObjectKey),
+    /// An object that a custom control asks for. Only what is not as it should be has a verdict of its own.
+    Custom(Arc<CustomObject>),
     /// A namespace.
     Namespace(Arc<str>),
     /// The cluster as a whole.
@@ -33,6 +36,7 @@ impl SubjectKey {
         match self {
             Self::Controller(key) => &key.namespace,
             Self::Object(_, key) => &key.namespace,
+            Self::Custom(object) => &object.key.namespace,
             Self::Namespace(name) => name,
             Self::Cluster => "",
         }
@@ -44,6 +48,7 @@ impl fmt::Display for SubjectKey {
         match self {
             Self::Controller(key) => write!(f, "{key}"),
             Self::Object(kind, key) => write!(f, "{} {key}", kind.name()),
+            Self::Custom(object) => write!(f, "{object}"),
             Self::Namespace(name) => write!(f, "Namespace {name}"),
             Self::Cluster => f.write_str("the cluster"),
         }

@@ -151,7 +151,10 @@ impl TenancyRules {
 }
 
 /// The labels of a namespace; `None`: it does not exist.
-fn namespace_row<'a>(inventory: &'a Inventory, name: &str) -> Result<Option<&'a NamespaceRow>, Missing> {
+pub(super) fn namespace_row<'a>(
+    inventory: &'a Inventory,
+    name: &str,
+) -> Result<Option<&'a NamespaceRow>, Missing> {
     let kind = id_of::<Namespace>();
     let row = inventory.table::<Namespace>().find("", name);
     if !inventory.coverage(kind).is_of_input() {

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 
 use super::access::{Access, Grant};
 use super::coverage::{Coverage, Missing};
+use super::custom::CustomObject;
 use super::delivered::OfSource;
 use super::placement::Neighbours;
 use super::reads::{Evidence, Reach, Seen};
@@ -105,6 +106,14 @@ impl<'a> View<'a> {
                 let row = at_hand.or_else(|| self.inventory.table::<Namespace>().find("", name));
                 Some((name, row?))
             }
+            _ => None,
+        }
+    }
+
+    /// The judged object of a custom control, and where it is known.
+    pub(crate) fn own_custom(&self) -> Option<(&'a Inventory, &'a CustomObject)> {
+        match self.subject {
+            SubjectKey::Custom(object) => Some((self.inventory, object)),
             _ => None,
         }
     }

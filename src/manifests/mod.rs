@@ -33,8 +33,9 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{self, FluxSecurityPolicySpec};
+use crate::custom::{self, CustomRow, Demand, Target};
 use crate::engine::{Engine, Findings, PolicyPosture, WaiverPosture, posture};
-use crate::inventory::{Coverage, Delta, ObjectKey, TreeKey, TreeState, namespaces};
+use crate::inventory::{Coverage, CustomDelta, CustomNews, Delta, ObjectKey, TreeKey, TreeState, namespaces};
 use crate::kinds::own::{self, PolicyRow, WaiverRow};
 use crate::kinds::{ErasedRow, KindId, id_of};
 use crate::secrets::{Gap, Tree};
@@ -73,9 +74,27 @@ pub(crate) struct Place {
     pub(crate) line: u32,
 }
 
+/// What an object is one of.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Of {
+    /// A kind of the catalogue.
+    Kind(KindId),
+    /// A kind that custom controls ask for.
+    Custom(Arc<Target>),
+}
+
+impl Of {
+    fn name(&self) -> &str {
+        match self {
+            Self::Kind(kind) => kind.name(),
+            Self::Custom(target) => &target.kind,
+        }
+    }
+}
+
 /// One definition of an object. There may be several of the same.
 struct Definition {
-    kind: KindId,
+    kind: Of,
     key: ObjectKey,
     fact: Fact,
     place: Place,
@@ -84,6 +103,7 @@ struct Definition {
 /// What is known of an object.
 enum Fact {
     Row(ErasedRow),
+    Answers(CustomRow),
     Undecodable(Box<str>),
     /// It was given to an engine.
     Taken,
@@ -162,7 +182,7 @@ pub fn audit<O: AsRef<[u8]>>(
     objects: impl IntoIterator<Item = O>,
     policy: &FluxSecurityPolicySpec,
 ) -> PolicyPosture {
-    let mut manifests = Manifests::default();
+    let mut manifests = Manifests::asking(policy);
     for (number, object) in objects.into_iter().enumerate() {
         manifests.add(&format!("object {number}"), object.as_ref());
     }
@@ -182,6 +202,16 @@ impl Manifests {
             files,
             harvest,
             waived: Waived::default(),
+        }
+    }
+
+    /// None so far. What the policy asks in custom controls is found out while manifests are read: of an object nothing else
+    /// is kept.
+    #[must_use]
+    pub fn asking(policy: &FluxSecurityPolicySpec) -> Self {
+        Self {
+            harvest: Harvest::asking(&Arc::new(custom::demands(&policy.custom_controls))),
+            ..Self::default()
         }
     }
 
@@ -253,6 +283,7 @@ impl Manifests {
             engine.ingest(self.deltas(&members, seen, is_last));
             engine.ingest(files(&tree));
             engine.pin(name, policy.clone());
+            engine.ingest(self.answers(&engine, &members, is_last));
             let all = engine.posture();
             let Some(posture) = all.policies.get(name).cloned() else {
                 continue;
@@ -326,7 +357,10 @@ impl Manifests {
         let mut builtin = roles::Builtin::default();
         for at in members {
             let definition = &mut self.harvest.definitions[*at];
-            let (kind, key) = (definition.kind, definition.key.clone());
+            let Of::Kind(kind) = definition.kind else {
+                continue;
+            };
+            let key = definition.key.clone();
             seen.insert(kind);
             if kind == namespaces() {
                 known_namespaces.insert(key.name.clone());
@@ -337,7 +371,7 @@ impl Manifests {
             deltas.extend(match definition.give(is_last) {
                 Fact::Row(row) => Some(Delta::Upsert(kind, key, row)),
                 Fact::Undecodable(note) => Some(Delta::Undecodable(kind, key, note.into())),
-                Fact::Taken => None,
+                Fact::Answers(_) | Fact::Taken => None,
             });
         }
         deltas.extend(builtin.missing());
@@ -348,6 +382,56 @@ impl Manifests {
                 .map(|name| Delta::Mentioned(namespaces(), ObjectKey::new("", name))),
         );
         deltas.extend(KindId::all().map(|kind| Delta::Coverage(kind, coverage(kind, seen.contains(&kind)))));
+        deltas
+    }
+
+    /// What custom controls found out in one cluster.
+    fn answers(&mut self, engine: &Engine, members: &[usize], is_last: bool) -> Vec<Delta> {
+        let asked = engine.inventory().customs().demands();
+        let mut deltas = Vec::new();
+        let tell = |demand: &Demand, news: CustomNews| {
+            Delta::Custom(CustomDelta {
+                target: demand.target.clone(),
+                generation: demand.generation,
+                news,
+            })
+        };
+        let mut seen = BTreeSet::new();
+        for at in members {
+            let definition = &mut self.harvest.definitions[*at];
+            let Of::Custom(target) = &definition.kind else {
+                continue;
+            };
+            let Some(demand) = asked.get(target) else {
+                continue;
+            };
+            seen.insert(target.clone());
+            let key = definition.key.clone();
+            let news = match definition.give(is_last) {
+                Fact::Answers(row) => CustomNews::Upsert(key, row),
+                Fact::Undecodable(note) => CustomNews::Undecodable(key, note.into()),
+                Fact::Row(_) | Fact::Taken => continue,
+            };
+            deltas.push(tell(demand, news));
+        }
+        for (target, demand) in asked.iter() {
+            let is_asked = self
+                .harvest
+                .asked
+                .get(target)
+                .is_some_and(|asked| asked.is_like(demand));
+            let coverage = if is_asked {
+                custom_coverage(
+                    target,
+                    seen.contains(target) || self.harvest.targets.contains(target),
+                )
+            } else {
+                Coverage::Failing {
+                    error: "the manifests were read before the policy was known".to_owned(),
+                }
+            };
+            deltas.push(tell(demand, CustomNews::Coverage(coverage)));
+        }
         deltas
     }
 
@@ -415,7 +499,11 @@ impl Definition {
             return std::mem::replace(&mut self.fact, Fact::Taken);
         }
         match &self.fact {
-            Fact::Row(row) => self.kind.entry().copy(row).map_or(Fact::Taken, Fact::Row),
+            Fact::Row(row) => match self.kind {
+                Of::Kind(kind) => kind.entry().copy(row).map_or(Fact::Taken, Fact::Row),
+                Of::Custom(_) => Fact::Taken,
+            },
+            Fact::Answers(row) => Fact::Answers(row.clone()),
             Fact::Undecodable(note) => Fact::Undecodable(note.clone()),
             Fact::Taken => Fact::Taken,
         }
@@ -434,6 +522,15 @@ impl Trouble {
             line => format!("{file}:{line}: {message}"),
         }
     }
+}
+
+/// How well a kind is seen that custom controls ask for. One that every cluster has is elsewhere when no manifest has it.
+fn custom_coverage(target: &Target, is_seen: bool) -> Coverage {
+    let listed = KindId::all().find(|kind| {
+        let descriptor = &kind.entry().descriptor;
+        target.is(descriptor.group, descriptor.kind)
+    });
+    listed.map_or(Coverage::InInput, |kind| coverage(kind, is_seen))
 }
 
 /// How well a kind is known. Objects of a kind that has to be installed may well not exist; every cluster has some of

@@ -7,7 +7,6 @@ use super::split::{Piece, lines_in};
 use super::{Definition, yaml};
 use crate::api::report::Location;
 use crate::engine::FindingPosture;
-use crate::kinds::KindId;
 
 /// Writes file and line into findings.
 pub(super) fn locate(
@@ -32,7 +31,7 @@ pub(super) fn locate(
     let mut key = (String::new(), String::new(), String::new());
     for at in members {
         let definition = &definitions[*at];
-        set(&mut key.0, KindId::name(definition.kind));
+        set(&mut key.0, definition.kind.name());
         set(&mut key.1, &definition.key.namespace);
         set(&mut key.2, &definition.key.name);
         for finding in wanted.get(&key).into_iter().flatten() {

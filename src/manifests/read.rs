@@ -1,6 +1,7 @@
 //! Pieces of files become facts: rows of the kinds that controls read, and counts of everything else.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,8 +9,9 @@ use serde_json::value::RawValue;
 use super::envelope::Envelope;
 use super::split::{self, Format, Piece, lines_in};
 use super::yaml::{self, Broken};
-use super::{Definition, Fact, MOST_TROUBLES, Place, Skipped, Trouble, template};
+use super::{Definition, Fact, MOST_TROUBLES, Of, Place, Skipped, Trouble, template};
 use crate::api;
+use crate::custom::{Demands, Target};
 use crate::inventory::ObjectKey;
 use crate::kinds::{Descriptor, KindId, id_of, own};
 use crate::secrets::Scan;
@@ -48,6 +50,10 @@ pub(crate) struct Harvest {
     pub(super) namespaces: BTreeSet<Box<str>>,
     /// Files that are patches of others, as a Kustomization of kustomize lists them: the number of its file, the path.
     pub(super) patches: Vec<(u32, String)>,
+    /// What custom controls ask.
+    pub(crate) asked: Arc<Demands>,
+    /// Kinds of objects that they are not about: there are some.
+    pub(super) targets: BTreeSet<Arc<Target>>,
     pub(super) skipped: Skipped,
     pub(super) objects: u64,
     /// The first of them.
@@ -76,6 +82,14 @@ struct PatchEntry {
 }
 
 impl Harvest {
+    /// Nothing so far.
+    pub(crate) fn asking(asked: &Arc<Demands>) -> Self {
+        Self {
+            asked: asked.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Reads one piece of a file.
     pub(crate) fn read(&mut self, file: File, piece: &Piece<'_>) {
         let text = match text_of(piece.text) {
@@ -185,8 +199,13 @@ impl Harvest {
             return;
         }
         self.objects += 1;
-        let Some(id) = watched(group, kind) else {
-            self.skipped.of_no_interest += 1;
+        let listed = watched(group, kind);
+        let is_asked = match self.ask(listed, group, version, json, envelope, source) {
+            Ok(is_asked) => is_asked,
+            Err(error) => return self.complain(source.place(), format!("{kind}: {error}")),
+        };
+        let Some(id) = listed else {
+            self.skipped.of_no_interest += u64::from(!is_asked);
             return;
         };
         match self.object(id, version, json, envelope) {
@@ -195,7 +214,7 @@ impl Harvest {
                 self.complain(source.place(), format!("{kind}: {note}"));
             }
             Ok(Some((key, fact))) => self.definitions.push(Definition {
-                kind: id,
+                kind: Of::Kind(id),
                 key,
                 fact,
                 place: source.place(),
@@ -203,6 +222,70 @@ impl Harvest {
             Ok(None) => {}
             Err(error) => self.complain(source.place(), format!("{kind}: {error}")),
         }
+    }
+
+    /// Asks an object what custom controls ask of its kind. False: they ask nothing.
+    fn ask(
+        &mut self,
+        listed: Option<KindId>,
+        group: &str,
+        version: &str,
+        json: &str,
+        envelope: &Envelope<'_>,
+        source: &Source,
+    ) -> Result<bool, serde_json::Error> {
+        let asked = self.asked.clone();
+        let mut demands = asked
+            .values()
+            .filter(|demand| demand.target.is(group, envelope.kind()))
+            .peekable();
+        if demands.peek().is_none() {
+            return Ok(false);
+        }
+        let mut meta = envelope.meta()?;
+        let is_part = listed.is_some_and(|kind| envelope.is_part(kind.entry()));
+        if meta.name.is_empty()
+            || is_part
+            || [&meta.name, &meta.namespace]
+                .into_iter()
+                .any(|name| name.contains("{{"))
+        {
+            // Of what the catalogue lists it is counted where that is read.
+            self.skipped.patches += u64::from(listed.is_none());
+            return Ok(true);
+        }
+        match listed.map(KindId::entry) {
+            Some(entry) if entry.is_cluster_scoped => meta.namespace.clear(),
+            Some(_) if meta.namespace.is_empty() => "default".clone_into(&mut meta.namespace),
+            _ => {}
+        }
+        if !meta.namespace.is_empty() && !self.namespaces.contains(&*meta.namespace) {
+            self.namespaces.insert(meta.namespace.as_str().into());
+        }
+        for demand in demands {
+            let wanted = demand.target.version.as_deref();
+            let fact = if wanted.is_none_or(|wanted| wanted == version) {
+                match demand.project(&meta, json) {
+                    Ok(Some(row)) => Fact::Answers(row),
+                    Ok(None) => {
+                        self.targets.insert(demand.target.clone());
+                        continue;
+                    }
+                    Err(_) => Fact::Undecodable("it is nested too deep".into()),
+                }
+            } else {
+                Fact::Undecodable(
+                    format!("it is written in {version}, and no cluster is here that converts it").into(),
+                )
+            };
+            self.definitions.push(Definition {
+                kind: Of::Custom(demand.target.clone()),
+                key: ObjectKey::new(&meta.namespace, &meta.name),
+                fact,
+                place: source.place(),
+            });
+        }
+        Ok(true)
     }
 
     fn list(&mut self, json: &str, items: &RawValue, source: &Source, depth: u32) {
@@ -317,6 +400,7 @@ impl Harvest {
     pub(crate) fn merge(&mut self, other: Self) {
         self.definitions.extend(other.definitions);
         self.kinds.extend(other.kinds);
+        self.targets.extend(other.targets);
         self.namespaces.extend(other.namespaces);
         self.patches.extend(other.patches);
         self.troubles.extend(other.troubles);

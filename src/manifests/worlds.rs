@@ -199,7 +199,7 @@ struct Paths<'a> {
 
 impl<'a> Paths<'a> {
     fn new(files: &'a [String], definitions: &'a [Definition]) -> Self {
-        let identity = |at: &usize| (definitions[*at].kind, &definitions[*at].key);
+        let identity = |at: &usize| (&definitions[*at].kind, &definitions[*at].key);
         let mut order: Vec<usize> = (0..definitions.len()).collect();
         order.sort_by(|a, b| identity(a).cmp(&identity(b)).then(a.cmp(b)));
         let same = order.chunk_by(|a, b| identity(a) == identity(b));
@@ -313,7 +313,7 @@ fn is_worse(one: &ControlPosture, other: &ControlPosture) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fact, Place};
+    use super::super::{Fact, Of, Place};
     use super::*;
     use crate::inventory::ObjectKey;
     use crate::kinds::KindId;
@@ -328,7 +328,7 @@ mod tests {
                 files.push(file.to_owned());
             }
             all.push(Definition {
-                kind: KindId(0),
+                kind: Of::Kind(KindId(0)),
                 key: ObjectKey::new("", object),
                 fact: Fact::Taken,
                 place: Place {

@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use prometheus::core::Collector;
+use prometheus::proto::LabelPair;
 use prometheus::{GaugeVec, HistogramVec, IntCounter, IntCounterVec, Registry};
 use tokio::time::Instant;
 
@@ -115,6 +117,9 @@ impl Counters {
                     .inc();
             }
         }
+        let gone = previous.iter().flat_map(|previous| &previous.controls);
+        let gone = gone.filter(|known| !next.controls.iter().any(|control| control.id == known.id));
+        gone.for_each(|control| self.forget_control(policy, &control.id));
     }
 
     /// Nothing is to be published of a suspended or an invalid policy, so nothing can be late.
@@ -134,12 +139,35 @@ impl Counters {
         // Series that were never made are no error.
         let _ = self.success.remove_label_values(&[policy]);
         let _ = self.latency.remove_label_values(&[policy]);
-        for control in crate::controls::CATALOGUE {
-            for result in ControlResult::ALL {
-                let _ = self
-                    .transitions
-                    .remove_label_values(&[policy, control.id, result.as_str()]);
-            }
+        // A policy may have had controls of its own.
+        let told: Vec<String> = self
+            .transitions
+            .collect()
+            .iter()
+            .flat_map(|family| {
+                let of_policy = family.get_metric().iter().map(|series| series.get_label());
+                let of_policy = of_policy.filter(|labels| value(labels, "policy") == policy);
+                of_policy
+                    .map(|labels| value(labels, "control").to_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        told.iter()
+            .for_each(|control| self.forget_control(policy, control));
+    }
+
+    fn forget_control(&self, policy: &str, control: &str) {
+        for result in ControlResult::ALL {
+            let _ = self
+                .transitions
+                .remove_label_values(&[policy, control, result.as_str()]);
         }
     }
+}
+
+fn value<'a>(labels: &'a [LabelPair], name: &str) -> &'a str {
+    labels
+        .iter()
+        .find(|label| label.name() == name)
+        .map_or("", LabelPair::value)
 }

@@ -277,6 +277,7 @@ mod tests {
             published: BTreeMap::new(),
             policies_known: true,
             settled: true,
+            pending: Vec::new(),
             sight: crate::engine::posture::Sight::Whole,
             waivers: Arc::default(),
         }

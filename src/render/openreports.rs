@@ -184,7 +184,7 @@ const fn verdict(result: ControlResult) -> (&'static str, bool) {
 
 fn category(id: &str) -> String {
     // A policy may have controls of its own.
-    let chapter = controls::find(id).map_or("Custom controls", |control| control.chapter);
+    let chapter = controls::find(id).map_or(controls::custom::CHAPTER, |control| control.chapter);
     format!("Flux {chapter}")
 }
 

@@ -52,7 +52,7 @@ fn judged_kinds(id: &str) -> Vec<&'static str> {
         Judges::Controllers { .. } => vec!["Deployment", "StatefulSet", "Pod"],
         Judges::Objects(kinds) => kinds.iter().map(|judges| judges.kind().name()).collect(),
         Judges::Namespaces(_) => vec!["Namespace"],
-        Judges::Cluster(_) => Vec::new(),
+        Judges::Cluster(_) | Judges::Custom(_) => Vec::new(),
     }
 }
 

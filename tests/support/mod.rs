@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod exposition;
+pub(crate) mod expressions;
 pub(crate) mod harmless;
 pub(crate) mod waivers;
 
