@@ -54,7 +54,7 @@ pub fn audit_with(
     let mut manifests = read(paths)?;
     manifests.waive(waived);
     let mut audited = manifests.audit_with(name, policy, look);
-    find_lines(&mut audited);
+    audited.posture.findings.edit(|found| find_lines(found));
     Ok(audited)
 }
 
@@ -340,9 +340,8 @@ impl Progress {
 }
 
 /// Looks up the lines that findings are about. Only files with findings are read again.
-fn find_lines(audited: &mut Audited) {
+fn find_lines(found: &mut [Arc<FindingPosture>]) {
     let mut by_file: BTreeMap<String, BTreeMap<u32, Vec<usize>>> = BTreeMap::new();
-    let mut found: Vec<Arc<FindingPosture>> = audited.posture.findings.iter().cloned().collect();
     for (at, finding) in found.iter().enumerate() {
         let location = &finding.finding.location;
         let Some(line) = location.line.and_then(|line| u32::try_from(line).ok()) else {
@@ -357,25 +356,26 @@ fn find_lines(audited: &mut Audited) {
         let lines = by_file.entry(location.file.clone()).or_default();
         lines.entry(line).or_default().push(at);
     }
+    let mut room = Vec::new();
     for (file, wanted) in by_file {
         // Pipes have been read, and what is gone meanwhile keeps the lines of its objects.
         if !Path::new(&file).is_file() {
             continue;
         }
         if let Ok(source) = File::open(&file) {
-            let _ = find_lines_in(source, &wanted, &mut found);
+            let _ = find_lines_in(source, &mut room, &wanted, found);
         }
     }
     found.sort_by(|a, b| a.finding.cmp(&b.finding));
-    audited.posture.findings = found.into();
 }
 
 fn find_lines_in(
     source: impl Read,
+    room: &mut Vec<u8>,
     wanted: &BTreeMap<u32, Vec<usize>>,
     found: &mut [Arc<FindingPosture>],
 ) -> io::Result<()> {
-    let mut splitter = Splitter::new(source);
+    let mut splitter = Splitter::with_room(source, std::mem::take(room));
     let mut left = wanted.len();
     while left > 0
         && let Some(cut) = splitter.next_cut()?
@@ -395,5 +395,6 @@ fn find_lines_in(
             finding.finding.location.line = i32::try_from(line).ok();
         }
     }
+    *room = splitter.into_room();
     Ok(())
 }

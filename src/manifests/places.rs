@@ -1,7 +1,8 @@
 //! Where findings are: the file and the line of the object, and of the field within it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::split::{Piece, lines_in};
 use super::{Definition, yaml};
@@ -16,7 +17,7 @@ pub(super) fn locate(
     members: &[usize],
     files: &[String],
 ) {
-    let mut wanted: BTreeMap<(String, String, String), Vec<usize>> = BTreeMap::new();
+    let mut wanted: FxHashMap<(String, String, String), Vec<usize>> = FxHashMap::default();
     for (at, finding) in findings.iter().enumerate() {
         let resource = &finding.finding.resource;
         let key = (
@@ -56,6 +57,10 @@ fn set(text: &mut String, value: &str) {
 #[must_use]
 pub fn lines_within(piece: &Piece<'_>, places: &[&Location]) -> Option<Vec<u32>> {
     let text = str::from_utf8(piece.text).ok()?;
+    // In lines of JSON, where everything is.
+    if !text.trim_end().contains('\n') {
+        return Some(vec![piece.line; places.len()]);
+    }
     let item = text.trim_start().strip_prefix('-');
     let is_item = item.is_some_and(|rest| rest.starts_with(char::is_whitespace));
     let path = |place: &&Location| match (is_item, place.field.as_str()) {
