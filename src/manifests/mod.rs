@@ -18,6 +18,7 @@
 
 mod envelope;
 mod places;
+mod plain;
 pub(crate) mod read;
 mod roles;
 pub mod split;
@@ -49,7 +50,7 @@ const MOST_TROUBLES: usize = 100;
 /// Manifests that were read: what is kept of them, and where each object is.
 #[derive(Default)]
 pub struct Manifests {
-    files: Vec<String>,
+    files: Vec<Arc<str>>,
     harvest: Harvest,
     waived: Waived,
 }
@@ -117,7 +118,7 @@ pub struct World<'a> {
     pub engine: &'a Engine,
     /// The verdicts.
     pub posture: &'a PolicyPosture,
-    files: &'a [String],
+    files: &'a [Arc<str>],
     definitions: &'a [Definition],
     members: &'a [usize],
 }
@@ -129,7 +130,7 @@ impl World<'_> {
         let mut definitions = self.members.iter().map(|at| &self.definitions[*at]);
         let found = definitions
             .find(|it| it.kind.name() == kind && *it.key.name == *name && *it.key.namespace == *namespace)?;
-        self.files.get(found.place.file as usize).map(String::as_str)
+        self.files.get(found.place.file as usize).map(|file| &**file)
     }
 }
 
@@ -177,7 +178,7 @@ pub fn audit<O: AsRef<[u8]>>(
 
 impl Manifests {
     /// Manifests that somebody read.
-    pub(crate) fn new(files: Vec<String>, harvest: Harvest) -> Self {
+    pub(crate) fn new(files: Vec<Arc<str>>, harvest: Harvest) -> Self {
         Self {
             files,
             harvest,
@@ -197,7 +198,7 @@ impl Manifests {
             is_named: true,
             is_kustomization: is_kustomization(name),
         };
-        self.files.push(name.to_owned());
+        self.files.push(name.into());
         let mut splitter = Splitter::new(source);
         let mut is_empty = true;
         while let Some(cut) = splitter.next_cut().transpose() {
@@ -250,7 +251,7 @@ impl Manifests {
             } else {
                 BTreeSet::new()
             };
-            engine.ingest(self.deltas(&members, seen, is_last));
+            engine.ingest(self.harvest.deltas(&members, seen, is_last));
             engine.ingest(files(&tree));
             engine.pin(name, policy.clone());
             let all = engine.posture();
@@ -319,38 +320,6 @@ impl Manifests {
         self.harvest.skipped.patches += (before - self.harvest.definitions.len()) as u64;
     }
 
-    /// What is known of one cluster.
-    fn deltas(&mut self, members: &[usize], mut seen: BTreeSet<KindId>, is_last: bool) -> Vec<Delta> {
-        let mut deltas = Vec::with_capacity(members.len() + 64);
-        let mut known_namespaces = BTreeSet::new();
-        let mut builtin = roles::Builtin::default();
-        for at in members {
-            let definition = &mut self.harvest.definitions[*at];
-            let (kind, key) = (definition.kind, definition.key.clone());
-            seen.insert(kind);
-            if kind == namespaces() {
-                known_namespaces.insert(key.name.clone());
-            }
-            if let Fact::Row(row) = &definition.fact {
-                builtin.see(kind, &key, row);
-            }
-            deltas.extend(match definition.give(is_last) {
-                Fact::Row(row) => Some(Delta::Upsert(kind, key, row)),
-                Fact::Undecodable(note) => Some(Delta::Undecodable(kind, key, note.into())),
-                Fact::Taken => None,
-            });
-        }
-        deltas.extend(builtin.missing());
-        let mentioned = self.harvest.namespaces.iter();
-        deltas.extend(
-            mentioned
-                .filter(|name| !known_namespaces.contains(&***name))
-                .map(|name| Delta::Mentioned(namespaces(), ObjectKey::new("", name))),
-        );
-        deltas.extend(KindId::all().map(|kind| Delta::Coverage(kind, coverage(kind, seen.contains(&kind)))));
-        deltas
-    }
-
     fn told(mut self, posture: PolicyPosture, waivers: Vec<Arc<WaiverPosture>>) -> Audited {
         self.harvest.troubles.sort_by_key(|trouble| trouble.place);
         let troubles = &self.harvest.troubles;
@@ -380,6 +349,40 @@ fn files(tree: &Arc<Tree>) -> [Delta; 2] {
 }
 
 impl Harvest {
+    /// What is known of one cluster. Rows are given away one by one.
+    fn deltas(
+        &mut self,
+        members: &[usize],
+        mut seen: BTreeSet<KindId>,
+        is_last: bool,
+    ) -> impl Iterator<Item = Delta> {
+        let mut known_namespaces = BTreeSet::new();
+        let mut builtin = roles::Builtin::default();
+        for at in members {
+            let Definition { kind, key, fact, .. } = &self.definitions[*at];
+            seen.insert(*kind);
+            if *kind == namespaces() {
+                known_namespaces.insert(key.name.clone());
+            }
+            if let Fact::Row(row) = fact {
+                builtin.see(*kind, key, row);
+            }
+        }
+        let mut others = builtin.missing();
+        let mentioned = self.namespaces.iter();
+        others.extend(
+            mentioned
+                .filter(|name| !known_namespaces.contains(&***name))
+                .map(|name| Delta::Mentioned(namespaces(), ObjectKey::new("", name))),
+        );
+        others.extend(KindId::all().map(|kind| Delta::Coverage(kind, coverage(kind, seen.contains(&kind)))));
+        let definitions = &mut self.definitions;
+        let given = members
+            .iter()
+            .filter_map(move |at| definitions[*at].delta(is_last));
+        given.chain(others)
+    }
+
     /// Looks for secrets in what was cut off a file.
     pub(crate) fn scan(&mut self, path: &str, cut: &Cut<'_>) {
         match cut {
@@ -409,6 +412,15 @@ impl Harvest {
 }
 
 impl Definition {
+    fn delta(&mut self, for_good: bool) -> Option<Delta> {
+        let key = self.key.clone();
+        match self.give(for_good) {
+            Fact::Row(row) => Some(Delta::Upsert(self.kind, key, row)),
+            Fact::Undecodable(note) => Some(Delta::Undecodable(self.kind, key, note.into())),
+            Fact::Taken => None,
+        }
+    }
+
     /// What is known, for good or as a copy.
     fn give(&mut self, for_good: bool) -> Fact {
         if for_good {
@@ -423,7 +435,7 @@ impl Definition {
 }
 
 impl Trouble {
-    fn sentence(&self, files: &[String]) -> String {
+    fn sentence(&self, files: &[Arc<str>]) -> String {
         let message = posture::bounded(&self.message);
         let Some(file) = files.get(self.place.file as usize) else {
             return message;

@@ -1,8 +1,7 @@
 //! Where findings are: the file and the line of the object, and of the field within it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-
-use rustc_hash::FxHashMap;
 
 use super::split::{Piece, lines_in};
 use super::{Definition, yaml};
@@ -15,9 +14,9 @@ pub(super) fn locate(
     findings: &mut [Arc<FindingPosture>],
     definitions: &[Definition],
     members: &[usize],
-    files: &[String],
+    files: &[Arc<str>],
 ) {
-    let mut wanted: FxHashMap<(String, String, String), Vec<usize>> = FxHashMap::default();
+    let mut wanted: HashMap<(String, String, String), Vec<usize>> = HashMap::new();
     for (at, finding) in findings.iter().enumerate() {
         let resource = &finding.finding.resource;
         let key = (
@@ -38,10 +37,8 @@ pub(super) fn locate(
         set(&mut key.2, &definition.key.name);
         for finding in wanted.get(&key).into_iter().flatten() {
             let location = &mut Arc::make_mut(&mut findings[*finding]).finding.location;
-            location.file = files
-                .get(definition.place.file as usize)
-                .cloned()
-                .unwrap_or_default();
+            let file = files.get(definition.place.file as usize);
+            location.file = file.map(ToString::to_string).unwrap_or_default();
             location.line = i32::try_from(definition.place.line).ok();
         }
     }
