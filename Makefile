@@ -17,14 +17,16 @@ test-browser: ## the page of `fluxsec audit -o html` in Chromium
 test-faults: ## the faults that take minutes
 	$(CARGO) test --locked --test faults -- --ignored
 
-# How long `make fuzz` looks, in seconds.
+# How long `make fuzz` looks at each target, in seconds.
 FUZZ_SECONDS ?= 600
-fuzz: ## bytes to audit under libFuzzer, beginning with the corpus
+FUZZ = $(CARGO) +nightly fuzz run --fuzz-dir fuzz
+FUZZ_LIMITS = -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=20 -rss_limit_mb=1024
+fuzz: ## bytes to audit and archives to scan under libFuzzer, beginning with the corpora
 	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \
 	{ echo "cargo-fuzz and a nightly toolchain are missing: cargo install cargo-fuzz; rustup toolchain install nightly"; exit 1; }
-	mkdir -p fuzz/found
-	$(CARGO) +nightly fuzz run --fuzz-dir fuzz audit fuzz/found fuzz/corpus/audit tests/shapes tests/detect -- \
-	-max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=20 -rss_limit_mb=1024
+	mkdir -p fuzz/found/audit fuzz/found/archive
+	$(FUZZ) audit fuzz/found/audit fuzz/corpus/audit tests/shapes tests/detect -- $(FUZZ_LIMITS)
+	$(FUZZ) archive fuzz/found/archive fuzz/corpus/archive -- $(FUZZ_LIMITS)
 
 bench: ## what it costs, beside what it could cost at best (docs/performance.md)
 	$(CARGO) bench --locked --bench cost -- $(ARGS)
@@ -35,7 +37,8 @@ bench-secrets: ## how well secrets are found, and how fast, beside others (docs/
 lint: ## formatting, clippy, and cargo-deny where it is installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check && \
+	$(CARGO) deny --locked --manifest-path fuzz/Cargo.toml check --config deny.toml; \
 	else echo "cargo-deny is not installed: licences, duplicates and advisories are not checked"; fi
 
 generate: ## write CRDs, RBAC, rules, dashboards and pages from the code

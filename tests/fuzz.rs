@@ -1,4 +1,4 @@
-//! `make fuzz` without a fuzzer: the corpus, the manifests that other tests are about, and what becomes of them by chance.
+//! `make fuzz` without a fuzzer: the corpora, the manifests that other tests are about, and what becomes of them by chance.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../fuzz/holds.rs"]
@@ -13,9 +13,11 @@ use std::path::Path;
 
 use random::Random;
 
-const FOLDERS: [&str; 3] = ["fuzz/corpus/audit", "tests/shapes", "tests/detect"];
+const MANIFESTS: [&str; 3] = ["fuzz/corpus/audit", "tests/shapes", "tests/detect"];
+const ARCHIVES: [&str; 1] = ["fuzz/corpus/archive"];
 /// How often a text is changed by chance.
 const CHANGES: usize = 12;
+const CHANGES_OF_ARCHIVES: usize = 60;
 /// What a test of this size may have resident at most, in kilobytes: a bomb that goes off takes gigabytes.
 const MOST_MEMORY: u64 = 512 * 1024;
 
@@ -63,19 +65,36 @@ const WORDS: [&str; 38] = [
 
 #[test]
 fn whatever_becomes_of_manifests_is_told_and_harmless() {
-    let texts = texts();
+    let texts = files(&MANIFESTS);
     assert!(texts.len() >= 20, "{}", texts.len());
+    hold_changed(&texts, CHANGES, holds::for_manifests);
+    assert_memory();
+}
+
+#[test]
+fn whatever_becomes_of_archives_is_told_and_harmless() {
+    let archives = files(&ARCHIVES);
+    assert!(archives.len() >= 6, "{}", archives.len());
+    hold_changed(&archives, CHANGES_OF_ARCHIVES, holds::for_archives);
+    assert_memory();
+}
+
+/// Holds with each input, and with what becomes of it by chance.
+fn hold_changed(inputs: &[(String, Vec<u8>)], changes: usize, holds: fn(&[u8])) {
     let mut random = Random(0xf1a5_5ec0);
-    for (name, text) in &texts {
-        hold(name, text);
-        for number in 0..CHANGES {
-            let mut changed = text.clone();
+    for (name, input) in inputs {
+        hold(name, input, holds);
+        for number in 0..changes {
+            let mut changed = input.clone();
             for _ in 0..=random.below(6) {
-                change(&mut changed, &texts, &mut random);
+                change(&mut changed, inputs, &mut random);
             }
-            hold(&format!("{name}, changed {number}"), &changed);
+            hold(&format!("{name}, changed {number}"), &changed, holds);
         }
     }
+}
+
+fn assert_memory() {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status
         .lines()
@@ -86,15 +105,15 @@ fn whatever_becomes_of_manifests_is_told_and_harmless() {
 }
 
 /// Shows the input when something does not hold.
-fn hold(name: &str, text: &[u8]) {
-    let held = catch_unwind(|| holds::for_manifests(text));
-    assert!(held.is_ok(), "{name}:\n{}", String::from_utf8_lossy(text));
+fn hold(name: &str, input: &[u8], holds: fn(&[u8])) {
+    let held = catch_unwind(|| holds(input));
+    assert!(held.is_ok(), "{name}:\n{}", String::from_utf8_lossy(input));
 }
 
-fn texts() -> Vec<(String, Vec<u8>)> {
+fn files(folders: &[&str]) -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts = Vec::new();
-    for folder in FOLDERS {
+    for folder in folders {
         for entry in fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "rs") {

@@ -223,7 +223,15 @@ fn what_is_broken_is_named_and_the_rest_is_audited() {
             "types.yaml",
             "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: [a]}\n",
         ),
+        (
+            "tabs.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n\tname: a\n",
+        ),
         ("other.yaml", "a: [\n"),
+        (
+            "twice.json",
+            r#"{"apiVersion": "v1", "kind": "Namespace", "kind": "Secret"}"#,
+        ),
         ("b.json", "{\"apiVersion\": \"v1\", \"kind\": \"Namespace\""),
     ]);
     fs::write(tree.path("bytes.yaml"), b"apiVersion: v1\nkind: \xff\xfe\n").unwrap();
@@ -240,11 +248,20 @@ fn what_is_broken_is_named_and_the_rest_is_audited() {
             "b.json:1",
             "bytes.yaml:1",
             "dangling.yaml",
+            "tabs.yaml:4",
+            "twice.json:1",
             "twice.yaml:4",
             "types.yaml:1",
             "wide.yaml:1"
         ],
         "{troubles:#?}"
+    );
+    let named: Vec<&String> = troubles.iter().filter(|it| it.starts_with("twice")).collect();
+    assert!(
+        named
+            .iter()
+            .all(|it| it.contains("duplicate") && !it.contains("Policy")),
+        "{named:#?}"
     );
     // What is nothing for Kubernetes may be broken as it likes.
     assert_eq!(audited.skipped.others, 1);
@@ -612,6 +629,8 @@ fn input_that_is_made_to_hurt_is_named_and_costs_little() {
     fs::write(tree.path("bytes.yaml"), [head.as_bytes(), b"a: \xff\n"].concat()).unwrap();
     symlink("..", tree.path("deep/loop")).unwrap();
     symlink("self.yaml", tree.path("self.yaml")).unwrap();
+    symlink("/dev/zero", tree.path("device.yaml")).unwrap();
+    symlink("/dev/zero", tree.path("device")).unwrap();
     let fifo = Command::new("mkfifo")
         .arg(tree.path("fifo.yaml"))
         .status()
@@ -642,6 +661,7 @@ fn input_that_is_made_to_hurt_is_named_and_costs_little() {
         "bytes.yaml:1",
         "self.yaml",
         "fifo.yaml",
+        "device.yaml: is a device",
         "huge.yaml:1",
     ] {
         assert!(named(file), "{file}: {troubles:#?}");
@@ -789,6 +809,8 @@ fn what_is_named_has_to_be_readable() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+    let output = fluxsec(&["-f", "/dev/zero"], "");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/dev/zero: is a device"));
     let output = fluxsec(&["-f", "-"], "replicas: 1\n");
     assert_eq!(output.status.code(), Some(0));
     let empty = Tree::new(&[("README.md", "# none")]);

@@ -47,7 +47,9 @@ impl Findings {
 
     /// Lets somebody change them at will, and puts them into pieces again.
     pub fn edit<T>(&mut self, edit: impl FnOnce(&mut Vec<Arc<FindingPosture>>) -> T) -> T {
-        let mut all: Vec<_> = self.iter().cloned().collect();
+        // Nobody else has them, unless somebody has the whole: what is changed is not copied first.
+        let pieces = std::mem::take(&mut self.pieces).into_iter();
+        let mut all: Vec<_> = pieces.flat_map(Arc::unwrap_or_clone).collect();
         let result = edit(&mut all);
         *self = Self::from(all);
         result

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,75 +56,78 @@ pub fn audit_with(
     let mut manifests = read(paths, &asked)?;
     manifests.waive(waived);
     let mut audited = manifests.audit_with(name, policy, look);
-    find_lines(&mut audited);
+    audited.posture.findings.edit(|found| find_lines(found));
     Ok(audited)
 }
 
-/// Text on its way to a reader: pieces of one file.
-struct Batch {
-    file: Origin,
-    path: Arc<str>,
-    /// Whether it is a whole file, and none of manifests.
-    is_whole: bool,
+/// Text on its way to a reader: pieces of files, and whole files.
+#[derive(Default)]
+struct Load {
     text: Vec<u8>,
-    /// Where each piece ends in the text, and the piece without its text.
-    pieces: Vec<(usize, Piece<'static>)>,
+    parts: Vec<Part>,
 }
 
-impl Batch {
-    fn new(file: Origin, path: &Arc<str>) -> Self {
-        Self {
-            file,
-            path: path.clone(),
-            is_whole: false,
-            text: Vec::new(),
-            pieces: Vec::new(),
-        }
-    }
+/// A part of the text.
+struct Part {
+    path: Arc<str>,
+    /// Where it ends in the text.
+    end: usize,
+    /// Of which file of manifests it is a piece, and the piece without its text; `None`: it is a whole file, and none of
+    /// manifests.
+    piece: Option<(Origin, Piece<'static>)>,
+}
 
-    fn push(&mut self, piece: &Piece<'_>) {
+impl Load {
+    fn push(&mut self, file: Origin, path: &Arc<str>, piece: &Piece<'_>) {
         self.text.extend_from_slice(piece.text);
-        self.pieces.push((self.text.len(), Piece { text: &[], ..*piece }));
+        self.end(path, Some((file, Piece { text: &[], ..*piece })));
     }
 
-    /// A file that is no manifest, as a whole.
-    fn whole(path: &Arc<str>, text: Vec<u8>) -> Self {
-        Self {
-            is_whole: true,
-            text,
-            ..Self::new(Origin::default(), path)
-        }
+    /// Ends a part whose text is there.
+    fn end(&mut self, path: &Arc<str>, piece: Option<(Origin, Piece<'static>)>) {
+        self.parts.push(Part {
+            path: path.clone(),
+            end: self.text.len(),
+            piece,
+        });
     }
 
     fn read(&self, harvest: &mut Harvest) {
-        if self.is_whole {
-            return harvest.scan.file(&self.path, &self.text);
-        }
         let mut from = 0;
-        for (to, piece) in &self.pieces {
-            let text = &self.text[from..*to];
+        for Part { path, end, piece } in &self.parts {
+            let text = &self.text[from..*end];
+            from = *end;
+            let Some((file, piece)) = piece else {
+                harvest.scan.file(path, text);
+                continue;
+            };
             let piece = Piece { text, ..*piece };
-            harvest.scan(&self.path, &Cut::Piece(piece));
-            harvest.read(self.file, &piece);
-            from = *to;
+            harvest.scan(path, &Cut::Piece(piece));
+            harvest.read(*file, &piece);
         }
     }
-}
 
-/// Batches that are sent together.
-type Load = Vec<Batch>;
+    /// Room for others.
+    fn empty(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(2 * BATCH);
+        self.parts.clear();
+    }
+}
 
 fn read(paths: &[PathBuf], asked: &Arc<Demands>) -> io::Result<Manifests> {
     let readers = thread::available_parallelism().map_or(1, usize::from);
     let (send, receive) = sync_channel::<Load>(readers);
     let receive = Mutex::new(receive);
+    let (give_back, spare) = channel();
     thread::scope(|scope| {
         let mut handles = Vec::new();
         for _ in 0..readers {
             let builder = thread::Builder::new().stack_size(STACK);
-            handles.push(builder.spawn_scoped(scope, || harvest(&receive, asked))?);
+            let (loads, give_back) = (&receive, give_back.clone());
+            handles.push(builder.spawn_scoped(scope, move || harvest(loads, &give_back, asked))?);
         }
-        let mut cutter = Cutter::new(send);
+        let mut cutter = Cutter::new(send, spare);
         for path in paths {
             cutter.path(path);
         }
@@ -140,18 +143,19 @@ fn read(paths: &[PathBuf], asked: &Arc<Demands>) -> io::Result<Manifests> {
     })
 }
 
-/// What one reader has read when there is no more.
-fn harvest(loads: &Mutex<Receiver<Load>>, asked: &Arc<Demands>) -> Harvest {
+/// What one reader has read when there is no more. Room goes back to where it is filled.
+fn harvest(loads: &Mutex<Receiver<Load>>, give_back: &Sender<Load>, asked: &Arc<Demands>) -> Harvest {
     let mut harvest = Harvest::asking(asked);
     loop {
         let next = match loads.lock() {
             Ok(loads) => loads.recv(),
             Err(_) => break,
         };
-        let Ok(load) = next else { break };
-        for batch in load {
-            batch.read(&mut harvest);
-        }
+        let Ok(mut load) = next else { break };
+        load.read(&mut harvest);
+        load.empty();
+        // Whoever fills it may have ended.
+        let _ = give_back.send(load);
     }
     harvest
 }
@@ -159,9 +163,9 @@ fn harvest(loads: &Mutex<Receiver<Load>>, asked: &Arc<Demands>) -> Harvest {
 /// Cuts files into pieces and hands them out.
 struct Cutter {
     send: SyncSender<Load>,
+    spare: Receiver<Load>,
     load: Load,
-    loaded: usize,
-    files: Vec<String>,
+    files: Vec<Arc<str>>,
     /// What is found out without reading.
     own: Harvest,
     room: Vec<u8>,
@@ -169,11 +173,11 @@ struct Cutter {
 }
 
 impl Cutter {
-    fn new(send: SyncSender<Load>) -> Self {
+    fn new(send: SyncSender<Load>, spare: Receiver<Load>) -> Self {
         Self {
             send,
-            load: Vec::new(),
-            loaded: 0,
+            spare,
+            load: Load::default(),
             files: Vec::new(),
             own: Harvest::default(),
             room: Vec::new(),
@@ -223,13 +227,19 @@ impl Cutter {
     /// A file that has no objects, and may have secrets.
     fn other(&mut self, path: &Path) {
         let name: Arc<str> = path.to_string_lossy().into();
-        let mut text = Vec::new();
+        let text = &mut self.load.text;
+        let begin = text.len();
         let most = LONGEST_FILE as u64 + 1;
-        match File::open(path).and_then(|source| source.take(most).read_to_end(&mut text)) {
-            Ok(_) if text.len() > LONGEST_FILE => self.own.scan.not_read(&name, Gap::TooLarge),
-            Ok(_) => self.hand_over(Batch::whole(&name, text)),
-            Err(_) => self.own.scan.not_read(&name, Gap::Unreadable),
-        }
+        let gap = match File::open(path).and_then(|source| source.take(most).read_to_end(text)) {
+            Ok(length) if length <= LONGEST_FILE => {
+                self.load.end(&name, None);
+                return self.hand_out_when_full();
+            }
+            Ok(_) => Gap::TooLarge,
+            Err(_) => Gap::Unreadable,
+        };
+        text.truncate(begin);
+        self.own.scan.not_read(&name, gap);
     }
 
     fn fail(&mut self, path: &Path, why: &dyn Display) {
@@ -241,7 +251,7 @@ impl Cutter {
 
     fn name(&mut self, name: &Arc<str>, is_named: bool) -> Origin {
         let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
-        self.files.push(name.to_string());
+        self.files.push(name.clone());
         Origin {
             number,
             is_named,
@@ -251,12 +261,14 @@ impl Cutter {
 
     fn stream(&mut self, file: Origin, name: &Arc<str>, source: impl Read) {
         let mut splitter = Splitter::with_room(source, std::mem::take(&mut self.room));
-        let mut batch = Batch::new(file, name);
         let mut is_empty = true;
         while let Some(cut) = splitter.next_cut().transpose() {
             is_empty = false;
             match cut {
-                Ok(Cut::Piece(piece)) => batch.push(&piece),
+                Ok(Cut::Piece(piece)) => {
+                    self.load.push(file, name, &piece);
+                    self.progress.saw_one();
+                }
                 Ok(cut) => {
                     self.own.scan(name, &cut);
                     self.own.take(file, &cut);
@@ -267,39 +279,25 @@ impl Cutter {
                     break;
                 }
             }
-            if batch.text.len() >= BATCH {
-                let full = std::mem::replace(&mut batch, Batch::new(file, name));
-                self.add(full);
-            }
+            self.hand_out_when_full();
         }
         self.own.end(file, is_empty);
         self.room = splitter.into_room();
-        self.add(batch);
     }
 
-    fn add(&mut self, batch: Batch) {
-        if batch.pieces.is_empty() {
-            return;
-        }
-        self.progress.saw(batch.pieces.len());
-        self.hand_over(batch);
-    }
-
-    fn hand_over(&mut self, batch: Batch) {
-        self.loaded += batch.text.len();
-        self.load.push(batch);
-        if self.loaded >= BATCH {
+    fn hand_out_when_full(&mut self) {
+        if self.load.text.len() >= BATCH {
             self.hand_out();
         }
     }
 
     fn hand_out(&mut self) {
-        self.loaded = 0;
+        let spare = self.spare.try_recv().unwrap_or_default();
         // Readers that are gone have panicked: that is told when they are waited for.
-        let _ = self.send.send(std::mem::take(&mut self.load));
+        let _ = self.send.send(std::mem::replace(&mut self.load, spare));
     }
 
-    fn finish(mut self) -> (Vec<String>, Harvest) {
+    fn finish(mut self) -> (Vec<Arc<str>>, Harvest) {
         self.hand_out();
         self.progress.end();
         (self.files, self.own)
@@ -326,8 +324,8 @@ impl Default for Progress {
 }
 
 impl Progress {
-    fn saw(&mut self, documents: usize) {
-        self.documents += documents;
+    fn saw_one(&mut self) {
+        self.documents += 1;
         if !self.is_told || self.told.unwrap_or(self.began).elapsed() < LONG {
             return;
         }
@@ -343,9 +341,8 @@ impl Progress {
 }
 
 /// Looks up the lines that findings are about. Only files with findings are read again.
-fn find_lines(audited: &mut Audited) {
+fn find_lines(found: &mut [Arc<FindingPosture>]) {
     let mut by_file: BTreeMap<String, BTreeMap<u32, Vec<usize>>> = BTreeMap::new();
-    let mut found: Vec<Arc<FindingPosture>> = audited.posture.findings.iter().cloned().collect();
     for (at, finding) in found.iter().enumerate() {
         let location = &finding.finding.location;
         let Some(line) = location.line.and_then(|line| u32::try_from(line).ok()) else {
@@ -360,25 +357,26 @@ fn find_lines(audited: &mut Audited) {
         let lines = by_file.entry(location.file.clone()).or_default();
         lines.entry(line).or_default().push(at);
     }
+    let mut room = Vec::new();
     for (file, wanted) in by_file {
         // Pipes have been read, and what is gone meanwhile keeps the lines of its objects.
         if !Path::new(&file).is_file() {
             continue;
         }
         if let Ok(source) = File::open(&file) {
-            let _ = find_lines_in(source, &wanted, &mut found);
+            let _ = find_lines_in(source, &mut room, &wanted, found);
         }
     }
     found.sort_by(|a, b| a.finding.cmp(&b.finding));
-    audited.posture.findings = found.into();
 }
 
 fn find_lines_in(
     source: impl Read,
+    room: &mut Vec<u8>,
     wanted: &BTreeMap<u32, Vec<usize>>,
     found: &mut [Arc<FindingPosture>],
 ) -> io::Result<()> {
-    let mut splitter = Splitter::new(source);
+    let mut splitter = Splitter::with_room(source, std::mem::take(room));
     let mut left = wanted.len();
     while left > 0
         && let Some(cut) = splitter.next_cut()?
@@ -398,5 +396,6 @@ fn find_lines_in(
             finding.finding.location.line = i32::try_from(line).ok();
         }
     }
+    *room = splitter.into_room();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What manifests are called.
@@ -93,6 +93,9 @@ impl Files {
                 self.enter(path, is_template)?;
             }
             return Ok(None);
+        }
+        if is_meant && (metadata.file_type().is_char_device() || metadata.file_type().is_block_device()) {
+            return Err(io::Error::other("is a device"));
         }
         // `-f <(kustomize build)` is a pipe; one that merely lies in a folder would be waited for in vain.
         if is_meant && !is_asked && !metadata.is_file() {

@@ -18,6 +18,7 @@
 
 mod envelope;
 mod places;
+mod plain;
 pub(crate) mod read;
 mod roles;
 pub mod split;
@@ -50,7 +51,7 @@ const MOST_TROUBLES: usize = 100;
 /// Manifests that were read: what is kept of them, and where each object is.
 #[derive(Default)]
 pub struct Manifests {
-    files: Vec<String>,
+    files: Vec<Arc<str>>,
     harvest: Harvest,
     waived: Waived,
 }
@@ -137,7 +138,7 @@ pub struct World<'a> {
     pub engine: &'a Engine,
     /// The verdicts.
     pub posture: &'a PolicyPosture,
-    files: &'a [String],
+    files: &'a [Arc<str>],
     definitions: &'a [Definition],
     members: &'a [usize],
 }
@@ -149,7 +150,7 @@ impl World<'_> {
         let mut definitions = self.members.iter().map(|at| &self.definitions[*at]);
         let found = definitions
             .find(|it| it.kind.name() == kind && *it.key.name == *name && *it.key.namespace == *namespace)?;
-        self.files.get(found.place.file as usize).map(String::as_str)
+        self.files.get(found.place.file as usize).map(|file| &**file)
     }
 }
 
@@ -197,7 +198,7 @@ pub fn audit<O: AsRef<[u8]>>(
 
 impl Manifests {
     /// Manifests that somebody read.
-    pub(crate) fn new(files: Vec<String>, harvest: Harvest) -> Self {
+    pub(crate) fn new(files: Vec<Arc<str>>, harvest: Harvest) -> Self {
         Self {
             files,
             harvest,
@@ -227,7 +228,7 @@ impl Manifests {
             is_named: true,
             is_kustomization: is_kustomization(name),
         };
-        self.files.push(name.to_owned());
+        self.files.push(name.into());
         let mut splitter = Splitter::new(source);
         let mut is_empty = true;
         while let Some(cut) = splitter.next_cut().transpose() {
@@ -280,7 +281,7 @@ impl Manifests {
             } else {
                 BTreeSet::new()
             };
-            engine.ingest(self.deltas(&members, seen, is_last));
+            engine.ingest(self.harvest.deltas(&members, seen, is_last));
             engine.ingest(files(&tree));
             engine.pin(name, policy.clone());
             engine.ingest(self.answers(&engine, &members, is_last));
@@ -348,41 +349,6 @@ impl Manifests {
                 .unwrap_or(false)
         });
         self.harvest.skipped.patches += (before - self.harvest.definitions.len()) as u64;
-    }
-
-    /// What is known of one cluster.
-    fn deltas(&mut self, members: &[usize], mut seen: BTreeSet<KindId>, is_last: bool) -> Vec<Delta> {
-        let mut deltas = Vec::with_capacity(members.len() + 64);
-        let mut known_namespaces = BTreeSet::new();
-        let mut builtin = roles::Builtin::default();
-        for at in members {
-            let definition = &mut self.harvest.definitions[*at];
-            let Of::Kind(kind) = definition.kind else {
-                continue;
-            };
-            let key = definition.key.clone();
-            seen.insert(kind);
-            if kind == namespaces() {
-                known_namespaces.insert(key.name.clone());
-            }
-            if let Fact::Row(row) = &definition.fact {
-                builtin.see(kind, &key, row);
-            }
-            deltas.extend(match definition.give(is_last) {
-                Fact::Row(row) => Some(Delta::Upsert(kind, key, row)),
-                Fact::Undecodable(note) => Some(Delta::Undecodable(kind, key, note.into())),
-                Fact::Answers(_) | Fact::Taken => None,
-            });
-        }
-        deltas.extend(builtin.missing());
-        let mentioned = self.harvest.namespaces.iter();
-        deltas.extend(
-            mentioned
-                .filter(|name| !known_namespaces.contains(&***name))
-                .map(|name| Delta::Mentioned(namespaces(), ObjectKey::new("", name))),
-        );
-        deltas.extend(KindId::all().map(|kind| Delta::Coverage(kind, coverage(kind, seen.contains(&kind)))));
-        deltas
     }
 
     /// What custom controls found out in one cluster.
@@ -464,6 +430,48 @@ fn files(tree: &Arc<Tree>) -> [Delta; 2] {
 }
 
 impl Harvest {
+    /// What is known of one cluster. Rows are given away one by one.
+    fn deltas(
+        &mut self,
+        members: &[usize],
+        mut seen: BTreeSet<KindId>,
+        is_last: bool,
+    ) -> impl Iterator<Item = Delta> {
+        let mut known_namespaces = BTreeSet::new();
+        let mut builtin = roles::Builtin::default();
+        for at in members {
+            let Definition {
+                kind: Of::Kind(kind),
+                key,
+                fact,
+                ..
+            } = &self.definitions[*at]
+            else {
+                continue;
+            };
+            seen.insert(*kind);
+            if *kind == namespaces() {
+                known_namespaces.insert(key.name.clone());
+            }
+            if let Fact::Row(row) = fact {
+                builtin.see(*kind, key, row);
+            }
+        }
+        let mut others = builtin.missing();
+        let mentioned = self.namespaces.iter();
+        others.extend(
+            mentioned
+                .filter(|name| !known_namespaces.contains(&***name))
+                .map(|name| Delta::Mentioned(namespaces(), ObjectKey::new("", name))),
+        );
+        others.extend(KindId::all().map(|kind| Delta::Coverage(kind, coverage(kind, seen.contains(&kind)))));
+        let definitions = &mut self.definitions;
+        let given = members
+            .iter()
+            .filter_map(move |at| definitions[*at].delta(is_last));
+        given.chain(others)
+    }
+
     /// Looks for secrets in what was cut off a file.
     pub(crate) fn scan(&mut self, path: &str, cut: &Cut<'_>) {
         match cut {
@@ -493,6 +501,19 @@ impl Harvest {
 }
 
 impl Definition {
+    /// What is known of an object of the catalogue. What custom controls ask for is told when the policy is known.
+    fn delta(&mut self, for_good: bool) -> Option<Delta> {
+        let Of::Kind(kind) = self.kind else {
+            return None;
+        };
+        let key = self.key.clone();
+        match self.give(for_good) {
+            Fact::Row(row) => Some(Delta::Upsert(kind, key, row)),
+            Fact::Undecodable(note) => Some(Delta::Undecodable(kind, key, note.into())),
+            Fact::Answers(_) | Fact::Taken => None,
+        }
+    }
+
     /// What is known, for good or as a copy.
     fn give(&mut self, for_good: bool) -> Fact {
         if for_good {
@@ -511,7 +532,7 @@ impl Definition {
 }
 
 impl Trouble {
-    fn sentence(&self, files: &[String]) -> String {
+    fn sentence(&self, files: &[Arc<str>]) -> String {
         let message = posture::bounded(&self.message);
         let Some(file) = files.get(self.place.file as usize) else {
             return message;

@@ -1,6 +1,6 @@
 //! Where findings are: the file and the line of the object, and of the field within it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::split::{Piece, lines_in};
@@ -13,9 +13,9 @@ pub(super) fn locate(
     findings: &mut [Arc<FindingPosture>],
     definitions: &[Definition],
     members: &[usize],
-    files: &[String],
+    files: &[Arc<str>],
 ) {
-    let mut wanted: BTreeMap<(String, String, String), Vec<usize>> = BTreeMap::new();
+    let mut wanted: HashMap<(String, String, String), Vec<usize>> = HashMap::new();
     for (at, finding) in findings.iter().enumerate() {
         let resource = &finding.finding.resource;
         let key = (
@@ -36,10 +36,8 @@ pub(super) fn locate(
         set(&mut key.2, &definition.key.name);
         for finding in wanted.get(&key).into_iter().flatten() {
             let location = &mut Arc::make_mut(&mut findings[*finding]).finding.location;
-            location.file = files
-                .get(definition.place.file as usize)
-                .cloned()
-                .unwrap_or_default();
+            let file = files.get(definition.place.file as usize);
+            location.file = file.map(ToString::to_string).unwrap_or_default();
             location.line = i32::try_from(definition.place.line).ok();
         }
     }
@@ -55,6 +53,10 @@ fn set(text: &mut String, value: &str) {
 #[must_use]
 pub fn lines_within(piece: &Piece<'_>, places: &[&Location]) -> Option<Vec<u32>> {
     let text = str::from_utf8(piece.text).ok()?;
+    // In lines of JSON, where everything is.
+    if !text.trim_end().contains('\n') {
+        return Some(vec![piece.line; places.len()]);
+    }
     let item = text.trim_start().strip_prefix('-');
     let is_item = item.is_some_and(|rest| rest.starts_with(char::is_whitespace));
     let path = |place: &&Location| match (is_item, place.field.as_str()) {

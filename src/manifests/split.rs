@@ -270,16 +270,20 @@ impl<R: Read> Splitter<R> {
     fn json(&mut self) -> io::Result<(Option<Range>, State)> {
         let mut scan = Scan::new(self.line);
         loop {
-            while let Some(byte) = self.byte(scan.at) {
+            let rest = self.rest(0);
+            while let Some(byte) = rest.get(scan.at).copied() {
                 let is_items =
                     scan.awaits == Key::Items && scan.depth == 1 && byte == b'[' && !scan.in_string;
-                scan.take(byte, self.rest(0));
+                scan.take(byte, rest);
                 if is_items {
                     self.consume(scan.at, scan.lines);
                     return Ok((None, State::JsonItems));
                 }
                 if scan.is_closed {
                     return Ok((Some(self.cut_off_json(&scan)), State::Between));
+                }
+                if scan.in_string {
+                    scan.skip_text(rest);
                 }
             }
             if scan.at > MOST_BYTES && !scan.is_oversized && self.next_brace(0).is_some() {
@@ -326,7 +330,8 @@ impl<R: Read> Splitter<R> {
         self.skip(|byte| byte.is_ascii_whitespace() || byte == b',')?;
         let mut scan = Scan::new(self.line);
         loop {
-            while let Some(byte) = self.byte(scan.at) {
+            let rest = self.rest(0);
+            while let Some(byte) = rest.get(scan.at).copied() {
                 let is_behind = scan.depth == 0 && !scan.in_string && (byte == b',' || byte == b']');
                 if is_behind && scan.at == 0 && !scan.is_oversized {
                     // The end of the list; what follows it is as little of an object as what is behind a list in YAML.
@@ -336,7 +341,10 @@ impl<R: Read> Splitter<R> {
                 if is_behind {
                     return Ok((Some(self.cut_off_json(&scan)), State::JsonItems));
                 }
-                scan.take(byte, self.rest(0));
+                scan.take(byte, rest);
+                if scan.in_string {
+                    scan.skip_text(rest);
+                }
             }
             if !self.has_more_json(&mut scan)? {
                 let range = (scan.at > 0 || scan.is_oversized).then(|| self.cut_off_json(&scan));
@@ -647,6 +655,16 @@ impl Scan {
             }
             _ => {}
         }
+    }
+
+    /// Goes to where a text may end. Lines do not: that would be no JSON, and is counted one by one.
+    fn skip_text(&mut self, bytes: &[u8]) {
+        if self.is_escaped {
+            return;
+        }
+        let rest = &bytes[self.at..];
+        let matters = |byte: &u8| matches!(byte, b'"' | b'\\' | b'\n');
+        self.at += rest.iter().position(matters).unwrap_or(rest.len());
     }
 
     fn take_text(&mut self, byte: u8, bytes: &[u8]) {

@@ -3,13 +3,15 @@
 //! to the definition of the same folder, and what only one of them has is no excuse for the other.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::Definition;
 use crate::api::ControlResult;
 use crate::engine::{ControlPosture, PolicyPosture, WaiverPosture, WaiverPostures};
+use crate::inventory::ObjectKey;
+use crate::kinds::KindId;
 
 /// So many objects are audited, counting those that clusters share once for each of them.
 const MOST_OBJECTS: usize = 2_000_000;
@@ -43,7 +45,7 @@ struct Alternatives {
 }
 
 impl Plan {
-    pub(super) fn new(files: &[String], definitions: &[Definition]) -> Self {
+    pub(super) fn new(files: &[Arc<str>], definitions: &[Definition]) -> Self {
         let paths = Paths::new(files, definitions);
         let alternatives = Alternatives::new(&paths);
         let mut plan = Self {
@@ -189,7 +191,7 @@ fn fingerprint(world: &World) -> u64 {
 
 /// The way to each definition: folders, file, and its number when the file has several of the same object.
 struct Paths<'a> {
-    files: &'a [String],
+    files: &'a [Arc<str>],
     definitions: &'a [Definition],
     /// The definitions of the same object, where there are several.
     groups: Vec<Vec<usize>>,
@@ -198,15 +200,16 @@ struct Paths<'a> {
 }
 
 impl<'a> Paths<'a> {
-    fn new(files: &'a [String], definitions: &'a [Definition]) -> Self {
-        let identity = |at: &usize| (&definitions[*at].kind, &definitions[*at].key);
-        let mut order: Vec<usize> = (0..definitions.len()).collect();
-        order.sort_by(|a, b| identity(a).cmp(&identity(b)).then(a.cmp(b)));
-        let same = order.chunk_by(|a, b| identity(a) == identity(b));
-        let groups: Vec<Vec<usize>> = same
-            .filter(|group| group.len() > 1)
-            .map(<[usize]>::to_vec)
-            .collect();
+    fn new(files: &'a [Arc<str>], definitions: &'a [Definition]) -> Self {
+        let mut first: HashMap<(&Of, &ObjectKey), usize> = HashMap::with_capacity(definitions.len());
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, definition) in definitions.iter().enumerate() {
+            let first = *first.entry((&definition.kind, &definition.key)).or_insert(at);
+            if first != at {
+                groups.entry(first).or_insert_with(|| vec![first]).push(at);
+            }
+        }
+        let groups: Vec<Vec<usize>> = groups.into_values().collect();
         let mut numbers = BTreeMap::new();
         for group in &groups {
             for of_file in group.chunk_by(|a, b| definitions[*a].place.file == definitions[*b].place.file) {
@@ -315,17 +318,15 @@ fn is_worse(one: &ControlPosture, other: &ControlPosture) -> bool {
 mod tests {
     use super::super::{Fact, Of, Place};
     use super::*;
-    use crate::inventory::ObjectKey;
-    use crate::kinds::KindId;
 
     /// The worlds of definitions, as `file object`, each as the numbers of its definitions.
     fn worlds(definitions: &[&str]) -> Vec<Vec<usize>> {
-        let mut files: Vec<String> = Vec::new();
+        let mut files: Vec<Arc<str>> = Vec::new();
         let mut all = Vec::new();
         for (line, text) in (1..).zip(definitions) {
             let (file, object) = text.split_once(' ').unwrap();
-            if files.last().is_none_or(|last| last != file) {
-                files.push(file.to_owned());
+            if files.last().is_none_or(|last| **last != *file) {
+                files.push(file.into());
             }
             all.push(Definition {
                 kind: Of::Kind(KindId(0)),

@@ -7,6 +7,8 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
+use super::plain;
+
 /// How deep a document may be nested: no schema goes half as far, and the stack of a thread bears it.
 const DEEPEST: usize = 64;
 
@@ -33,15 +35,38 @@ pub(super) struct Broken {
 impl From<serde_saphyr::Error> for Broken {
     fn from(error: serde_saphyr::Error) -> Self {
         let line = error.location().map_or(0, |location| location.line());
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default();
         Self {
             line: u32::try_from(line).unwrap_or(0),
-            message: error.to_string().lines().next().unwrap_or_default().to_owned(),
+            message: if message.starts_with("budget breached") {
+                "is nested deeper, or has more values, than any object".to_owned()
+            } else {
+                // What follows is advice on how to program the parser.
+                message.split(", set ").next().unwrap_or_default().to_owned()
+            },
         }
     }
 }
 
 /// Writes a document as JSON.
 pub(super) fn to_json(document: &str, json: &mut Vec<u8>) -> Result<(), Broken> {
+    json.clear();
+    if plain::to_json(document, json).is_some() {
+        debug_assert!(is_as_parsed(document, json), "{document}");
+        return Ok(());
+    }
+    parse(document, json)
+}
+
+/// Whether the whole parser has it like that, to the byte.
+fn is_as_parsed(document: &str, json: &[u8]) -> bool {
+    let mut parsed = Vec::new();
+    parse(document, &mut parsed).is_ok() && parsed == json
+}
+
+/// Writes a document as JSON, however it is written.
+fn parse(document: &str, json: &mut Vec<u8>) -> Result<(), Broken> {
     json.clear();
     serde_saphyr::with_deserializer_from_str_with_options(document, options(), |deserializer| {
         Transcode(json).deserialize(deserializer)
