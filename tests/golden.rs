@@ -291,7 +291,7 @@ fn passing_readers(engine: &Engine, kind: KindId) -> BTreeSet<&'static str> {
         Evidence::Controllers(_) | Evidence::Peers => CONTROLLERS.contains(&kind.name()),
         Evidence::Access(_) => ACCESS.contains(&kind.name()),
         // Whether labels and controllers are asked for depends on the namespace.
-        Evidence::Owners(_) | Evidence::Trees => false,
+        Evidence::Owners(_) | Evidence::Trees | Evidence::Scans => false,
         Evidence::Neighbours | Evidence::Tolerations => kind.name() == "Pod",
     };
     let mut readers = BTreeSet::new();
@@ -316,6 +316,6 @@ fn is_subject(subject: &SubjectKey, kind: KindId) -> bool {
         SubjectKey::Controller(_) => CONTROLLERS.contains(&kind.name()),
         SubjectKey::Object(of, _) => *of == kind,
         SubjectKey::Namespace(_) => kind.name() == "Namespace",
-        SubjectKey::Cluster => false,
+        SubjectKey::Custom(_) | SubjectKey::Cluster => false,
     }
 }

@@ -259,7 +259,7 @@ impl Judges {
                 Some(JudgesRows::Objects(*judges))
             }
             Self::Namespaces(judge) if kind == namespaces() => Some(JudgesRows::Namespaces(*judge)),
-            Self::Namespaces(_) | Self::Controllers { .. } | Self::Cluster(_) => None,
+            Self::Namespaces(_) | Self::Controllers { .. } | Self::Cluster(_) | Self::Custom(_) => None,
         }
     }
 

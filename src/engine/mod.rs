@@ -417,18 +417,17 @@ impl Unit {
             )
         {
             // Whoever keeps the objects counts those that are as they should be.
-            return self.cells.forget(key, self.cells.at(place)) || matches!(verdict, Verdict::Judged(Outcome::Pass));
+            return self.cells.forget(key, self.cells.at(place))
+                || matches!(verdict, Verdict::Judged(Outcome::Pass));
         }
         let far = self.farsight.of_verdict(view.seen());
         self.cells.set(key, self.cells.at(place), verdict, far)
     }
-}
 
-impl Unit {
     /// Forgets a subject that is gone. True when reports may look different now.
     fn forget(&mut self, key: &SubjectKey, place: Option<Place>) -> bool {
         // Of those that are as they should be nothing is kept here, but they are counted.
-        self.cells.forget(key, place) || matches!(self.control.judges, Judges::Custom(_))
+        self.cells.forget(key, self.cells.at(place)) || matches!(self.control.judges, Judges::Custom(_))
     }
 }
 

@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::Definition;
+use super::{Definition, Of};
 use crate::api::ControlResult;
 use crate::engine::{ControlPosture, PolicyPosture, WaiverPosture, WaiverPostures};
 use crate::inventory::ObjectKey;
-use crate::kinds::KindId;
 
 /// So many objects are audited, counting those that clusters share once for each of them.
 const MOST_OBJECTS: usize = 2_000_000;
@@ -316,8 +315,9 @@ fn is_worse(one: &ControlPosture, other: &ControlPosture) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fact, Of, Place};
+    use super::super::{Fact, Place};
     use super::*;
+    use crate::kinds::KindId;
 
     /// The worlds of definitions, as `file object`, each as the numbers of its definitions.
     fn worlds(definitions: &[&str]) -> Vec<Vec<usize>> {

@@ -42,7 +42,7 @@ fn errors_say_what_to_do() {
 async fn a_server_that_hangs_makes_no_leader_and_delays_no_stop() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let client = client(Config::new(url.parse().unwrap())).unwrap();
+    let client = client(&Config::new(url.parse().unwrap())).unwrap();
     let elector = Elector::new(client, "namespace", "lease", "first", Timing::DEFAULT);
     let leadership = elector.leadership();
     let stop = CancellationToken::new();
