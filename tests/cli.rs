@@ -200,7 +200,7 @@ fn what_is_no_waiver_is_wrong_usage() {
             &["--expires", "30d"][..],
             "there is no control \"FSP-XYZ-001\"",
         ),
-        ("FSQ-*", &["--expires", "30d"], "there is no control"),
+        ("FSP-XYZ-*", &["--expires", "30d"], "there is no control"),
         ("*", &["--expires", "30d"], "spec.control"),
         ("FSP-KUST-001", &["--expires", "366d"], "more than 365 days"),
         ("FSP-KUST-001", &["--expires", "2020-01-01"], "is past"),
