@@ -9,7 +9,7 @@ pub(crate) type File = (String, Vec<u8>);
 
 /// Files of so many bytes: nine of ten are manifests without any secret, the others are the documents of the corpus.
 pub(crate) fn files(bytes: usize) -> Vec<File> {
-    let mut random = Random(0x0f1e_e7);
+    let mut random = Random(0x000f_1ee7);
     let corpus = corpus::documents(2000);
     let mut rest = corpus
         .into_iter()

@@ -116,6 +116,20 @@ pub(super) fn may_give_away(text: &str) -> bool {
     each(text, stop).is_break()
 }
 
+/// Whether a text has an address, and whether it has anything else of that sort.
+pub(super) fn of_value(text: &str) -> (bool, bool) {
+    let mut has_address = false;
+    let end = each(text, |clue, _| match clue {
+        Clue::Address => {
+            has_address = true;
+            ControlFlow::Continue(())
+        }
+        Clue::Rule(_) | Clue::Shape => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    (has_address, end.is_break())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -184,8 +184,9 @@ enum Written<'a> {
 impl<'a> Skim<'a> {
     fn new(text: &'a str, clues: &'a [Line]) -> Option<Self> {
         // Tabs and others mean something else in other places.
-        let is_odd = |it: u8| it < b' ' && it != b'\n' || it == 0x7f;
-        if text.bytes().any(is_odd) || text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}']) {
+        let is_odd = has_control(text.as_bytes())
+            || !text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}']);
+        if is_odd {
             return None;
         }
         Some(Self {
@@ -688,8 +689,39 @@ fn is_anchor(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_part)
 }
 
+/// Whether there is a letter that is none, but for ends of lines: eight at a time.
+fn has_control(bytes: &[u8]) -> bool {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const HIGH: u64 = !LOW;
+    let equals = |eight: u64, byte: u8| {
+        let other = eight ^ u64::from_ne_bytes([byte; 8]);
+        !(((other & LOW) + LOW) | other) & HIGH
+    };
+    let is_odd = |eight: u64| {
+        let is_low = !((eight & LOW) + 0x6060_6060_6060_6060) & !eight & HIGH;
+        (is_low & !equals(eight, b'\n') | equals(eight, 0x7f)) != 0
+    };
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let is_control = |it: &u8| *it < b' ' && *it != b'\n' || *it == 0x7f;
+    eights.iter().any(|eight| is_odd(u64::from_ne_bytes(*eight))) || rest.iter().any(is_control)
+}
+
 fn without_comment(text: &str) -> &str {
-    text.split(" #").next().unwrap_or_default().trim_end_matches(' ')
+    let mut from = 0;
+    while let Some(at) = text[from..].find('#') {
+        let at = from + at;
+        if text[..at].ends_with(' ') {
+            return text[..at].trim_end_matches(' ');
+        }
+        from = at + 1;
+    }
+    text.trim_end_matches(' ')
+}
+
+/// Whether a text may be a field and its value.
+fn has_field(text: &str) -> bool {
+    let mut colons = text.match_indices(':');
+    colons.any(|(at, _)| matches!(text.as_bytes().get(at + 1), None | Some(b' ')))
 }
 
 /// A text without quotes that ends in its line.
@@ -702,7 +734,7 @@ fn plain(value: &str) -> Option<&str> {
         | b'"' | b'\'' => false,
         _ => true,
     };
-    let is_whole = is_opening && !text.contains(": ") && !text.ends_with(':');
+    let is_whole = is_opening && !has_field(text);
     is_whole.then_some(text)
 }
 
@@ -816,6 +848,22 @@ mod tests {
             "a: it\\u0073\n",
         ] {
             assert!(is_harmless(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn letters_that_are_none_are_seen_wherever_they_stand() {
+        for length in 1..20 {
+            for at in 0..length {
+                for letter in [0, 8, 9, 10, 13, 31, 32, 33, 126, 127, 128, 138, 255] {
+                    for around in [b' ', b'\n', b'~', 0xff] {
+                        let mut bytes = vec![around; length];
+                        bytes[at] = letter;
+                        let wanted = matches!(letter, 0..=9 | 11..=31 | 127);
+                        assert_eq!(has_control(&bytes), wanted, "{bytes:?}");
+                    }
+                }
+            }
         }
     }
 

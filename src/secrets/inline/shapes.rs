@@ -185,8 +185,9 @@ fn trace_of_line(text: &str) -> Option<Trace> {
 /// What gives a line of a text away; it goes from `start` to `end`. A key begins in one line and goes on in others.
 pub(super) fn trace_within(text: &str, start: usize, end: usize) -> Option<Trace> {
     let line = &text[start..end];
-    if !clues::may_give_away(line) {
-        return None;
+    let (has_address, has_more) = clues::of_value(line);
+    if !has_more {
+        return has_address.then(|| addresses(line).find_map(|(before, after)| address(before, after)))?;
     }
     if line.contains("PRIVATE KEY") || line.contains(AGE) {
         let end = text.ceil_char_boundary(text.len().min(end + LONGEST_FRAME));

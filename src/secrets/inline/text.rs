@@ -64,8 +64,11 @@ impl<'a> Line<'a> {
         if body.starts_with('#') {
             return None;
         }
-        let (key, value) = match body.split_once(": ") {
-            Some((key, value)) => (key, value),
+        let colon = body
+            .match_indices(':')
+            .find(|(at, _)| body.as_bytes().get(at + 1) == Some(&b' '));
+        let (key, value) = match colon {
+            Some((at, _)) => (&body[..at], &body[at + 2..]),
             None => (body.trim_end().strip_suffix(':')?, ""),
         };
         let key = unquoted(key);
