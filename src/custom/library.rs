@@ -1,5 +1,10 @@
 //! The functions that expressions may call: those of CEL that need no clock, and texts as Kubernetes extends them. What is
 //! not here is refused when an expression is compiled.
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "the interpreter says how functions take their arguments and give their result"
+)]
 
 use std::sync::{Arc, LazyLock};
 
@@ -185,14 +190,12 @@ fn loop_through<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     let budget: &Budget = argument(&args, 2)?;
     let range = args[0].as_ref();
     // Of a map the keys alone are gone through.
-    let (items, units) = match range.downcast_ref::<CelMap<'_>>() {
-        Some(map) => (map.inner().len(), map.inner().len() as u64),
-        None => {
-            let items = range
-                .downcast_ref::<CelList<'_>>()
-                .map_or(0, |list| list.inner().len());
-            (items, budget::of_value(range, budget.left()))
-        }
+    let (items, units) = if let Some(map) = range.downcast_ref::<CelMap<'_>>() {
+        (map.inner().len(), map.inner().len() as u64)
+    } else {
+        let list = range.downcast_ref::<CelList<'_>>();
+        let items = list.map_or(0, |list| list.inner().len());
+        (items, budget::of_value(range, budget.left()))
     };
     if !budget.take(units.saturating_add(each.saturating_mul(items as u64))) {
         return Err(exhausted());
@@ -254,10 +257,7 @@ fn char_at<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
 
 fn index_of<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     let (this, wanted) = (text(&args, 0)?, text(&args, 1)?);
-    let from = match args.len() {
-        2 => 0,
-        _ => number(&args, 2)?,
-    };
+    let from = if args.len() == 2 { 0 } else { number(&args, 2)? };
     let Some(begin) = offset(this, from) else {
         return Err(failed("indexOf", "index out of range"));
     };
@@ -269,13 +269,12 @@ fn index_of<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
 
 fn last_index_of<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     let (this, wanted) = (text(&args, 0)?, text(&args, 1)?);
-    let end = match args.len() {
-        2 => this.len(),
-        _ => {
-            let last = offset(this, number(&args, 2)?);
-            let last = last.ok_or_else(|| failed("lastIndexOf", "index out of range"))?;
-            this.len().min(last + wanted.len())
-        }
+    let end = if args.len() == 2 {
+        this.len()
+    } else {
+        let last = offset(this, number(&args, 2)?);
+        let last = last.ok_or_else(|| failed("lastIndexOf", "index out of range"))?;
+        this.len().min(last + wanted.len())
     };
     // What begins at the last place may end within a character of another text.
     let end = this.ceil_char_boundary(end);
@@ -304,10 +303,7 @@ fn trim<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
 
 fn split<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     let (this, separator) = (text(&args, 0)?, text(&args, 1)?);
-    let most = match args.len() {
-        2 => -1,
-        _ => number(&args, 2)?,
-    };
+    let most = if args.len() == 2 { -1 } else { number(&args, 2)? };
     let parts: Vec<&str> = match (usize::try_from(most), separator) {
         (Ok(0), _) => Vec::new(),
         (Err(_), "") => each_character(this, usize::MAX),
@@ -341,9 +337,10 @@ fn substring<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     let this = text(&args, 0)?;
     let out_of_range = || failed("substring", "index out of range");
     let begin = offset(this, number(&args, 1)?).ok_or_else(out_of_range)?;
-    let end = match args.len() {
-        2 => this.len(),
-        _ => offset(this, number(&args, 2)?).ok_or_else(out_of_range)?,
+    let end = if args.len() == 2 {
+        this.len()
+    } else {
+        offset(this, number(&args, 2)?).ok_or_else(out_of_range)?
     };
     let part = this.get(begin..end).ok_or_else(out_of_range)?;
     owned(CelString::from(part.to_owned()))
@@ -353,10 +350,7 @@ fn substring<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
 fn replace<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result_<'b, 'v> {
     let (this, from, to) = (text(&args, 0)?, text(&args, 1)?, text(&args, 2)?);
     let budget: &Budget = argument(&args, args.len() - 1)?;
-    let most = match args.len() {
-        4 => -1,
-        _ => number(&args, 3)?,
-    };
+    let most = if args.len() == 4 { -1 } else { number(&args, 3)? };
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let found = this.matches(from).take(most).count();
     let bytes = this.len().saturating_add(found.saturating_mul(to.len()));
