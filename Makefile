@@ -38,7 +38,7 @@ lint: ## formatting, clippy, and cargo-deny where it is installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check && \
-	$(CARGO) deny --locked --manifest-path fuzz/Cargo.toml check --config deny.toml; \
+	$(CARGO) deny --locked --manifest-path fuzz/Cargo.toml --config deny.toml check; \
 	else echo "cargo-deny is not installed: licences, duplicates and advisories are not checked"; fi
 
 generate: ## write CRDs, RBAC, rules, dashboards and pages from the code

@@ -2,6 +2,8 @@
 //! takes a fraction of what all of YAML takes. Whatever is written in another way, or is wrong, is for the whole parser to
 //! say: here it is refused. What is taken is written as the whole parser would have it, to the byte.
 
+use super::yaml::Step;
+
 /// How deep a document may be nested.
 const DEEPEST: usize = 32;
 /// Bytes of a document: one that is longer may have more values than the whole parser takes.
@@ -15,19 +17,65 @@ const MOST_DIGITS: usize = 18;
 
 /// Writes a document as JSON; `None`: it is not plain, and what was written of it is worthless.
 pub(super) fn to_json(document: &str, json: &mut Vec<u8>) -> Option<()> {
+    read(document, json, Trail::default()).map(drop)
+}
+
+/// The lines of fields within a document, as [`super::yaml::lines_of`] tells them; `None`: it is not plain.
+pub(super) fn lines_of(document: &str, wanted: &[Vec<Step<'_>>]) -> Option<Vec<u32>> {
+    let trail = Trail {
+        wanted,
+        here: vec![((0..wanted.len()).collect(), 1)],
+        lines: vec![1; wanted.len()],
+    };
+    read(document, &mut Vec::new(), trail).map(|trail| trail.lines)
+}
+
+fn read<'w>(document: &str, json: &mut Vec<u8>, trail: Trail<'w>) -> Option<Trail<'w>> {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
     if document.len() > LONGEST || !document.as_bytes().iter().all(is_plain) {
         return None;
     }
     let mut reader = Reader {
         rest: document,
+        number: 0,
         line: None,
         keys: Vec::new(),
         json,
+        trail,
     };
     reader.advance();
     reader.block(0)?;
-    reader.line.is_none().then_some(())
+    reader.line.is_none().then_some(reader.trail)
+}
+
+/// Fields whose lines somebody wants, and which of them are where the reader is.
+#[derive(Default)]
+struct Trail<'w> {
+    wanted: &'w [Vec<Step<'w>>],
+    /// Of each collection that is open, which fields lead there, and the line of its key.
+    here: Vec<(Vec<usize>, u32)>,
+    lines: Vec<u32>,
+}
+
+impl Trail<'_> {
+    /// Goes along a key of this line, or, without a line of its own, to an item of a list.
+    fn enter(&mut self, step: &Step<'_>, line: Option<u32>) {
+        let depth = self.here.len();
+        let Some((fields, line_of_list)) = self.here.last() else {
+            return;
+        };
+        let line = line.unwrap_or(*line_of_list);
+        let leads = |field: &&usize| self.wanted[**field].get(depth - 1) == Some(step);
+        let fields: Vec<usize> = fields.iter().filter(leads).copied().collect();
+        for field in &fields {
+            self.lines[*field] = line;
+        }
+        self.here.push((fields, line));
+    }
+
+    fn leave(&mut self) {
+        self.here.pop();
+    }
 }
 
 /// A line with content.
@@ -38,23 +86,27 @@ struct Line<'a> {
     text: &'a str,
 }
 
-struct Reader<'a, 'j> {
+struct Reader<'a, 'j, 'w> {
     /// Behind the line.
     rest: &'a str,
+    /// The number of the line, from 1.
+    number: u32,
     /// What is read next; `None`: the document has ended.
     line: Option<Line<'a>>,
     /// The keys of the maps that are open.
     keys: Vec<&'a str>,
     json: &'j mut Vec<u8>,
+    trail: Trail<'w>,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a> Reader<'a, '_, '_> {
     /// Goes to the next line that is neither blank nor a comment.
     fn advance(&mut self) {
         self.line = None;
         while self.line.is_none() && !self.rest.is_empty() {
             let (whole, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
             self.rest = rest;
+            self.number += 1;
             let text = whole.trim_start_matches(' ');
             let indent = whole.len() - text.len();
             if !text.is_empty() && !text.starts_with('#') {
@@ -88,11 +140,13 @@ impl<'a> Reader<'a, '_> {
             self.keys.push(key);
             self.text(key);
             self.json.push(b':');
+            self.trail.enter(&Step::Key(key), Some(self.number));
             if value.is_empty() || value.starts_with('#') {
                 self.below(indent, depth)?;
             } else {
                 self.value(value, indent)?;
             }
+            self.trail.leave();
         }
         self.keys.truncate(first);
         self.json.push(b'}');
@@ -113,7 +167,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn list(&mut self, indent: usize, depth: usize) -> Option<()> {
-        let mut is_first = true;
+        let mut count = 0;
         self.json.push(b'[');
         while let Some(line) = self.line
             && (line.indent > indent || line.indent == indent && is_item(line.text))
@@ -123,19 +177,22 @@ impl<'a> Reader<'a, '_> {
             if line.indent > indent || depth > DEEPEST || is_empty || is_item(content) {
                 return None;
             }
-            if !std::mem::take(&mut is_first) {
+            if count > 0 {
                 self.json.push(b',');
             }
-            if entry(content).is_none() {
+            self.trail.enter(&Step::Item(count), None);
+            count += 1;
+            if entry(content).is_some() {
+                let within = indent + line.text.len() - content.len();
+                self.line = Some(Line {
+                    indent: within,
+                    text: content,
+                });
+                self.map(within, depth + 1)?;
+            } else {
                 self.value(content, indent)?;
-                continue;
             }
-            let within = indent + line.text.len() - content.len();
-            self.line = Some(Line {
-                indent: within,
-                text: content,
-            });
-            self.map(within, depth + 1)?;
+            self.trail.leave();
         }
         self.json.push(b']');
         Some(())
@@ -222,6 +279,7 @@ impl<'a> Reader<'a, '_> {
                 _ => return None,
             }
             self.rest = rest;
+            self.number += 1;
         }
         within?;
         self.json

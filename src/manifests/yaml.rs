@@ -194,10 +194,19 @@ impl Visitor<'_> for KeyAsText<'_> {
 /// Where a field is absent, the line of what it would be in.
 pub(super) fn lines_of(document: &str, paths: &[&str]) -> Option<Vec<u32>> {
     let wanted: Vec<Vec<Step<'_>>> = paths.iter().map(|path| steps(path)).collect();
-    let mut lines = vec![1; paths.len()];
-    let all = (0..paths.len()).collect();
+    if let Some(lines) = plain::lines_of(document, &wanted) {
+        debug_assert_eq!(walk(document, &wanted), Some(lines.clone()), "{document}");
+        return Some(lines);
+    }
+    walk(document, &wanted)
+}
+
+/// The lines of fields within a document, however it is written.
+fn walk(document: &str, wanted: &[Vec<Step<'_>>]) -> Option<Vec<u32>> {
+    let mut lines = vec![1; wanted.len()];
+    let all = (0..wanted.len()).collect();
     let walk = Walk {
-        wanted: &wanted,
+        wanted,
         active: all,
         depth: 0,
         line: 1,
@@ -212,7 +221,7 @@ pub(super) fn lines_of(document: &str, paths: &[&str]) -> Option<Vec<u32>> {
 
 /// One step of a path.
 #[derive(Debug, PartialEq, Eq)]
-enum Step<'a> {
+pub(super) enum Step<'a> {
     Key(&'a str),
     Item(usize),
 }
@@ -407,6 +416,13 @@ mod tests {
     #[test]
     fn fields_are_found_and_what_is_absent_is_where_it_would_be() {
         let yaml = "kind: A\nspec:\n  # comment\n  source:\n    name: x\n  list:\n  - a: 1\n  -\n    b: 2\n  flow: {c: 3}\n";
+        let plain = yaml.replace(
+            "\n  -\n    b: 2\n  flow: {c: 3}\n",
+            "\n  - b: 2\n  text: |\n    a: b\n\n  flow:\n  # comment\n    c: 3\n",
+        );
+        let wanted: Vec<_> = ["spec.list[1].b", "spec.text.a", "spec.flow.c"].map(steps).into();
+        assert_eq!(plain::lines_of(&plain, &wanted), Some(vec![8, 9, 14]), "{plain}");
+        assert_eq!(walk(&plain, &wanted), Some(vec![8, 9, 14]));
         let paths = [
             "spec.source.name",
             "spec.source.namespace",
