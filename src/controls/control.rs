@@ -140,7 +140,7 @@ impl Outcome {
 }
 
 /// What is wrong with a subject, and where.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Defect {
     /// Container.
     pub container: String,

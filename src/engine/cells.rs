@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::controls::{Control, Defect, Outcome, Verdict};
 use crate::inventory::{Inventory, Missing, Place, Slot, SubjectKey};
@@ -35,6 +36,20 @@ pub(super) enum At {
     Other,
 }
 
+/// What is wrong with a subject, in so few bytes that it can be kept beside the finding that tells of it.
+type Digest = u64;
+
+/// Whether two reasons are the same: most are one text of the program's.
+fn is_same(one: &str, other: &str) -> bool {
+    std::ptr::eq(one, other) || one == other
+}
+
+fn digest(defects: &[Defect]) -> Digest {
+    let mut hasher = DefaultHasher::new();
+    defects.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The verdicts. What reports tell of is kept apart from what they only count.
 #[derive(Default)]
 pub(super) struct Cells {
@@ -42,7 +57,7 @@ pub(super) struct Cells {
     rows: Vec<(KindId, Vec<State>)>,
     /// The verdicts on what has no row: controllers, and the cluster.
     others: BTreeMap<SubjectKey, State>,
-    failing: BTreeMap<SubjectKey, Box<[Defect]>>,
+    failing: BTreeMap<SubjectKey, Digest>,
     unknown: BTreeMap<SubjectKey, Missing>,
     manual: BTreeMap<SubjectKey, Cow<'static, str>>,
     /// Why it does not apply: a few texts for all subjects.
@@ -57,7 +72,7 @@ pub(super) struct Cells {
 /// at once.
 #[derive(Default)]
 struct Fresh {
-    failing: Vec<(SubjectKey, Box<[Defect]>)>,
+    failing: Vec<(SubjectKey, Digest)>,
     unknown: Vec<(SubjectKey, Missing)>,
     manual: Vec<(SubjectKey, Cow<'static, str>)>,
     far: Vec<(SubjectKey, Far)>,
@@ -113,7 +128,7 @@ impl Cells {
             }
             Verdict::Judged(Outcome::NotApplicable(reason)) => self.because(reason),
             Verdict::Judged(Outcome::Fail(defects)) => {
-                self.fresh.failing.push((key.clone(), defects.into()));
+                self.fresh.failing.push((key.clone(), digest(&defects)));
                 FAIL
             }
             Verdict::Judged(Outcome::Manual(checklist)) => {
@@ -145,12 +160,12 @@ impl Cells {
     pub(super) fn differing(&self, before: &Self) -> Vec<SubjectKey> {
         let mut differing = Vec::new();
         let mut before = before.failing.iter().peekable();
-        for (key, defects) in &self.failing {
+        for (key, digest) in &self.failing {
             while let Some((gone, _)) = before.next_if(|(known, _)| *known < key) {
                 differing.push(gone.clone());
             }
             let known = before.next_if(|(known, _)| *known == key);
-            if known.is_none_or(|(_, known)| known != defects) {
+            if known.is_none_or(|(_, known)| known != digest) {
                 differing.push(key.clone());
             }
         }
@@ -170,7 +185,7 @@ impl Cells {
             }
             // An equal failure is told differently when the object's last manager changed; all else is not.
             Verdict::Judged(Outcome::Fail(defects)) => {
-                self.failing.insert(key.clone(), defects.into());
+                self.failing.insert(key.clone(), digest(&defects));
                 (FAIL, true)
             }
             Verdict::Judged(Outcome::Manual(checklist)) => {
@@ -225,7 +240,7 @@ impl Cells {
     }
 
     fn because(&mut self, reason: Cow<'static, str>) -> State {
-        let known = self.reasons.iter().position(|known| *known == reason);
+        let known = self.reasons.iter().position(|known| is_same(known, &reason));
         let position = known.unwrap_or(self.reasons.len());
         let state = State::try_from(position).map_or(LOOKS_FAR, |position| position + REASONS);
         // A control has a handful of reasons. Whatever comes after the last number stands for the last.
@@ -279,13 +294,13 @@ impl Cells {
     }
 
     /// What fails, in order.
-    pub(super) fn failing(&self) -> impl Iterator<Item = (&SubjectKey, &[Defect])> {
-        self.failing.iter().map(|(key, defects)| (key, &**defects))
+    pub(super) fn failing(&self) -> impl Iterator<Item = &SubjectKey> {
+        self.failing.keys()
     }
 
-    /// What is wrong with a subject.
-    pub(super) fn defects(&self, key: &SubjectKey) -> &[Defect] {
-        self.failing.get(key).map_or(&[], |defects| defects)
+    /// Whether a subject fails.
+    pub(super) fn fails(&self, key: &SubjectKey) -> bool {
+        self.failing.contains_key(key)
     }
 
     /// What is unknown, in order.

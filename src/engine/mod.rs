@@ -20,12 +20,12 @@ use crate::controls::{CATALOGUE, Control, Defect, Judges, JudgesRows, Outcome, P
 use crate::custom;
 use crate::inventory::{
     AtHand, Changed, Delta, Inventory, Missing, ObjectKey, Owner, Place, Slot, SubjectKey, TenancyRules,
-    View, namespaces,
+    View, controllers_are_complete, namespaces,
 };
 use crate::kinds::own::{PolicyRow, WaiverRow};
 use crate::kinds::{self, KindId, id_of};
 
-use cells::{Cells, Column};
+use cells::{Cells, Column, Far};
 use dirty::{Dirty, Farsight};
 pub use findings::Findings;
 use policy::Plan;
@@ -402,14 +402,7 @@ impl Unit {
 
     /// Judges a subject. True when reports may look different now.
     fn judge(&mut self, inventory: &Inventory, key: &SubjectKey, place: Option<Place>) -> bool {
-        let judges = &self.control.judges;
-        let view = View::new(inventory, key, &self.id.rules);
-        let verdict = match possibly_flux(inventory, key) {
-            Some(missing) => Verdict::Unknown(missing),
-            None => verdict(inventory, self.control, &view, || {
-                judges.judge(&view, &self.id.parameters)
-            }),
-        };
+        let (verdict, far) = self.verdict(inventory, key);
         if matches!(self.control.judges, Judges::Custom(_))
             && matches!(
                 verdict,
@@ -420,8 +413,27 @@ impl Unit {
             return self.cells.forget(key, self.cells.at(place))
                 || matches!(verdict, Verdict::Judged(Outcome::Pass));
         }
-        let far = self.farsight.of_verdict(view.seen());
         self.cells.set(key, self.cells.at(place), verdict, far)
+    }
+
+    /// What is wrong with a subject: it is judged once more, because only those are told of whose verdict changed.
+    fn defects(&self, inventory: &Inventory, key: &SubjectKey) -> Vec<Defect> {
+        match self.verdict(inventory, key) {
+            (Verdict::Judged(Outcome::Fail(defects)), _) => defects,
+            _ => Vec::new(),
+        }
+    }
+
+    fn verdict(&self, inventory: &Inventory, key: &SubjectKey) -> (Verdict, Far) {
+        let judges = &self.control.judges;
+        let view = View::new(inventory, key, &self.id.rules);
+        let verdict = match possibly_flux(inventory, key) {
+            Some(missing) => Verdict::Unknown(missing),
+            None => verdict(inventory, self.control, &view, || {
+                judges.judge(&view, &self.id.parameters)
+            }),
+        };
+        (verdict, self.farsight.of_verdict(view.seen()))
     }
 
     /// Forgets a subject that is gone. True when reports may look different now.
@@ -460,6 +472,7 @@ fn fill_rows(inventory: &Inventory, kind: KindId, units: &mut [Unit]) -> u64 {
     if judging.is_empty() {
         return 0;
     }
+    let controllers = controllers_are_complete(inventory);
     let mut verdicts = 0;
     for (key, slot, row) in inventory.each(kind) {
         let object = SubjectKey::Object(kind, key.clone());
@@ -472,6 +485,7 @@ fn fill_rows(inventory: &Inventory, kind: KindId, units: &mut [Unit]) -> u64 {
             let at_hand = AtHand {
                 row: Some(row),
                 owner: Some(owners.of(inventory, unit.rules, of)),
+                controllers: Some(&controllers),
             };
             unit.judge(inventory, subject, slot, at_hand);
             verdicts += 1;
@@ -538,8 +552,10 @@ impl<'a> Owners<'a> {
         namespace: &'a str,
     ) -> &Result<Owner<'a>, Missing> {
         let (rules, last) = &mut self.0[rules];
-        last.take_if(|(known, _)| *known != namespace);
-        let (_, owner) = last.get_or_insert_with(|| (namespace, rules.owner(inventory, namespace)));
+        // All units judge one row before the next: nearly always it is the very same text.
+        last.take_if(|(known, _)| !std::ptr::eq(*known, namespace) && *known != namespace);
+        let (known, owner) = last.get_or_insert_with(|| (namespace, rules.owner(inventory, namespace)));
+        *known = namespace;
         owner
     }
 }

@@ -278,7 +278,7 @@ fn tell_everything(name: &str, sources: &Sources<'_>) -> Telling {
     for item in &sources.plan.items {
         let judgement = sources.judgement(name, item, &none);
         let mut told = Told::default();
-        for (key, _) in judgement.cells.failing() {
+        for key in judgement.cells.failing() {
             told.tell(key, judgement.findings(key));
         }
         telling.controls.push(told);
@@ -313,6 +313,7 @@ impl<'a> Sources<'a> {
             plan: self.plan,
             item,
             inventory: self.inventory,
+            unit,
             cells: unit.map_or(none, |unit| &unit.cells),
         }
     }
@@ -324,6 +325,8 @@ struct Judgement<'a> {
     plan: &'a Plan,
     item: &'a Item,
     inventory: &'a Inventory,
+    /// `None`: nothing is called for.
+    unit: Option<&'a Unit>,
     cells: &'a Cells,
 }
 
@@ -344,8 +347,12 @@ impl Judgement<'_> {
         let Some(severity) = self.item.severity.filter(|_| self.covers(key)) else {
             return Box::default();
         };
-        let defects = self.cells.defects(key).iter();
+        let Some(unit) = self.unit.filter(|_| self.cells.fails(key)) else {
+            return Box::default();
+        };
+        let defects = unit.defects(self.inventory, key);
         defects
+            .iter()
             .map(|defect| Arc::new(self.finding(severity, key, defect)))
             .collect()
     }

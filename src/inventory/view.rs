@@ -40,6 +40,8 @@ pub(crate) struct AtHand<'a> {
     pub(crate) row: Option<&'a dyn Any>,
     /// Whom the subject's namespace belongs to, by the same rules.
     pub(crate) owner: Option<&'a Result<Owner<'a>, Missing>>,
+    /// Whether every controller of the cluster can be seen.
+    pub(crate) controllers: Option<&'a Result<(), Missing>>,
 }
 
 /// Evidence whose lack shows only while rights are looked at. What is bad without it stays bad; nothing else can be said.
@@ -205,7 +207,7 @@ impl<'a> View<'a> {
         component: Component,
     ) -> Result<impl Iterator<Item = (&'a InstanceKey, &'a Instance)>, Missing> {
         self.record(Evidence::Controllers(component));
-        controllers_are_complete(self.inventory)?;
+        self.controllers_are_complete()?;
         let instances = self.inventory.instances().iter();
         Ok(instances.filter(move |(key, _)| key.component == component))
     }
@@ -218,7 +220,7 @@ impl<'a> View<'a> {
         for component in components {
             self.record(Evidence::Controllers(*component));
         }
-        controllers_are_complete(self.inventory)?;
+        self.controllers_are_complete()?;
         let mut instances = self.inventory.instances_in(namespace);
         Ok(instances.any(|(key, _)| components.contains(&key.component)))
     }
@@ -245,13 +247,20 @@ impl<'a> View<'a> {
     /// Not every controller can be seen, or a workload has some traces of one and may be one.
     pub fn peers(&self) -> Result<impl Iterator<Item = (&'a InstanceKey, &'a Instance)>, Missing> {
         self.record(Evidence::Peers);
-        controllers_are_complete(self.inventory)?;
+        self.controllers_are_complete()?;
         let own = self.own_instance().map(|(key, _)| key.component);
         let instances = self.inventory.instances().iter();
         let peers = instances.filter(move |(key, _)| Some(key.component) == own);
         match peers.clone().find_map(|(key, instance)| instance.doubt(key)) {
             Some(missing) => Err(missing),
             None => Ok(peers),
+        }
+    }
+
+    fn controllers_are_complete(&self) -> Result<(), Missing> {
+        match self.at_hand.controllers {
+            Some(known) => known.clone(),
+            None => controllers_are_complete(self.inventory),
         }
     }
 
@@ -330,7 +339,7 @@ impl<'a> View<'a> {
     /// Pods, controllers or namespaces cannot all be seen.
     pub fn neighbours(&self) -> Result<Vec<Neighbours<'a>>, Missing> {
         self.record(Evidence::Neighbours);
-        controllers_are_complete(self.inventory)?;
+        self.controllers_are_complete()?;
         let Some((node, _)) = self.own_row::<Node>() else {
             return Ok(Vec::new());
         };
@@ -352,7 +361,7 @@ impl<'a> View<'a> {
     /// Pods, controllers or namespaces cannot all be seen.
     pub fn tolerations_of_tenants(&self) -> Result<Vec<(&'a str, &'a [Toleration])>, Missing> {
         self.record(Evidence::Tolerations);
-        controllers_are_complete(self.inventory)?;
+        self.controllers_are_complete()?;
         let mut of_tenants = Vec::new();
         for (namespace, tolerations) in self.inventory.placement.tolerations() {
             if matches!(self.rules.owner(self.inventory, namespace)?, Owner::Tenant(_)) {
