@@ -83,18 +83,21 @@ pub(crate) fn bootstrap(flux: &str) -> Shape {
     shape
 }
 
-/// The patches of the documentation of multi-tenancy.
+/// The patches of the documentation of multi-tenancy, where somebody is told of failures.
 pub(crate) fn locked_down() -> Shape {
     bootstrap(RELEASE)
+        .alerted()
         .args(&REFERRING, &["--no-cross-namespace-refs=true"])
         .args(&[Kustomize], &["--no-remote-bases=true"])
         .args(&[Kustomize, Helm], &["--default-service-account=default"])
         .synced_as("kustomize-controller")
 }
 
-/// The patches of the documentation of sharding.
+/// The patches of the documentation of sharding, on nodes of Flux's own.
 pub(crate) fn shards() -> Shape {
-    bootstrap(RELEASE).sharded(&[Source, Kustomize, Helm], &["shard1", "shard2"])
+    bootstrap(RELEASE)
+        .sharded(&[Source, Kustomize, Helm], &["shard1", "shard2"])
+        .on_own_nodes()
 }
 
 /// Controllers that somebody copied into a tenant's namespace, as the document advised once; the copy of helm-controller
@@ -131,9 +134,9 @@ pub(crate) fn flux_instance_workload_identity() -> Shape {
     instance_of(&Component::ALL).identity(true)
 }
 
-/// `spec.cluster.size: medium`.
+/// `spec.cluster.size: medium`, on nodes that everybody shares.
 pub(crate) fn flux_instance_sized() -> Shape {
-    instance_of(&DEFAULT).medium().identity(false)
+    instance_of(&DEFAULT).medium().identity(false).on_shared_nodes()
 }
 
 /// `spec.sharding` in the strictest instance that there is.
@@ -187,9 +190,10 @@ pub(crate) fn chart() -> Shape {
     shape
 }
 
-/// The community chart with `multitenancy.enabled`.
+/// The community chart with `multitenancy.enabled`, and a tenant whose Receivers are open to anybody.
 pub(crate) fn chart_multitenant() -> Shape {
     chart()
+        .besides(include_str!("receivers.yaml"))
         .args(&REFERRING, &["--no-cross-namespace-refs=true"])
         .args(&[Kustomize, Helm], &["--default-service-account=default"])
 }
@@ -312,6 +316,49 @@ impl Shape {
             });
         }
         self
+    }
+
+    /// With more objects that no installer made.
+    fn besides(mut self, yaml: &str) -> Self {
+        self.around.extend(documents(yaml));
+        self
+    }
+
+    /// Somebody is told of the root's failures.
+    fn alerted(self) -> Self {
+        self.besides(include_str!("alerts.yaml"))
+    }
+
+    /// Everybody runs where there is room.
+    fn on_shared_nodes(self) -> Self {
+        let mut shape = self.besides(include_str!("nodes.yaml"));
+        shape.admit = |pod| pod["spec"]["nodeName"] = json!("worker-1");
+        shape
+    }
+
+    /// What the document advises for nodes: Flux has its own, and the tenant a sandbox and no privileged pods.
+    fn on_own_nodes(self) -> Self {
+        let mut shape = self
+            .besides(include_str!("nodes.yaml"))
+            .besides(include_str!("pool.yaml"));
+        for workload in shape.installed.iter_mut().filter(|it| it["kind"] == "Deployment") {
+            let pod = &mut workload["spec"]["template"]["spec"];
+            pod["nodeSelector"] = json!({"pool": "flux"});
+            pod["tolerations"] = json!([{"key": "pool", "value": "flux", "effect": "NoSchedule"}]);
+        }
+        for object in &mut shape.around {
+            if object["kind"] == "Deployment" {
+                object["spec"]["template"]["spec"]["runtimeClassName"] = json!("sandbox");
+            }
+            if object["kind"] == "Namespace" && object["metadata"]["name"] == "team-a" {
+                object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("baseline");
+            }
+        }
+        shape.admit = |pod| {
+            let is_flux = pod["metadata"]["namespace"] == "flux-system";
+            pod["spec"]["nodeName"] = json!(if is_flux { "flux-1" } else { "worker-1" });
+        };
+        shape
     }
 
     fn synced_as(mut self, account: &str) -> Self {
