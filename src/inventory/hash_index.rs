@@ -47,26 +47,26 @@ impl HashIndex {
 
     /// Forgets a number.
     pub(super) fn remove(&mut self, hash: u32, slot: Slot) {
-        let mut hole = self.home(hash);
+        let mut gap = self.home(hash);
         loop {
-            match self.buckets.get(hole).map(|bucket| bucket.slot) {
+            match self.buckets.get(gap).map(|bucket| bucket.slot) {
                 None | Some(FREE) => return,
                 Some(found) if found == slot => break,
-                Some(_) => hole = self.after(hole),
+                Some(_) => gap = self.after(gap),
             }
         }
         self.taken -= 1;
         // Those behind move up, as long as that does not bring them before their home.
-        let mut next = self.after(hole);
+        let mut next = self.after(gap);
         while self.buckets[next].slot != FREE {
             let home = self.home(self.buckets[next].hash);
-            if self.distance(home, next) >= self.distance(hole, next) {
-                self.buckets[hole] = self.buckets[next];
-                hole = next;
+            if self.distance(home, next) >= self.distance(gap, next) {
+                self.buckets[gap] = self.buckets[next];
+                gap = next;
             }
             next = self.after(next);
         }
-        self.buckets[hole].slot = FREE;
+        self.buckets[gap].slot = FREE;
         if self.taken == 0 {
             self.buckets = Vec::new();
         }
