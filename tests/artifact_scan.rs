@@ -119,6 +119,16 @@ impl Scene {
         .unwrap()
     }
 
+    /// What `fluxsec scan-history` tells of the repository.
+    fn history(&self) -> Value {
+        let bare = self.control_plane.sandbox().folder().join("git/fleet.git");
+        let mut command = Command::new(controlplane::operator::fluxsec());
+        command
+            .args(["scan-history", "-o", "json", "--git-dir"])
+            .arg(bare);
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
+    }
+
     /// The report of team-a tells of its leaks, and that of team-b of nothing of team-a's.
     fn is_told_to_team_a_alone(&self) {
         let told = |namespace: &str| {
@@ -457,13 +467,7 @@ fn leaks_are_told_to_their_tenant_and_stay_exposed_when_they_are_repaired() {
     scene.is_told_to_team_a_alone();
 
     // The history of the repository has them, too.
-    let bare = scene.control_plane.sandbox().folder().join("git/fleet.git");
-    let output = Command::new(controlplane::operator::fluxsec())
-        .args(["scan-history", "-o", "json", "--git-dir"])
-        .arg(bare)
-        .output()
-        .unwrap();
-    let history: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let history = scene.history();
     let findings = history["findings"].as_array().unwrap().iter();
     let findings: Vec<_> = findings
         .map(|it| (it["file"].as_str().unwrap(), it["line"].as_u64().unwrap()))
