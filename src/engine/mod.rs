@@ -458,7 +458,9 @@ fn fill(inventory: &Inventory, units: &mut [Unit]) -> u64 {
     for kind in KindId::all() {
         verdicts += fill_rows(inventory, kind, units);
     }
-    units.iter_mut().for_each(|unit| unit.cells.close());
+    for unit in units {
+        unit.cells.close();
+    }
     verdicts
 }
 

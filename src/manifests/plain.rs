@@ -522,7 +522,7 @@ mod tests {
             assert_eq!(json(yaml), None, "{yaml}");
         }
         let deep: String = (0..40).map(|depth| " ".repeat(depth) + "a:\n").collect();
-        let wide: String = (0..300).map(|key| format!("a{key}: 1\n")).collect();
+        let wide = (0..300).fold(String::new(), |all, key| all + &format!("a{key}: 1\n"));
         let long = "# a comment\n".repeat(30_000) + "a: b\n";
         for yaml in [deep, wide, long] {
             assert_eq!(json(&yaml), None);

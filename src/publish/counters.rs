@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector;
-use prometheus::proto::LabelPair;
+use prometheus::proto::{LabelPair, Metric};
 use prometheus::{GaugeVec, HistogramVec, IntCounter, IntCounterVec, Registry};
 use tokio::time::Instant;
 
@@ -145,15 +145,16 @@ impl Counters {
             .collect()
             .iter()
             .flat_map(|family| {
-                let of_policy = family.get_metric().iter().map(|series| series.get_label());
+                let of_policy = family.get_metric().iter().map(Metric::get_label);
                 let of_policy = of_policy.filter(|labels| value(labels, "policy") == policy);
                 of_policy
                     .map(|labels| value(labels, "control").to_owned())
                     .collect::<Vec<_>>()
             })
             .collect();
-        told.iter()
-            .for_each(|control| self.forget_control(policy, control));
+        for control in &told {
+            self.forget_control(policy, control);
+        }
     }
 
     fn forget_control(&self, policy: &str, control: &str) {

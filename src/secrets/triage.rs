@@ -21,6 +21,7 @@ const LONGEST_KEY: usize = 256;
 
 /// What clues a document has.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a clue each")]
 pub(super) struct Survey {
     lines: Vec<Line>,
     /// Where the last clue begins.
@@ -126,7 +127,7 @@ impl Survey {
         if is_json {
             return inline::is_harmless_json(text);
         }
-        !self.is_cut && Skim::new(text, &self.lines).is_some_and(Skim::is_harmless)
+        !self.is_cut && Skim::new(text, &self.lines).is_some_and(Skim::tells_nothing)
     }
 }
 
@@ -203,7 +204,7 @@ impl<'a> Skim<'a> {
         })
     }
 
-    fn is_harmless(mut self) -> bool {
+    fn tells_nothing(mut self) -> bool {
         self.look().is_some() && !(self.has_secret && self.has_data)
     }
 
@@ -374,7 +375,10 @@ impl<'a> Skim<'a> {
             Written::Alias if list.meaning.is_some() => return None,
             Written::Alias => {}
             Written::Flow(text) => self.has_data |= text.contains("data"),
-            Written::Text(text) => self.text("", &text, list.meaning, clues)?,
+            Written::Text(text) => {
+                let is_decoded = matches!(text, Cow::Owned(_));
+                self.text("", &text, is_decoded, list.meaning, clues)?;
+            }
             Written::Block {
                 is_folded,
                 is_stripped,
@@ -382,14 +386,14 @@ impl<'a> Skim<'a> {
                 return self.block("", list.meaning, list.column, next, (is_folded, is_stripped));
             }
         }
-        self.closed(next)
+        Some(self.closed(next))
     }
 
     /// What follows must not belong to a value that ended in its line.
-    fn closed(&mut self, next: usize) -> Option<usize> {
+    fn closed(&mut self, next: usize) -> usize {
         self.is_open = false;
         self.of_open = None;
-        Some(next)
+        next
     }
 
     /// The value of a field.
@@ -423,7 +427,8 @@ impl<'a> Skim<'a> {
             Written::Flow(_) if meaning.is_some() => return None,
             Written::Flow(text) => self.has_data |= text.contains("data"),
             Written::Text(text) => {
-                self.text(key, &text, meaning, clues)?;
+                let is_decoded = matches!(text, Cow::Owned(_));
+                self.text(key, &text, is_decoded, meaning, clues)?;
                 let is_named = clues.has_name && inline::meaning(text.trim_start_matches('/')).is_some();
                 if matches!(key, "name" | "path") && is_named {
                     self.has_no_value(start, column)?;
@@ -436,15 +441,21 @@ impl<'a> Skim<'a> {
                 return self.block(key, meaning, column, next, (is_folded, is_stripped));
             }
         }
-        self.closed(next)
+        Some(self.closed(next))
     }
 
     /// A text in its line.
-    fn text(&mut self, key: &str, text: &Cow<'_, str>, meaning: Option<Meaning>, clues: Clues) -> Option<()> {
+    fn text(
+        &mut self,
+        key: &str,
+        text: &str,
+        is_decoded: bool,
+        meaning: Option<Meaning>,
+        clues: Clues,
+    ) -> Option<()> {
         self.has_secret |= key == "kind" && text == "Secret";
         self.has_data |= key == "path" && text.starts_with("/data/");
         // What was written out may say more than its line.
-        let is_decoded = matches!(text, Cow::Owned(_));
         if meaning.is_none() && !clues.any() && !is_decoded && !text.contains('\\') {
             return Some(());
         }
@@ -507,7 +518,7 @@ impl<'a> Skim<'a> {
             return None;
         }
         if is_clear && !(is_json && text.contains('\\')) && !(is_folded && clues.has_address) {
-            return self.closed(at);
+            return Some(self.closed(at));
         }
         if is_folded || is_stripped && text.matches('\n').count() < 2 || clues.has_frame(text) {
             return None;
@@ -519,7 +530,7 @@ impl<'a> Skim<'a> {
         }
         self.document(&block)?;
         self.block = block;
-        self.closed(at)
+        Some(self.closed(at))
     }
 
     /// What only the controller of SealedSecrets can open: as long as it is no more than a field a line.
@@ -543,7 +554,7 @@ impl<'a> Skim<'a> {
             at = next;
         }
         self.clues_before(at);
-        self.closed(at)
+        Some(self.closed(at))
     }
 
     /// What is written behind a name or a dash.
@@ -729,7 +740,7 @@ fn plain(value: &str) -> Option<&str> {
     let text = without_comment(value);
     let mut bytes = text.bytes();
     let is_opening = match bytes.next()? {
-        b'-' | b'?' | b':' => !bytes.next().is_none_or(|it| it == b' '),
+        b'-' | b'?' | b':' => bytes.next().is_some_and(|it| it != b' '),
         b',' | b']' | b'}' | b'#' | b'&' | b'*' | b'!' | b'%' | b'@' | b'`' | b'|' | b'>' | b'[' | b'{'
         | b'"' | b'\'' => false,
         _ => true,
@@ -740,10 +751,9 @@ fn plain(value: &str) -> Option<&str> {
 
 /// A text in quotes that ends in its line.
 fn quoted(value: &str) -> Option<Cow<'_, str>> {
-    let (text, rest) = if value.starts_with('"') {
-        in_double_quotes(&value[1..])?
-    } else {
-        in_single_quotes(&value[1..])?
+    let (text, rest) = match value.strip_prefix('"') {
+        Some(value) => in_double_quotes(value)?,
+        None => in_single_quotes(value.strip_prefix('\'')?)?,
     };
     let is_end = rest.trim_start_matches(' ').is_empty()
         || rest.trim_start_matches(' ').starts_with('#') && rest.starts_with(' ');
@@ -822,6 +832,7 @@ fn in_quotes(text: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::format_push_string)]
 mod tests {
     use super::super::scan::Scan;
     use super::super::tree::{Gap, Tree};
