@@ -20,7 +20,7 @@ use super::trouble::{Trouble, is_refusal};
 use super::{Observation, sentence};
 use crate::engine::posture::bounded;
 use crate::inventory::{Coverage, Delta, ObjectKey};
-use crate::kinds::{Entry, KindId, id_of};
+use crate::kinds::{Author, Entry, KindId, Meta, id_of};
 
 /// A connection that is silent for longer is dead: kube asks the server to end each watch before that.
 const WATCH_SECONDS: u32 = 180;
@@ -199,7 +199,7 @@ impl KindWatch {
                 true
             }
             Event::InitApply(object) => {
-                let Some((key, delta)) = self.project(&object) else {
+                let Some((key, delta)) = self.project(&object, Author::of_object) else {
                     return true;
                 };
                 if matches!(delta, Delta::Remove(..)) {
@@ -218,7 +218,7 @@ impl KindWatch {
             }
             Event::Apply(object) => {
                 self.announce_crds();
-                let Some((key, delta)) = self.project(&object) else {
+                let Some((key, delta)) = self.project(&object, Author::of_change) else {
                     return true;
                 };
                 match delta {
@@ -242,13 +242,19 @@ impl KindWatch {
     }
 
     /// Cuts the row out of an object; an object of no interest becomes a removal.
-    fn project<const METADATA_ONLY: bool>(&self, object: &Slim<METADATA_ONLY>) -> Option<(ObjectKey, Delta)> {
+    fn project<const METADATA_ONLY: bool>(
+        &self,
+        object: &Slim<METADATA_ONLY>,
+        author: fn(&Meta) -> Option<Author>,
+    ) -> Option<(ObjectKey, Delta)> {
         let key = key_of(object.meta().namespace.as_deref(), object.meta().name.as_deref());
-        let row = object
-            .read()
-            .and_then(|(meta, text)| self.entry().project(&meta, text));
+        let row = object.read().and_then(|(meta, text)| {
+            let row = self.entry().project(&meta, text)?;
+            Ok(row.map(|row| (row, author(&meta))))
+        });
         let delta = match row {
-            Ok(Some(row)) => Delta::Upsert(self.kind, key.clone(), row),
+            Ok(Some((row, Some(author)))) => Delta::Written(self.kind, key.clone(), row, Arc::new(author)),
+            Ok(Some((row, None))) => Delta::Upsert(self.kind, key.clone(), row),
             Ok(None) => Delta::Remove(self.kind, key.clone()),
             Err(error) => Delta::Undecodable(self.kind, key.clone(), error.to_string()),
         };

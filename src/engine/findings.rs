@@ -193,7 +193,7 @@ mod tests {
                 waiver: String::new(),
             },
             uid: String::new(),
-            manager: String::new(),
+            author: None,
         }
     }
 

@@ -27,7 +27,7 @@ use cells::{Cells, Far};
 use dirty::Dirty;
 pub use findings::Findings;
 use policy::Plan;
-pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
+pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture, Resolved};
 pub use reading::Reading;
 use telling::Telling;
 use waivers::Waivers;

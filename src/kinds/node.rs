@@ -46,10 +46,7 @@ impl Kind for Node {
     fn project(meta: &Meta, object: &str) -> Result<Option<NodeRow>, serde_json::Error> {
         let wire: Wire = serde_json::from_str(object)?;
         Ok(Some(NodeRow {
-            origin: Origin {
-                manager: Box::default(),
-                ..meta.origin(&Self::DESCRIPTOR)
-            },
+            origin: meta.origin(&Self::DESCRIPTOR),
             labels: boxed(&meta.labels),
             taints: wire
                 .spec
