@@ -24,6 +24,7 @@ mod page;
 mod population;
 mod stage;
 mod usage;
+mod waivers;
 
 use clap::{Parser, ValueEnum};
 
@@ -40,7 +41,7 @@ struct Arguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "evaluation,manifests,cold-start,latency,chatter"
+        default_value = "evaluation,waivers,manifests,cold-start,latency,chatter"
     )]
     runs: Vec<Run>,
     /// What cargo says to every benchmark.
@@ -51,6 +52,7 @@ struct Arguments {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Run {
     Evaluation,
+    Waivers,
     Manifests,
     ColdStart,
     Latency,
@@ -71,13 +73,16 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.runs.contains(&Run::Evaluation) {
         evaluation::measure(&mut ledger)?;
     }
+    if arguments.runs.contains(&Run::Waivers) {
+        waivers::measure(&mut ledger)?;
+    }
     if arguments.runs.contains(&Run::Manifests) {
         manifests::measure(&mut ledger)?;
     }
     let most = arguments.sizes.iter().copied().max().unwrap_or_default();
     for size in arguments.sizes.iter().copied() {
         let is_wanted = |run: &Run| match run {
-            Run::Evaluation | Run::Manifests => false,
+            Run::Evaluation | Run::Waivers | Run::Manifests => false,
             Run::ColdStart => true,
             // A tenth of the largest as well: what grows with the size is seen in the difference.
             Run::Latency => size * 10 >= most,
@@ -90,7 +95,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         let stage = Stage::start(size).await?;
         for run in runs {
             match run {
-                Run::Evaluation | Run::Manifests => {}
+                Run::Evaluation | Run::Waivers | Run::Manifests => {}
                 Run::ColdStart => cold_start::measure(&stage, &mut ledger).await?,
                 Run::Latency => latency::measure(&stage, &mut ledger).await?,
                 Run::Chatter => chatter::measure(&stage, &mut ledger).await?,

@@ -521,7 +521,7 @@ pub(crate) fn summary_of<'a>(mut failed: impl Iterator<Item = &'a Finding>) -> S
     summed_up(&first, failed.count())
 }
 
-fn summed_up(first: &str, more: usize) -> String {
+pub(super) fn summed_up(first: &str, more: usize) -> String {
     match more {
         0 => first.to_owned(),
         more => format!("{first} (and {more} more)"),

@@ -46,7 +46,10 @@ impl Kind for Node {
     fn project(meta: &Meta, object: &str) -> Result<Option<NodeRow>, serde_json::Error> {
         let wire: Wire = serde_json::from_str(object)?;
         Ok(Some(NodeRow {
-            origin: meta.origin(&Self::DESCRIPTOR),
+            origin: Origin {
+                is_recorded: false,
+                ..meta.origin(&Self::DESCRIPTOR)
+            },
             labels: boxed(&meta.labels),
             taints: wire
                 .spec
