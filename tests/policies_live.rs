@@ -3,6 +3,7 @@
 
 mod controlplane;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use controlplane::scenario::{
     PATIENCE, SHARED, events, installed, restarted, result, set_args, until, versions,
 };
 use controlplane::{ControlPlane, Operator, operator, wait_for};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 const CONTROL: &str = "FSP-KUST-001";
@@ -143,16 +145,14 @@ fn the_history_names_who_changed_what() {
     let change = changed(&control_plane, "Fail");
     assert_eq!(change["manager"], Value::Null, "{change}");
 
+    let end = Timestamp::now() + SignedDuration::from_hours(1);
     let waiver = json!({
         "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityWaiver", "metadata": {"name": "short"},
         "spec": {
             "control": CONTROL, "resources": [{"namespace": "flux-system", "name": "kustomize-controller"}],
-            "reason": "accepted for a moment", "owner": "us", "expires": "2099-01-01T00:00:00Z",
+            "reason": "accepted for a moment", "owner": "us", "expires": end.to_string(),
         },
     });
-    let mut waiver = waiver;
-    let end = k8s_openapi::jiff::Timestamp::now() + k8s_openapi::jiff::SignedDuration::from_hours(1);
-    waiver["spec"]["expires"] = json!(end.to_string());
     control_plane.apply(&waiver.to_string()).unwrap();
     let change = changed(&control_plane, "Waived");
     assert_eq!(
@@ -214,13 +214,8 @@ fn found(report: &Value) -> Vec<&str> {
         .collect()
 }
 
-#[test]
-fn policies_beside_each_other_and_one_that_goes() {
-    let control_plane = installed();
-    let _nodes = Nodes::start(&control_plane).unwrap();
-    let ours = format!("{SHARED}  fluxNamespaces: [flux-system]\n");
-    control_plane.apply(&ours).unwrap();
-    control_plane.apply(TENANT).unwrap();
+/// Another kustomize-controller, in a namespace of its own.
+fn second_flux(control_plane: &ControlPlane) {
     let mut deployment = control_plane
         .get(&["deployment", "-n", "flux-system", "kustomize-controller"])
         .unwrap();
@@ -233,22 +228,34 @@ fn policies_beside_each_other_and_one_that_goes() {
         .kubectl(&["create", "namespace", "flux-tenant"])
         .unwrap();
     control_plane.apply(&deployment.to_string()).unwrap();
+}
+
+/// Sets a flag of it; the last of several counts.
+fn set_in_second(control_plane: &ControlPlane, value: &str) {
+    let argument = format!("--insecure-kubeconfig-exec={value}");
+    let patch = json!([{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": argument}]);
+    let patch = patch.to_string();
+    let object = ["patch", "deployment", "-n", "flux-tenant", "kustomize-controller"];
+    control_plane
+        .kubectl(&[&object[..], &["--type=json", "-p", &patch]].concat())
+        .unwrap();
+}
+
+#[test]
+fn policies_beside_each_other_and_one_that_goes() {
+    let control_plane = installed();
+    let _nodes = Nodes::start(&control_plane).unwrap();
+    let ours = format!("{SHARED}  fluxNamespaces: [flux-system]\n");
+    control_plane.apply(&ours).unwrap();
+    control_plane.apply(TENANT).unwrap();
+    second_flux(&control_plane);
     let mut operator = Operator::start(&control_plane).unwrap();
     for policy in ["default", "tenant"] {
         becomes(&control_plane, policy, "Pass");
     }
     let default = report_of(&control_plane, "default").unwrap();
 
-    let set = |value: &str| {
-        let argument = format!("--insecure-kubeconfig-exec={value}");
-        let patch =
-            json!([{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": argument}]);
-        let patch = patch.to_string();
-        let object = ["patch", "deployment", "-n", "flux-tenant", "kustomize-controller"];
-        control_plane
-            .kubectl(&[&object[..], &["--type=json", "-p", &patch]].concat())
-            .unwrap();
-    };
+    let set = |value: &str| set_in_second(&control_plane, value);
     set("true");
     let report = becomes(&control_plane, "tenant", "Fail");
     assert_eq!(found(&report), ["flux-tenant"; 1]);
@@ -417,7 +424,7 @@ fn open_reports_are_written_where_they_are_asked_for() {
     }
     let whole = control_plane.get(&["fluxsecurityreport", "default"]).unwrap();
     let controls = whole["status"]["controls"].as_array().unwrap().len();
-    let distinct: std::collections::BTreeSet<&str> = reports
+    let distinct: BTreeSet<&str> = reports
         .iter()
         .flat_map(|report| report["results"].as_array().unwrap())
         .map(|result| result["policy"].as_str().unwrap())

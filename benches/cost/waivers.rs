@@ -27,6 +27,9 @@ const OF_A_NAMESPACE: usize = 25;
 const CHANGES: usize = 200;
 const CONTROL: &str = "FSP-MT-010";
 
+/// What changes, and the how-manieth change of it.
+type Sort = (&'static str, fn(&mut Scene, usize));
+
 /// Measures with every number of waivers.
 pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
     let mut costs: BTreeMap<&str, BTreeMap<usize, f64>> = BTreeMap::new();
@@ -36,7 +39,7 @@ pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
         let mut page = ledger.page(RUN, size, 1);
         #[expect(clippy::cast_precision_loss, reason = "there are thousands of them")]
         page.note("findings", scene.findings() as f64, "");
-        let sorts: [(&str, fn(&mut Scene, usize)); 5] = [
+        let sorts: [Sort; 5] = [
             ("a finding that is waived", waived_finding),
             ("a finding that is not", other_finding),
             ("a changed waiver", changed_waiver),
@@ -105,6 +108,7 @@ impl Scene {
     }
 
     /// What a change of a sort takes, until its posture is there. The posture before is still being published.
+    #[expect(clippy::cast_precision_loss, reason = "there are hundreds of them")]
     fn each(&mut self, change: fn(&mut Self, usize)) -> f64 {
         let mut took = Duration::ZERO;
         for number in 0..CHANGES {

@@ -131,7 +131,7 @@ impl Inventory {
                 let state = self.state_mut(kind);
                 if state.table.remove(&key) {
                     changed.insert(Changed::Object(kind, key.clone()));
-                    self.attribute(kind, &key, Hand::Unknown);
+                    self.attribute(kind, &key, &Hand::Unknown);
                 }
                 let state = self.state_mut(kind);
                 if state.undecodable.insert(key, note.clone()) != Some(note) {
@@ -194,7 +194,7 @@ impl Inventory {
             changed.insert(Changed::Coverage(kind));
         }
         if state.table.upsert(&key, row) {
-            self.attribute(kind, &key, hand);
+            self.attribute(kind, &key, &hand);
             changed.insert(Changed::Object(kind, key));
         }
     }
@@ -205,18 +205,18 @@ impl Inventory {
             changed.insert(Changed::Coverage(kind));
         }
         if state.table.remove(&key) {
-            self.attribute(kind, &key, Hand::Unknown);
+            self.attribute(kind, &key, &Hand::Unknown);
             changed.insert(Changed::Object(kind, key));
         }
     }
 
     /// Puts down who made a change. Of several changes of one object in a batch nobody can tell which one mattered.
-    fn attribute(&mut self, kind: KindId, key: &ObjectKey, hand: Hand) {
+    fn attribute(&mut self, kind: KindId, key: &ObjectKey, hand: &Hand) {
         let known = self
             .hands
             .entry((kind, key.clone()))
             .or_insert_with(|| hand.clone());
-        if *known != hand {
+        if known != hand {
             *known = Hand::Unknown;
         }
     }

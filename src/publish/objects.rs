@@ -102,7 +102,7 @@ impl Report for Live<FluxSecurityReport> {}
 impl Report for Live<FluxSecurityNamespaceReport> {}
 
 /// OpenReports that are there, by namespace: the hash that they carry, as long as they are ours.
-pub(super) type Shelf = BTreeMap<String, String>;
+pub(super) type Hashes = BTreeMap<String, String>;
 
 /// A report that is there.
 pub(super) struct Seen<S> {
@@ -359,13 +359,13 @@ impl Objects {
     }
 
     /// The OpenReports of a policy that are there.
-    pub(super) async fn open_reports_of(&self, policy: &PolicyPosture) -> Result<Shelf, PublishError> {
+    pub(super) async fn open_reports_of(&self, policy: &PolicyPosture) -> Result<Hashes, PublishError> {
         let labels = format!(
             "{MANAGED_BY}={FIELD_MANAGER},{POLICY}={}",
             openreports::label(&policy.name)
         );
         let parameters = ListParams::default().labels(&labels);
-        let mut shelf = Shelf::new();
+        let mut hashes = Hashes::new();
         for kind in openreports::KINDS {
             let kind = GroupVersionKind::gvk(openreports::GROUP, openreports::VERSION, kind);
             let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind));
@@ -373,13 +373,13 @@ impl Objects {
                 let mut owners = live.owner_references().iter();
                 let is_owned = owners.any(|owner| owner.uid == policy.policy.uid);
                 let hash = live.labels().get(openreports::HASH).filter(|_| is_owned);
-                shelf.insert(
+                hashes.insert(
                     live.namespace().unwrap_or_default(),
                     hash.cloned().unwrap_or_default(),
                 );
             }
         }
-        Ok(shelf)
+        Ok(hashes)
     }
 
     /// Writes one of the OpenReports, whatever is there.

@@ -12,7 +12,7 @@ use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::objects::{PublishError, Shelf};
+use super::objects::{Hashes, PublishError};
 use super::slot::Slot;
 use super::{AT_ONCE, Writer};
 use crate::api::ReportStatus;
@@ -37,6 +37,7 @@ pub(super) struct OpenReports {
     is_pending: bool,
 }
 
+#[derive(Default)]
 struct Known {
     /// Of its results; empty when it is not as we made it.
     hash: String,
@@ -139,11 +140,11 @@ impl Writer {
             }
             return Ok(Some(Instant::now() + LOOK));
         }
-        let shelf = match self.objects.open_reports_of(policy).await {
-            Err(error) if error.is_refusal() && !is_wanted => Shelf::new(),
-            shelf => shelf?,
+        let hashes = match self.objects.open_reports_of(policy).await {
+            Err(error) if error.is_refusal() && !is_wanted => Hashes::new(),
+            hashes => hashes?,
         };
-        let there = shelf.into_iter().map(|(namespace, hash)| {
+        let there = hashes.into_iter().map(|(namespace, hash)| {
             let slot = Slot::default();
             (namespace, Known { hash, slot })
         });
@@ -180,14 +181,5 @@ impl Writer {
         };
         let later = self.attend(&mut of.slot, policy, &namespace, work).await;
         (namespace, later.map(|_| of), later)
-    }
-}
-
-impl Default for Known {
-    fn default() -> Self {
-        Self {
-            hash: String::new(),
-            slot: Slot::default(),
-        }
     }
 }
