@@ -121,9 +121,9 @@ impl Inventory {
 
     fn apply_one(&mut self, delta: Delta, changed: &mut BTreeSet<Changed>) {
         match delta {
-            Delta::Upsert(kind, key, row) => self.upsert(kind, key, row, Hand::Unknown, changed),
+            Delta::Upsert(kind, key, row) => self.upsert(kind, key, row, &Hand::Unknown, changed),
             Delta::Written(kind, key, row, author) => {
-                self.upsert(kind, key, row, Hand::Of(author), changed);
+                self.upsert(kind, key, row, &Hand::Of(author), changed);
             }
             Delta::Remove(kind, key) => self.remove(kind, key, changed),
             Delta::Undecodable(kind, key, note) => {
@@ -186,7 +186,7 @@ impl Inventory {
         kind: KindId,
         key: ObjectKey,
         row: ErasedRow,
-        hand: Hand,
+        hand: &Hand,
         changed: &mut BTreeSet<Changed>,
     ) {
         let state = self.state_mut(kind);
@@ -194,7 +194,7 @@ impl Inventory {
             changed.insert(Changed::Coverage(kind));
         }
         if state.table.upsert(&key, row) {
-            self.attribute(kind, &key, &hand);
+            self.attribute(kind, &key, hand);
             changed.insert(Changed::Object(kind, key));
         }
     }
