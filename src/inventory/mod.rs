@@ -216,7 +216,7 @@ impl Inventory {
             .hands
             .entry((kind, key.clone()))
             .or_insert_with(|| hand.clone());
-        if known != hand {
+        if *known != *hand {
             *known = Hand::Unknown;
         }
     }

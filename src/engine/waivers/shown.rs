@@ -69,7 +69,9 @@ impl Shown {
             news.gone.extend(self.selections().cloned());
             return Self::new(unwaived, stage, news);
         };
-        gone.iter().for_each(|finding| self.remove(finding, news));
+        for finding in &gone {
+            self.remove(finding, news);
+        }
         for finding in &come {
             self.insert(finding);
             let selection = stage.select(&unwaived.name, &finding.finding);
