@@ -25,6 +25,7 @@ mod page;
 mod population;
 mod stage;
 mod usage;
+mod waivers;
 
 use clap::{Parser, ValueEnum};
 
@@ -41,7 +42,7 @@ struct Arguments {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "evaluation,custom,manifests,cold-start,latency,chatter"
+        default_value = "evaluation,custom,waivers,manifests,cold-start,latency,chatter"
     )]
     runs: Vec<Run>,
     /// What cargo says to every benchmark.
@@ -53,6 +54,7 @@ struct Arguments {
 enum Run {
     Evaluation,
     Custom,
+    Waivers,
     Manifests,
     ColdStart,
     Latency,
@@ -76,13 +78,16 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.runs.contains(&Run::Custom) {
         custom::measure(&mut ledger)?;
     }
+    if arguments.runs.contains(&Run::Waivers) {
+        waivers::measure(&mut ledger)?;
+    }
     if arguments.runs.contains(&Run::Manifests) {
         manifests::measure(&mut ledger)?;
     }
     let most = arguments.sizes.iter().copied().max().unwrap_or_default();
     for size in arguments.sizes.iter().copied() {
         let is_wanted = |run: &Run| match run {
-            Run::Evaluation | Run::Custom | Run::Manifests => false,
+            Run::Evaluation | Run::Custom | Run::Waivers | Run::Manifests => false,
             Run::ColdStart => true,
             // A tenth of the largest as well: what grows with the size is seen in the difference.
             Run::Latency => size * 10 >= most,
@@ -95,7 +100,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         let stage = Stage::start(size).await?;
         for run in runs {
             match run {
-                Run::Evaluation | Run::Custom | Run::Manifests => {}
+                Run::Evaluation | Run::Custom | Run::Waivers | Run::Manifests => {}
                 Run::ColdStart => cold_start::measure(&stage, &mut ledger).await?,
                 Run::Latency => latency::measure(&stage, &mut ledger).await?,
                 Run::Chatter => chatter::measure(&stage, &mut ledger).await?,

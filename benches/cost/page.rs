@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::growth::median;
 use super::ledger::{Figure, LOAD, Ledger, shown};
-use super::{chatter, cold_start, evaluation, growth, latency, manifests};
+use super::{chatter, cold_start, evaluation, growth, latency, manifests, waivers};
 
 /// What the page says before its tables.
 const HEAD: &str = include_str!("head.md");
@@ -35,7 +35,7 @@ enum Aim {
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Every row of the page, in order.
-const SECTIONS: [(&str, &[Row]); 6] = [
+const SECTIONS: [(&str, &[Row]); 7] = [
     (
         evaluation::RUN,
         &[
@@ -64,6 +64,23 @@ const SECTIONS: [(&str, &[Row]); 6] = [
             at_most("exponent of NetworkPolicy", 0.1),
             at_most("exponent of Namespace's labels", 0.1),
             at_most("exponent of Pod", 0.1),
+        ],
+    ),
+    (
+        waivers::RUN,
+        &[
+            told(LOAD),
+            told("findings"),
+            told("a finding that is waived"),
+            told("a finding that is not"),
+            told("a changed waiver"),
+            told("a waiver that comes or goes"),
+            told("a waiver that ends"),
+            at_most("exponent of a finding that is waived", 0.1),
+            at_most("exponent of a finding that is not", 0.1),
+            at_most("exponent of a changed waiver", 0.1),
+            at_most("exponent of a waiver that comes or goes", 0.1),
+            at_most("exponent of a waiver that ends", 0.1),
         ],
     ),
     (

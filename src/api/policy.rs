@@ -365,6 +365,10 @@ pub struct Outputs {
     /// Kubernetes Events on transitions.
     #[serde(default = "yes")]
     pub events: bool,
+    /// The report once more as a ClusterReport and Reports of openreports.io. It needs their CustomResourceDefinitions, and
+    /// the rights of config/open-reports.
+    #[serde(default)]
+    pub open_reports: bool,
 }
 
 /// Bounds of the cluster report.
@@ -449,7 +453,10 @@ impl Default for ArtifactScan {
 
 impl Default for Outputs {
     fn default() -> Self {
-        Self { events: true }
+        Self {
+            events: true,
+            open_reports: false,
+        }
     }
 }
 

@@ -377,12 +377,30 @@ pub struct Change {
     pub from: Option<ControlResult>,
     /// Result after.
     pub to: ControlResult,
-    /// The first failing object.
+    /// The first failing object, or the one that fails no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceRef>,
-    /// Field manager of the last change of that object, where managedFields tell.
+    /// Field manager that made the change of that object, where managedFields tell.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub manager: String,
+    /// The object of Flux that the manager applied that object for, where its labels tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_by: Option<ResourceRef>,
+    /// The waiver that took effect, or ended.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub waiver: String,
+}
+
+impl Change {
+    /// By whom, or by what: the manager and what it applied for, or the waiver; empty when nothing tells.
+    #[must_use]
+    pub fn by(&self) -> String {
+        match (&self.applied_by, self.waiver.as_str()) {
+            (Some(applied), _) => format!("{} for {applied}", self.manager),
+            (None, "") => self.manager.clone(),
+            (None, waiver) => format!("waiver {waiver}"),
+        }
+    }
 }
 
 /// The namespace report has no spec either.

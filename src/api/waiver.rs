@@ -141,6 +141,9 @@ pub struct FluxSecurityWaiverStatus {
     /// The last warning came when so many days were left: 14, 7, 1, or 0 at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warned_days: Option<i32>,
+    /// When it was last told that there is nothing for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_unmatched: Option<Time>,
 }
 
 /// How a waiver stands.

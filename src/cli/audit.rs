@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use k8s_openapi::jiff::Timestamp;
+use kube::Api;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use super::gate::Gate;
 use super::output::Output;
 use super::{UNUSABLE, is_broken_pipe};
-use crate::api::{FluxSecurityPolicy, ReportStatus, Tenancy, WaiverState};
+use crate::api::report::Change;
+use crate::api::{FluxSecurityPolicy, FluxSecurityReport, ReportStatus, Tenancy, WaiverState};
 use crate::app::Loop;
 use crate::cluster::{self, Contact, client};
 use crate::engine::posture::bounded;
@@ -79,34 +81,39 @@ impl Audit {
         let policy = self.input.policy()?;
         let baseline = self.gate.baseline()?;
         let waived = self.input.waived(Timestamp::now())?;
-        let (audited, is_whole) = self.posture(&policy, waived).await?;
+        let (audited, is_whole, history) = self.posture(&policy, waived).await?;
         if let Some(reason) = &audited.invalid {
             anyhow::bail!("the policy is invalid: {reason}");
         }
-        let whole = report::uncut(&audited, Timestamp::now());
+        let mut whole = report::uncut(&audited, Timestamp::now());
+        whole.history = history;
         let name = audited.name.clone();
         drop(audited);
         let verdict = self.conclude(&name, &whole, baseline.as_ref())?;
         Ok(if is_whole { verdict } else { UNUSABLE })
     }
 
-    /// The posture of the cluster, or of manifests; and whether all that was named could be read.
+    /// The posture of the cluster, or of manifests; whether all that was named could be read; and what a report of that
+    /// policy remembers.
     async fn posture(
         &self,
         policy: &(String, PolicyRow),
         waived: Waived,
-    ) -> anyhow::Result<(Arc<PolicyPosture>, bool)> {
+    ) -> anyhow::Result<(Arc<PolicyPosture>, bool, Vec<Change>)> {
         if !self.input.files.is_empty() {
             let audited = input::audit_with(&self.input.files, &policy.0, &policy.1, waived, |_| {})?;
             tell(&audited);
             tell_of_waivers(audited.waivers.iter());
-            return Ok((Arc::new(audited.posture), audited.troubles.is_empty()));
+            let is_whole = audited.troubles.is_empty();
+            return Ok((Arc::new(audited.posture), is_whole, Vec::new()));
         }
-        let (posture, _) = observe_once(&self.input.client().await?, policy, waived).await?;
+        let client = self.input.client().await?;
+        let (posture, _) = observe_once(&client, policy, waived).await?;
         tell_of_gaps(&posture);
         tell_of_waivers(posture.waivers.values());
         let audited = posture.policies.get(&policy.0).cloned();
-        Ok((audited.context("the audit came to no result")?, true))
+        let audited = audited.context("the audit came to no result")?;
+        Ok((audited, true, history(client, &policy.0).await))
     }
 
     /// Prints the report and tells the exit code.
@@ -130,6 +137,14 @@ impl Audit {
         }
         Ok(self.gate.verdict(counted))
     }
+}
+
+/// What the operator's report remembers, as far as there is one that may be read: the audit itself remembers nothing.
+async fn history(client: kube::Client, policy: &str) -> Vec<Change> {
+    let reports: Api<FluxSecurityReport> = Api::all(client);
+    let report = reports.get_opt(policy).await.ok().flatten();
+    let status = report.and_then(|report| report.status);
+    status.map(|status| status.history).unwrap_or_default()
 }
 
 impl Input {

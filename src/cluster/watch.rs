@@ -22,6 +22,7 @@ use super::watched::{Told, Watched};
 use super::{Observation, sentence};
 use crate::engine::posture::bounded;
 use crate::inventory::{Coverage, Delta, ObjectKey};
+use crate::kinds::{Author, Meta};
 
 /// A connection that is silent for longer is dead: kube asks the server to end each watch before that.
 const WATCH_SECONDS: u32 = 180;
@@ -213,7 +214,7 @@ impl KindWatch {
                 true
             }
             Event::InitApply(object) => {
-                let Some((key, Told::Kept(delta))) = self.project(&object) else {
+                let Some((key, Told::Kept(delta))) = self.project(&object, Author::of_object) else {
                     return true;
                 };
                 known.listed.insert(key);
@@ -229,7 +230,7 @@ impl KindWatch {
             }
             Event::Apply(object) => {
                 self.announce_crds();
-                let Some((key, told)) = self.project(&object) else {
+                let Some((key, told)) = self.project(&object, Author::of_change) else {
                     return true;
                 };
                 match told {
@@ -253,9 +254,13 @@ impl KindWatch {
     }
 
     /// What there is to tell of an object.
-    fn project<const METADATA_ONLY: bool>(&self, object: &Slim<METADATA_ONLY>) -> Option<(ObjectKey, Told)> {
+    fn project<const METADATA_ONLY: bool>(
+        &self,
+        object: &Slim<METADATA_ONLY>,
+        author: fn(&Meta) -> Option<Author>,
+    ) -> Option<(ObjectKey, Told)> {
         let key = key_of(object.meta().namespace.as_deref(), object.meta().name.as_deref());
-        let told = self.what.project(&key, object.read());
+        let told = self.what.project(&key, object.read(), author);
         (!key.name.is_empty()).then_some((key, told))
     }
 

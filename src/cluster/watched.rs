@@ -1,12 +1,13 @@
 //! What a watch is about, and what it tells: a kind of the catalogue, or one that custom controls ask for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use kube::core::ApiResource;
 
 use crate::custom::Demand;
 use crate::inventory::{Coverage, CustomDelta, CustomNews, Delta, ObjectKey};
-use crate::kinds::{KindId, Meta, id_of};
+use crate::kinds::{Author, KindId, Meta, id_of};
 
 /// Objects a page of a list for custom controls: nobody knows how large they are.
 const PAGE: u32 = 100;
@@ -51,14 +52,24 @@ impl Watched {
     pub(super) fn project(
         &self,
         key: &ObjectKey,
-        object: Result<(std::borrow::Cow<'_, Meta>, &str), serde_json::Error>,
+        object: Result<(Cow<'_, Meta>, &str), serde_json::Error>,
+        author: fn(&Meta) -> Option<Author>,
     ) -> Told {
         match self {
-            Self::Kind(kind) => match object.and_then(|(meta, text)| kind.entry().project(&meta, text)) {
-                Ok(Some(row)) => Told::Kept(Delta::Upsert(*kind, key.clone(), row)),
-                Ok(None) => Told::Gone,
-                Err(error) => Told::Kept(Delta::Undecodable(*kind, key.clone(), error.to_string())),
-            },
+            Self::Kind(kind) => {
+                let row = object.and_then(|(meta, text)| {
+                    let row = kind.entry().project(&meta, text)?;
+                    Ok(row.map(|row| (row, author(&meta))))
+                });
+                match row {
+                    Ok(Some((row, Some(author)))) => {
+                        Told::Kept(Delta::Written(*kind, key.clone(), row, Arc::new(author)))
+                    }
+                    Ok(Some((row, None))) => Told::Kept(Delta::Upsert(*kind, key.clone(), row)),
+                    Ok(None) => Told::Gone,
+                    Err(error) => Told::Kept(Delta::Undecodable(*kind, key.clone(), error.to_string())),
+                }
+            }
             Self::Custom(demand) => match object.and_then(|(meta, text)| demand.project(&meta, text)) {
                 Ok(Some(row)) => Told::Kept(self.news(demand, CustomNews::Upsert(key.clone(), row))),
                 Ok(None) => Told::Gone,

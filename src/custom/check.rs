@@ -62,8 +62,6 @@ pub enum Said {
 pub struct CustomRow {
     /// Unique over time.
     pub uid: Box<str>,
-    /// Field manager of the last change that was not one of status.
-    pub manager: Box<str>,
     /// Group and version that it was read in.
     pub api_version: Box<str>,
     said: Box<[Said]>,
@@ -308,7 +306,6 @@ impl Demand {
             .collect();
         Ok(Some(CustomRow {
             uid: meta.uid.as_str().into(),
-            manager: meta.last_manager().into(),
             api_version: meta.api_version.as_str().into(),
             said,
             reasons: reasons.into(),

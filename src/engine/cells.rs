@@ -183,7 +183,7 @@ impl Cells {
                 let state = self.because(reason);
                 (state, before & !LOOKS_FAR != state)
             }
-            // An equal failure is told differently when the object's last manager changed; all else is not.
+            // An equal failure is told differently when the object is another one; all else is not.
             Verdict::Judged(Outcome::Fail(defects)) => {
                 self.failing.insert(key.clone(), digest(&defects));
                 (FAIL, true)

@@ -3,6 +3,8 @@
 use std::ops::Index;
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::posture::FindingPosture;
 use crate::api::report::Finding;
 
@@ -36,13 +38,27 @@ impl Findings {
         self.pieces.iter().flat_map(|piece| piece.iter())
     }
 
-    /// How many come first that fulfil a condition, when those that do come before those that do not.
-    pub(super) fn partition_point(&self, fulfils: impl Fn(&Arc<FindingPosture>) -> bool) -> usize {
-        let last_fulfils = |piece: &Arc<Piece>| piece.last().is_some_and(&fulfils);
-        let whole = self.pieces.partition_point(last_fulfils);
-        let before: usize = self.pieces[..whole].iter().map(|piece| piece.len()).sum();
-        let within = self.pieces.get(whole);
-        before + within.map_or(0, |piece| piece.partition_point(&fulfils))
+    /// What is gone and what has come on the way to others, by a look at what both do not share; `None`: they have little in
+    /// common.
+    pub(super) fn changes(&self, after: &Self) -> Option<(Piece, Piece)> {
+        let pieces = |of: &Self| of.pieces.iter().map(Arc::as_ptr).collect::<FxHashSet<_>>();
+        let (before_them, with_them) = (pieces(self), pieces(after));
+        let own = |of: &Self, others: &FxHashSet<*const Piece>| -> Piece {
+            let own = of
+                .pieces
+                .iter()
+                .filter(|piece| !others.contains(&Arc::as_ptr(piece)));
+            own.flat_map(|piece| piece.iter().cloned()).collect()
+        };
+        let (mut gone, mut come) = (own(self, &with_them), own(after, &before_them));
+        if (gone.len() + come.len()) * 4 > self.len + after.len + 16 * MOST_OF_A_PIECE {
+            return None;
+        }
+        let known = |all: &Piece| all.iter().map(Arc::as_ptr).collect::<FxHashSet<_>>();
+        let (were, are) = (known(&gone), known(&come));
+        gone.retain(|finding| !are.contains(&Arc::as_ptr(finding)));
+        come.retain(|finding| !were.contains(&Arc::as_ptr(finding)));
+        Some((gone, come))
     }
 
     /// Lets somebody change them at will, and puts them into pieces again.
@@ -195,7 +211,7 @@ mod tests {
                 waiver: String::new(),
             },
             uid: String::new(),
-            manager: String::new(),
+            author: None,
         }
     }
 

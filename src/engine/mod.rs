@@ -29,7 +29,7 @@ use cells::{Cells, Column, Far};
 use dirty::{Dirty, Farsight};
 pub use findings::Findings;
 use policy::Plan;
-pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture};
+pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture, Resolved};
 pub use reading::Reading;
 use telling::Telling;
 use waivers::Waivers;

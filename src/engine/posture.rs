@@ -11,7 +11,7 @@ use crate::inventory::{
     Coverage, Instance, InstanceKey, Inventory, Missing, SubjectKey, templates_stand_for_pods,
 };
 use crate::kinds::own::PolicyRow;
-use crate::kinds::{self, KindId};
+use crate::kinds::{self, Author, KindId};
 
 use super::cells::Cells;
 use super::findings::Findings;
@@ -118,6 +118,8 @@ pub struct ControlPosture {
     pub findings: usize,
     /// Failing objects that a waiver covers.
     pub waived: usize,
+    /// The finding that went last. It is a memory, and no part of what is known now.
+    pub resolved: Option<Arc<Resolved>>,
 }
 
 impl PartialEq for ControlPosture {
@@ -138,15 +140,33 @@ impl std::fmt::Debug for Control {
     }
 }
 
-/// A finding, with what an Event needs beyond the report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A finding, with what an Event and the history need beyond the report.
+#[derive(Clone, Debug)]
 pub struct FindingPosture {
     /// As reported.
     pub finding: Finding,
     /// Unique id of the object.
     pub uid: String,
-    /// Field manager of the object's last change.
-    pub manager: String,
+    /// Who made the change of the object that the finding came with; `None`: it came otherwise, or nobody can tell. It is
+    /// a memory, and no part of what is known now.
+    pub author: Option<Arc<Author>>,
+}
+
+impl PartialEq for FindingPosture {
+    fn eq(&self, other: &Self) -> bool {
+        self.finding == other.finding && self.uid == other.uid
+    }
+}
+
+impl Eq for FindingPosture {}
+
+/// A finding that is there no more.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The object.
+    pub resource: ResourceRef,
+    /// Who made the change of the object that it went with; `None`: it went otherwise, or nobody can tell.
+    pub author: Option<Arc<Author>>,
 }
 
 impl Posture {
@@ -239,7 +259,8 @@ pub(super) fn render(name: &str, sources: &Sources<'_>, telling: &mut Telling) -
         for key in touched.filter(|_| !is_new).into_iter().flatten() {
             differs |= judgement.tell(key, told, &mut telling.findings);
         }
-        let control = judgement.control(told);
+        let mut control = judgement.control(told);
+        control.resolved.clone_from(&told.resolved);
         differs |= known != Some(&control);
         controls.push(control);
     }
@@ -333,7 +354,8 @@ struct Judgement<'a> {
 impl Judgement<'_> {
     /// Tells the findings of a subject. True when they are others than before.
     fn tell(&self, key: &SubjectKey, told: &mut Told, findings: &mut Findings) -> bool {
-        let fresh = self.findings(key);
+        let mut fresh = self.findings(key);
+        told.remember(key, &mut fresh, |resource| self.inventory.hand(resource));
         let Some(before) = told.tell(key, fresh.clone()) else {
             return false;
         };
@@ -474,6 +496,7 @@ impl Judgement<'_> {
             message,
             findings: 0,
             waived: 0,
+            resolved: None,
         }
     }
 
@@ -485,6 +508,7 @@ impl Judgement<'_> {
             (Some(severity), None) => severity,
             _ => severity,
         };
+        let author = resource.as_ref().and_then(|it| self.inventory.hand(it).author());
         // What a policy says is longer than what the catalogue does, and may be anything.
         let (expected, message) = match self.item.control.judges {
             Judges::Custom(_) => (
@@ -512,7 +536,7 @@ impl Judgement<'_> {
                 waiver: String::new(),
             },
             uid: origin.uid.into(),
-            manager: bounded(&origin.manager),
+            author,
         }
     }
 }
@@ -534,7 +558,7 @@ pub(crate) fn summary_of<'a>(mut failed: impl Iterator<Item = &'a Finding>) -> S
     summed_up(&first, failed.count())
 }
 
-fn summed_up(first: &str, more: usize) -> String {
+pub(super) fn summed_up(first: &str, more: usize) -> String {
     match more {
         0 => first.to_owned(),
         more => format!("{first} (and {more} more)"),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::findings::Findings;
-use super::posture::FindingPosture;
-use crate::api::Severity;
+use super::posture::{FindingPosture, Resolved};
+use crate::api::{ResourceRef, Severity};
 use crate::inventory::SubjectKey;
+use crate::kinds::{Author, Hand};
 
 /// The findings of one policy.
 #[derive(Default)]
@@ -22,6 +23,10 @@ pub(super) struct Telling {
 pub(super) struct Told {
     subjects: BTreeMap<SubjectKey, Box<[Arc<FindingPosture>]>>,
     severities: BTreeMap<Severity, usize>,
+    /// Who last changed an object that goes on failing: what is repaired shows when its pods are others.
+    hands: BTreeMap<ResourceRef, Arc<Author>>,
+    /// The finding that went last.
+    pub(super) resolved: Option<Arc<Resolved>>,
 }
 
 impl Told {
@@ -44,6 +49,39 @@ impl Told {
     /// All of them, subject by subject.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<FindingPosture>> {
         self.subjects.values().flat_map(|findings| findings.iter())
+    }
+
+    /// Remembers by whose change findings of a subject go, before they are told; those that stay came by whom they came.
+    pub(super) fn remember(
+        &mut self,
+        key: &SubjectKey,
+        fresh: &mut [Arc<FindingPosture>],
+        hand: impl Fn(&ResourceRef) -> Hand,
+    ) {
+        let Some(known) = self.subjects.get(key) else {
+            return;
+        };
+        let stays = fresh.iter_mut().map(|it| (place(it), it));
+        let mut stays: BTreeMap<_, &mut Arc<FindingPosture>> = stays.collect();
+        for before in known {
+            let resource = &before.finding.resource;
+            let hand = hand(resource);
+            let Some(now) = stays.get_mut(&place(before)) else {
+                let last = self.hands.remove(resource);
+                let author = if hand == Hand::Nobody { last } else { hand.author() };
+                let resource = resource.clone();
+                self.resolved = Some(Arc::new(Resolved { resource, author }));
+                continue;
+            };
+            if let Some(now) = Arc::get_mut(now) {
+                now.author.clone_from(&before.author);
+            }
+            match hand {
+                Hand::Nobody => {}
+                Hand::Unknown => drop(self.hands.remove(resource)),
+                Hand::Of(author) => drop(self.hands.insert(resource.clone(), author)),
+            }
+        }
     }
 
     /// Tells the findings of a subject. What was told of it before, as long as that differs.
@@ -80,4 +118,10 @@ impl Told {
             self.severities.remove(&severity);
         }
     }
+}
+
+/// Where a finding is: one that is there again is the same.
+fn place(finding: &FindingPosture) -> (ResourceRef, String) {
+    let finding = &finding.finding;
+    (finding.resource.clone(), finding.location.container.clone())
 }

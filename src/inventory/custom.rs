@@ -202,7 +202,7 @@ impl Customs {
         self.answers(&object.target)?.rows.get(&object.key)
     }
 
-    /// The object as findings and Events name it, its unique id, and its last field manager.
+    /// The object as findings and Events name it, and what is known of it.
     pub(super) fn described(&self, object: &CustomObject) -> (ResourceRef, Option<&CustomRow>) {
         let row = self.row(object);
         let api_version = row

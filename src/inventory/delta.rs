@@ -1,6 +1,8 @@
 //! What a shell tells the engine: the only way in.
 
-use crate::kinds::{ErasedRow, KindId};
+use std::sync::Arc;
+
+use crate::kinds::{Author, ErasedRow, KindId};
 
 use super::coverage::Coverage;
 use super::custom::CustomDelta;
@@ -12,6 +14,8 @@ use super::trees::{TreeKey, TreeState};
 pub enum Delta {
     /// An object appeared or changed.
     Upsert(KindId, ObjectKey, ErasedRow),
+    /// The same, and who made it so.
+    Written(KindId, ObjectKey, ErasedRow, Arc<Author>),
     /// An object is gone, or of no interest any more.
     Remove(KindId, ObjectKey),
     /// An object could not be read.

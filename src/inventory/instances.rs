@@ -149,8 +149,6 @@ pub struct Instance {
     pub decryption_key: Option<String>,
     /// Whether variables come from a Secret or a ConfigMap as a whole.
     pub has_unread_environment: bool,
-    /// Field manager of the last change of the workload.
-    pub manager: String,
     /// The command lines: the template's first, then each pod's.
     pub launches: Vec<Launch>,
     /// What each of them watches, or why that cannot be read.
@@ -238,9 +236,7 @@ impl Instance {
     pub(super) fn origin(&self) -> Origin {
         Origin {
             uid: self.uid.as_str().into(),
-            manager: self.manager.as_str().into(),
-            version: "",
-            outdated: None,
+            ..Origin::default()
         }
     }
 }
@@ -444,10 +440,6 @@ impl Group<'_> {
             decryption_key: self.shapes().find_map(decryption_key),
             has_unread_environment: self.shapes().any(has_unread_environment),
             cloud_environment: shape.and_then(|shape| cloud_environment(shape, component)),
-            manager: self
-                .workload
-                .map(|workload| workload.manager.clone())
-                .unwrap_or_default(),
             image,
             launches,
         };

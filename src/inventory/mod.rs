@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::api::ResourceRef;
 use crate::custom::Target;
 use crate::kinds::rbac::{self, Principal};
-use crate::kinds::{self, Kind, KindId};
+use crate::kinds::{self, ErasedRow, Hand, Kind, KindId};
 
 pub use access::{Access, Ask, Grant};
 pub use artifacts::Server;
@@ -83,6 +83,8 @@ pub struct Inventory {
     placement: placement::Index,
     trees: Trees,
     customs: Customs,
+    /// Who made the rows that the last batch changed what they are.
+    hands: BTreeMap<(KindId, ObjectKey), Hand>,
 }
 
 /// Where whatever is kept beside a row is kept.
@@ -116,6 +118,7 @@ impl Default for Inventory {
             placement: placement::Index::default(),
             trees: Trees::default(),
             customs: Customs::default(),
+            hands: BTreeMap::new(),
         }
     }
 }
@@ -124,6 +127,7 @@ impl Inventory {
     /// Takes in a batch of facts and tells what really changed. An equal row is no change.
     pub fn apply(&mut self, deltas: impl IntoIterator<Item = Delta>) -> BTreeSet<Changed> {
         let mut changed = BTreeSet::new();
+        self.hands.clear();
         for delta in deltas {
             self.apply_one(delta, &mut changed);
         }
@@ -137,17 +141,9 @@ impl Inventory {
 
     fn apply_one(&mut self, delta: Delta, changed: &mut BTreeSet<Changed>) {
         match delta {
-            Delta::Upsert(kind, key, row) => {
-                let state = self.state_mut(kind);
-                if state.undecodable.remove(&key).is_some() {
-                    changed.insert(Changed::Coverage(kind));
-                }
-                if state.table.upsert(&key, row) {
-                    if kind == kinds::id_of::<kinds::own::Report>() {
-                        self.recall(&key, changed);
-                    }
-                    changed.insert(Changed::Object(kind, key));
-                }
+            Delta::Upsert(kind, key, row) => self.upsert(kind, key, row, &Hand::Unknown, changed),
+            Delta::Written(kind, key, row, author) => {
+                self.upsert(kind, key, row, &Hand::Of(author), changed);
             }
             Delta::Remove(kind, key) => self.remove(kind, key, changed),
             Delta::Undecodable(kind, key, note) => {
@@ -155,7 +151,9 @@ impl Inventory {
                 let state = self.state_mut(kind);
                 if state.table.remove(&key) {
                     changed.insert(Changed::Object(kind, key.clone()));
+                    self.attribute(kind, &key, &Hand::Unknown);
                 }
+                let state = self.state_mut(kind);
                 if state.undecodable.insert(key, note.clone()) != Some(note) {
                     changed.insert(Changed::Coverage(kind));
                 }
@@ -239,14 +237,66 @@ impl Inventory {
             .filter(|(key, _)| self.has_source(key))
     }
 
+    fn upsert(
+        &mut self,
+        kind: KindId,
+        key: ObjectKey,
+        row: ErasedRow,
+        hand: &Hand,
+        changed: &mut BTreeSet<Changed>,
+    ) {
+        let state = self.state_mut(kind);
+        if state.undecodable.remove(&key).is_some() {
+            changed.insert(Changed::Coverage(kind));
+        }
+        if state.table.upsert(&key, row) {
+            self.attribute(kind, &key, hand);
+            if kind == kinds::id_of::<kinds::own::Report>() {
+                self.recall(&key, changed);
+            }
+            changed.insert(Changed::Object(kind, key));
+        }
+    }
+
     fn remove(&mut self, kind: KindId, key: ObjectKey, changed: &mut BTreeSet<Changed>) {
         let state = self.state_mut(kind);
         if state.undecodable.remove(&key).is_some() {
             changed.insert(Changed::Coverage(kind));
         }
         if state.table.remove(&key) {
+            self.attribute(kind, &key, &Hand::Unknown);
             changed.insert(Changed::Object(kind, key));
         }
+    }
+
+    /// Puts down who made a change. Of several changes of one object in a batch nobody can tell which one mattered.
+    fn attribute(&mut self, kind: KindId, key: &ObjectKey, hand: &Hand) {
+        let known = self
+            .hands
+            .entry((kind, key.clone()))
+            .or_insert_with(|| hand.clone());
+        if *known != *hand {
+            *known = Hand::Unknown;
+        }
+    }
+
+    /// Who made an object what it is now, if the last batch has changed it.
+    pub(crate) fn hand(&self, resource: &ResourceRef) -> Hand {
+        self.hand_of(resource).cloned().unwrap_or(Hand::Nobody)
+    }
+
+    fn hand_of(&self, resource: &ResourceRef) -> Option<&Hand> {
+        if self.hands.is_empty() {
+            return None;
+        }
+        let [group, name, ..] = resource.identity();
+        let is_meant = |kind: &KindId| {
+            let descriptor = kind.entry().descriptor;
+            descriptor.kind == name && descriptor.group == group
+        };
+        let kind = KindId::all().find(is_meant)?;
+        let key = ObjectKey::new(&resource.namespace, &resource.name);
+        self.hands.get(&(kind, key))
     }
 
     fn cover(&mut self, kind: KindId, coverage: Coverage, changed: &mut BTreeSet<Changed>) {
@@ -578,7 +628,6 @@ impl Inventory {
                 let (_, row) = self.customs.described(object);
                 row.map(|row| kinds::Origin {
                     uid: row.uid.clone(),
-                    manager: row.manager.clone(),
                     ..kinds::Origin::default()
                 })
             }

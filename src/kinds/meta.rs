@@ -55,8 +55,12 @@ pub struct Owner {
 /// What managedFields tell of those who changed something other than the status.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authors {
-    /// The manager of the last change.
+    /// The manager of the last change; empty when it cannot be told from others of the same second.
     last: String,
+    /// Whether nobody else has changed anything.
+    is_alone: bool,
+    /// Whether there is any entry.
+    is_recorded: bool,
     /// The oldest pre-release version that is written in, without its group.
     oldest: Option<Box<str>>,
 }
@@ -125,16 +129,20 @@ impl Meta {
         let oldest = self.authors.oldest.as_ref();
         Origin {
             uid: self.uid.as_str().into(),
-            manager: self.last_manager().into(),
+            is_recorded: self.authors.is_recorded,
             version,
             outdated: oldest.filter(|oldest| age(oldest) < age(version)).cloned(),
         }
     }
 
-    /// The field manager of the last change that was not one of status; empty when managedFields do not tell.
-    #[must_use]
-    pub fn last_manager(&self) -> &str {
-        &self.authors.last
+    /// The field manager of the last change that was not one of status, where managedFields tell.
+    pub(super) fn last_manager(&self) -> Option<&str> {
+        Some(self.authors.last.as_str()).filter(|manager| !manager.is_empty())
+    }
+
+    /// The field manager of every change that was not one of status, when it was one and the same.
+    pub(super) fn only_manager(&self) -> Option<&str> {
+        self.last_manager().filter(|_| self.authors.is_alone)
     }
 
     /// The managing owner.
@@ -154,9 +162,17 @@ fn authors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Authors, D::Err
     let pre_releases = versions.filter(|version| !is_stable(version) && version.len() <= LONGEST_VERSION);
     let oldest = pre_releases.min_by_key(|version| age(version));
     let oldest = oldest.map(Box::from);
-    let last = entries.into_iter().max_by(|a, b| a.time.cmp(&b.time));
+    let is_recorded = !entries.is_empty();
+    let is_one = |entries: &[ManagedFields<'_>]| entries.iter().all(|it| it.manager == entries[0].manager);
+    let is_alone = is_one(&entries);
+    let latest = entries.iter().map(|entry| &entry.time).max().cloned();
+    entries.retain(|entry| Some(&entry.time) == latest.as_ref());
+    let is_told = is_one(&entries);
+    let last = entries.pop().filter(|_| is_told);
     Ok(Authors {
         last: last.map_or_else(String::new, |entry| entry.manager.into_owned()),
+        is_alone,
+        is_recorded,
         oldest,
     })
 }

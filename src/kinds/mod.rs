@@ -5,6 +5,7 @@
 //! drops the status-only traffic of Flux.
 
 pub mod admission;
+pub mod author;
 pub mod cni;
 pub mod crd;
 pub mod flux_objects;
@@ -33,6 +34,7 @@ pub mod workload;
 use std::any::Any;
 
 use crate::inventory::table::{AnyTable, ObjectKey, Table};
+pub use author::{Author, Hand};
 pub use meta::Meta;
 
 /// Position of a kind in [`CATALOG`].
@@ -80,8 +82,8 @@ pub struct Mark<R> {
 pub struct Origin {
     /// Unique over time.
     pub uid: Box<str>,
-    /// Field manager of the last change that was not one of status.
-    pub manager: Box<str>,
+    /// Whether its managedFields tell who wrote it. Who that was is told with each change and kept by nobody.
+    pub is_recorded: bool,
     /// The version that the object was read in.
     pub version: &'static str,
     /// The oldest pre-release version that somebody wrote it in, when that is older than the one it was read in.

@@ -47,7 +47,7 @@ impl Kind for Node {
         let wire: Wire = serde_json::from_str(object)?;
         Ok(Some(NodeRow {
             origin: Origin {
-                manager: Box::default(),
+                is_recorded: false,
                 ..meta.origin(&Self::DESCRIPTOR)
             },
             labels: boxed(&meta.labels),

@@ -27,8 +27,6 @@ pub struct Workload {
     pub template: PodShape,
     /// Where its pods may run.
     pub scheduling: Scheduling,
-    /// Field manager of the last change.
-    pub manager: String,
     /// What applies it again and again; `None`: nothing of Flux does.
     pub keeper: Option<Keeper>,
     /// Who else has set a part of the pod template's spec; `None`: managers are not recorded.
@@ -162,7 +160,6 @@ fn project(meta: &Meta, text: &str) -> Result<Option<Workload>, serde_json::Erro
         replicas: object.spec.replicas.unwrap_or(1),
         template,
         scheduling: scheduling::of_template(text)?,
-        manager: meta.last_manager().to_owned(),
         keeper: Keeper::of(&meta.labels),
         hands: hands(text),
     }))

@@ -288,9 +288,9 @@ struct Counts {
 
 /// What waivers are for in all clusters: one may be for objects of some of them only.
 pub(super) fn merge_waivers(merged: &mut BTreeMap<Arc<str>, Arc<WaiverPosture>>, others: &WaiverPostures) {
-    for (name, other) in others {
-        let Some(known) = merged.get_mut(name) else {
-            merged.insert(name.clone(), other.clone());
+    for other in others.values() {
+        let Some(known) = merged.get_mut(&other.name) else {
+            merged.insert(other.name.clone(), other.clone());
             continue;
         };
         let matched = known.matched + other.matched;

@@ -9,6 +9,7 @@ pub mod lease;
 mod live;
 mod notifier;
 mod objects;
+mod openreports;
 mod slot;
 mod waivers;
 
@@ -38,6 +39,7 @@ use lease::Leadership;
 use live::Live;
 pub use notifier::{Courier, EventsAddress, Notifier};
 use objects::{Objects, PublishError, Report, Seen};
+use openreports::OpenReports;
 use slot::Slot;
 use waivers::Waivers;
 
@@ -73,6 +75,7 @@ struct Published {
     loaded: bool,
     cluster: OfCluster,
     namespaces: OfNamespaces,
+    open_reports: OpenReports,
     policy: Option<FluxSecurityPolicyStatus>,
     /// The policy's own status.
     status: Slot,
@@ -101,6 +104,7 @@ impl Published {
             loaded: false,
             cluster: OfCluster::default(),
             namespaces: OfNamespaces::default(),
+            open_reports: OpenReports::default(),
             policy: None,
             status: Slot::default(),
         }
@@ -296,6 +300,13 @@ impl Writer {
             self.counters.rests(&policy.name);
         }
         self.publish_status(policy, known, &mut progress).await;
+        let held = known.cluster.slot.held.as_ref();
+        if let (Some(report), Some(held)) = (&known.cluster.report, held) {
+            let (reports, version) = (&mut known.open_reports, &held.version);
+            let later = self.publish_open_reports(policy, reports, report, version).await;
+            // An audit is complete without them.
+            progress.next = later.map_or(progress.next, |later| later.min(progress.next));
+        }
         progress
     }
 

@@ -1,13 +1,14 @@
 //! The requests of the publisher: each bounded in time, each with our field manager.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::object::HasStatus;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, Request, Status};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -29,6 +30,7 @@ use crate::api::{
 use crate::cluster::sentence;
 use crate::engine::PolicyPosture;
 use crate::render::events::Notice;
+use crate::render::openreports;
 
 /// Labels of our reports.
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -119,6 +121,9 @@ pub(super) trait Report:
 
 impl Report for Live<FluxSecurityReport> {}
 impl Report for Live<FluxSecurityNamespaceReport> {}
+
+/// OpenReports that are there, by namespace: the hash that they carry, as long as they are ours.
+pub(super) type Hashes = BTreeMap<String, String>;
 
 /// A report that is there.
 pub(super) struct Seen<S> {
@@ -363,6 +368,81 @@ impl Objects {
             version: metadata.resource_version.unwrap_or_default(),
         });
         Ok(())
+    }
+
+    /// Whether there are the kinds of OpenReports.
+    pub(super) async fn serves_open_reports(&self) -> Result<bool, PublishError> {
+        let group = format!("{}/{}", openreports::GROUP, openreports::VERSION);
+        let served = match bounded(self.client.list_api_group_resources(&group)).await {
+            Err(error) if error.is_not_found() => return Ok(false),
+            served => served?,
+        };
+        let is_served = |kind| served.resources.iter().any(|it| it.kind == kind);
+        Ok(openreports::KINDS.into_iter().all(is_served))
+    }
+
+    /// OpenReports: the ClusterReport, or the Report of a namespace.
+    fn open_reports(&self, namespace: &str) -> Api<DynamicObject> {
+        let [cluster, namespaced] = openreports::KINDS.map(|kind| {
+            let kind = GroupVersionKind::gvk(openreports::GROUP, openreports::VERSION, kind);
+            ApiResource::from_gvk(&kind)
+        });
+        match namespace {
+            "" => Api::all_with(self.client.clone(), &cluster),
+            namespace => Api::namespaced_with(self.client.clone(), namespace, &namespaced),
+        }
+    }
+
+    /// The OpenReports of a policy that are there.
+    pub(super) async fn open_reports_of(&self, policy: &PolicyPosture) -> Result<Hashes, PublishError> {
+        let labels = format!(
+            "{MANAGED_BY}={FIELD_MANAGER},{POLICY}={}",
+            openreports::label(&policy.name)
+        );
+        let parameters = ListParams::default().labels(&labels);
+        let mut hashes = Hashes::new();
+        for kind in openreports::KINDS {
+            let kind = GroupVersionKind::gvk(openreports::GROUP, openreports::VERSION, kind);
+            let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind));
+            for live in bounded(all.list_metadata(&parameters)).await? {
+                let mut owners = live.owner_references().iter();
+                let is_owned = owners.any(|owner| owner.uid == policy.policy.uid);
+                let hash = live.labels().get(openreports::HASH).filter(|_| is_owned);
+                hashes.insert(
+                    live.namespace().unwrap_or_default(),
+                    hash.cloned().unwrap_or_default(),
+                );
+            }
+        }
+        Ok(hashes)
+    }
+
+    /// Writes one of the OpenReports, whatever is there.
+    pub(super) async fn write_open_report(
+        &self,
+        namespace: &str,
+        slot: &mut Slot,
+        object: &Value,
+    ) -> Result<(), PublishError> {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let reports = self.open_reports(namespace);
+        let (parameters, patch) = (apply(), Patch::Apply(object));
+        let request = reports.patch_metadata(name, &parameters, &patch);
+        slot.written(held(&self.write(request).await?));
+        Ok(())
+    }
+
+    /// Removes one of the OpenReports.
+    pub(super) async fn delete_open_report(&self, namespace: &str, policy: &str) -> Result<(), PublishError> {
+        let reports = self.open_reports(namespace);
+        let request = async {
+            let parameters = DeleteParams::default();
+            reports.delete(&openreports::name(policy), &parameters).await
+        };
+        match self.write(request).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Sends Events. One that is refused is counted as dropped and holds nothing up; while the API server fails, the

@@ -2,7 +2,7 @@
 //!
 //! The watch shows what is there, so that nothing has to be asked for. Until it shows our own write, that counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +14,19 @@ use tokio::time::Instant;
 use super::slot::{Held, PACE, Slot};
 use super::{AT_ONCE, IDLE, Writer};
 use crate::api::FluxSecurityWaiverStatus;
-use crate::engine::{Posture, WaiverPosture};
+use crate::engine::{Posture, WaiverPosture, WaiverPostures};
 use crate::failpoint::failpoint;
 use crate::render::waivers;
 
 /// What is published about waivers, as far as this process knows.
 #[derive(Default)]
 pub(super) struct Waivers {
+    /// Those that were looked at.
+    seen: Arc<WaiverPostures>,
+    /// Those that were written, or could not be.
     known: BTreeMap<Arc<str>, Known>,
+    /// Those that there is more to do about, whether they change or not.
+    pending: BTreeSet<Arc<str>>,
 }
 
 #[derive(Default)]
@@ -46,18 +51,26 @@ type Ended = (Arc<str>, Known, Option<Instant>);
 impl Waivers {
     /// Writes what changed; tells when to come back at the latest.
     pub(super) async fn publish(&mut self, writer: &Writer, posture: &Posture) -> Instant {
-        self.known.retain(|name, known| {
-            posture
-                .waivers
-                .get(name)
-                .is_some_and(|it| it.row.uid == known.uid)
-        });
+        let waivers = &posture.waivers;
+        let before = std::mem::replace(&mut self.seen, waivers.clone());
+        for gone in before.news(waivers).filter(|it| waivers.get(&it.name).is_none()) {
+            self.known.remove(&gone.name);
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let pending = pending.iter().filter_map(|name| waivers.get(name));
+        let due: BTreeMap<&str, &Arc<WaiverPosture>> = waivers
+            .news(&before)
+            .chain(pending)
+            .map(|waiver| (&*waiver.name, waiver))
+            .collect();
         let mut begun: Vec<BoxFuture<'_, Ended>> = Vec::new();
-        for (name, waiver) in posture.waivers.iter() {
-            let mut known = self.known.remove(name).unwrap_or_default();
+        for waiver in due.into_values() {
+            let known = self.known.remove(&waiver.name);
+            let known = known.filter(|known| known.uid == waiver.row.uid);
+            let mut known = known.unwrap_or_default();
             known.uid.clone_from(&waiver.row.uid);
             if known.next(waiver).is_none() {
-                self.known.insert(name.clone(), known);
+                self.known.insert(waiver.name.clone(), known);
                 continue;
             }
             let is_told = is_told(waiver, posture);
@@ -70,7 +83,10 @@ impl Waivers {
         let mut next = Instant::now() + IDLE;
         let mut ended = futures::stream::iter(begun).buffer_unordered(AT_ONCE);
         while let Some((name, known, later)) = ended.next().await {
-            next = later.map_or(next, |later| later.min(next));
+            if let Some(later) = later {
+                next = next.min(later);
+                self.pending.insert(name.clone());
+            }
             self.known.insert(name, known);
         }
         next

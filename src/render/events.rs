@@ -398,7 +398,7 @@ fn subject(finding: &FindingPosture) -> Subject {
 }
 
 /// A finding is the same while control, object and container are.
-fn identity(finding: &Finding) -> (&str, [&str; 4], &str) {
+pub(super) fn identity(finding: &Finding) -> (&str, [&str; 4], &str) {
     let object = finding.resource.identity();
     (&finding.control, object, &finding.location.container)
 }

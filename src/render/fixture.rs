@@ -24,6 +24,7 @@ pub(crate) fn control(position: usize, severity: Severity, result: ControlResult
         message: "message".to_owned(),
         findings: 0,
         waived: 0,
+        resolved: None,
     }
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn finding(namespace: &str) -> FindingPosture {
             waiver: String::new(),
         },
         uid: format!("uid-{namespace}"),
-        manager: "kubectl".to_owned(),
+        author: None,
     }
 }
 

@@ -8,10 +8,18 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::fingerprint::digest;
-use super::report::clip;
-use crate::api::{ControlResult, ControlStatus, Finding, GROUP, ReportStatus, ResourceRef, Severity};
+use super::report::{MAX_OBJECT_BYTES, clip};
+use crate::api::{self, ControlResult, ControlStatus, Finding, ReportStatus, ResourceRef, Severity};
 use crate::controls;
 
+/// API group of OpenReports.
+pub const GROUP: &str = "openreports.io";
+/// API version of OpenReports.
+pub const VERSION: &str = "v1alpha1";
+/// That of the cluster, and that of a namespace.
+pub const KINDS: [&str; 2] = ["ClusterReport", "Report"];
+/// Label with the digest of the results.
+pub const HASH: &str = "fluxsecurity.dev/report-hash";
 const SOURCE: &str = "FluxSecurity";
 /// Objects that one result lists.
 const MAX_RESOURCES: usize = 20;
@@ -88,23 +96,19 @@ fn object(policy: &str, namespace: &str, report: &ReportStatus, results: Vec<Val
         .collect();
     let results = Value::from(results);
     let mut metadata = json!({
-        "name": shortened(&format!("flux-security-{policy}"), MAX_NAME),
+        "name": name(policy),
         "labels": {
             "app.kubernetes.io/managed-by": "flux-security-operator",
-            (format!("{GROUP}/policy")): shortened(policy, MAX_LABEL),
-            (format!("{GROUP}/report-hash")): digest(&[&results.to_string()]),
+            (format!("{}/policy", api::GROUP)): label(policy),
+            HASH: digest(&[&results.to_string()]),
         },
     });
-    let kind = if namespace.is_empty() {
-        "ClusterReport"
-    } else {
-        "Report"
-    };
+    let kind = KINDS[usize::from(!namespace.is_empty())];
     if !namespace.is_empty() {
         metadata["namespace"] = json!(namespace);
     }
     let mut object = json!({
-        "apiVersion": "openreports.io/v1alpha1", "kind": kind, "metadata": metadata,
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata,
         "source": SOURCE, "summary": summary, "results": results,
     });
     let audited = if namespace.is_empty() {
@@ -117,6 +121,65 @@ fn object(policy: &str, namespace: &str, report: &ReportStatus, results: Vec<Val
     };
     if let Some(name) = audited {
         object["scope"] = json!({"apiVersion": "v1", "kind": "Namespace", "name": name});
+    }
+    object
+}
+
+/// The name of all of a policy.
+#[must_use]
+pub fn name(policy: &str) -> String {
+    shortened(&format!("flux-security-{policy}"), MAX_NAME)
+}
+
+/// What they say of the policy in a label.
+#[must_use]
+pub fn label(policy: &str) -> String {
+    shortened(policy, MAX_LABEL)
+}
+
+/// The digest that one carries.
+#[must_use]
+pub fn hash(object: &Value) -> &str {
+    object["metadata"]["labels"][HASH].as_str().unwrap_or_default()
+}
+
+/// Those that the operator writes, by namespace: each goes with the policy, and none is larger than a report may be.
+#[must_use]
+pub fn owned(policy: &str, uid: &str, report: &ReportStatus) -> BTreeMap<String, Value> {
+    let owner = json!([{
+        "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
+        "kind": "FluxSecurityPolicy", "name": policy, "uid": uid,
+    }]);
+    let objects = objects(policy, report).into_iter().map(|mut object| {
+        object["metadata"]["ownerReferences"] = owner.clone();
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        (namespace.to_owned(), fitting(object))
+    });
+    objects.collect()
+}
+
+/// What fits into an object: first goes what the catalogue tells, then all but the first of the objects that a result
+/// is about.
+fn fitting(mut object: Value) -> Value {
+    let strip: [fn(&mut Value); 2] = [
+        |result| {
+            if let Some(properties) = result["properties"].as_object_mut() {
+                properties.retain(|name, _| !matches!(name.as_str(), "title" | "remediation" | "docURL"));
+            }
+        },
+        |result| {
+            if let Some(resources) = result["resources"].as_array_mut() {
+                resources.truncate(1);
+            }
+        },
+    ];
+    for strip in strip {
+        if object.to_string().len() <= MAX_OBJECT_BYTES {
+            break;
+        }
+        for result in object["results"].as_array_mut().into_iter().flatten() {
+            strip(result);
+        }
     }
     object
 }
@@ -254,4 +317,49 @@ fn properties(
         properties.insert("installShape", installation.installer.clone());
     }
     json!(properties)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::controls::CATALOGUE;
+    use crate::render::fixture::{at, control, failing};
+    use crate::render::report::report;
+
+    #[test]
+    fn what_is_written_has_a_bound_and_an_owner() {
+        let names: Vec<String> = (0..1000).map(|number| format!("tenant-{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut posture = failing(&names);
+        posture.policy.spec.report.max_findings = 1000;
+        posture.controls = (0..CATALOGUE.len())
+            .map(|position| control(position, Severity::High, ControlResult::Fail))
+            .collect();
+        for control in &mut posture.controls {
+            control.message = "m".repeat(2000);
+        }
+        posture.findings.edit(|findings| {
+            for (number, finding) in findings.iter_mut().enumerate() {
+                let finding = &mut Arc::make_mut(finding).finding;
+                CATALOGUE[number % CATALOGUE.len()]
+                    .id
+                    .clone_into(&mut finding.control);
+                finding.resource.namespace.clear();
+                finding.resource.name = "n".repeat(250);
+                finding.message = "m".repeat(256);
+            }
+        });
+        let report = report(&posture, None, at(1));
+        let owned = owned("default", "uid", &report);
+        assert!(!owned.is_empty());
+        for object in owned.values() {
+            assert!(object.to_string().len() <= MAX_OBJECT_BYTES);
+            assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], "uid");
+            assert_eq!(hash(object).len(), digest(&["a"]).len());
+        }
+        let results = owned[""]["results"].as_array().unwrap();
+        assert_eq!(results.len(), CATALOGUE.len(), "no result is left out");
+    }
 }

@@ -6,15 +6,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
+use super::events::identity;
 use crate::api::report::{Catalogue, Change, NamespaceSummary, NamespaceTotals, SeverityCounts};
 use crate::api::{
     Condition, ControlResult, ControlStatus, Finding, FluxSecurityPolicyStatus, Installation,
-    NamespaceReportStatus, ReportStatus, Summary,
+    NamespaceReportStatus, ReportStatus, ResourceRef, Summary,
 };
 use crate::controls::{DOCUMENT_REVISION, VERSION};
-use crate::engine::posture::first_failing;
+use crate::engine::posture::{bounded, first_failing};
 use crate::engine::{ControlPosture, Findings, PolicyPosture};
 use crate::flux::advisories::advisories;
+use crate::kinds::Author;
 
 /// Condition: audited and published.
 pub const READY: &str = "Ready";
@@ -349,19 +351,67 @@ fn change(
     now: &Time,
 ) -> Change {
     let id = control.control.id;
-    let failing = first_failing(&posture.findings, id);
-    let before = previous.and_then(|report| report.findings.iter().find(|finding| finding.control == id));
-    let resource = failing
-        .map(|failing| &failing.finding)
-        .or(before)
-        .map(|finding| finding.resource.clone());
+    let from = known.get(id).map(|before| before.result);
+    let has_failed = matches!(from, Some(ControlResult::Fail | ControlResult::Waived));
+    let cause = cause(control, posture, previous, has_failed);
     Change {
         time: now.clone(),
         control: id.to_owned(),
-        from: known.get(id).map(|before| before.result),
+        from,
         to: control.result,
-        resource,
-        manager: failing.map(|failing| failing.manager.clone()).unwrap_or_default(),
+        resource: cause.resource,
+        manager: cause
+            .author
+            .map(|author| bounded(&author.manager))
+            .unwrap_or_default(),
+        applied_by: cause.author.and_then(|author| author.applied_by.clone()),
+        waiver: cause.waiver,
+    }
+}
+
+/// What a control's result changed with.
+#[derive(Default)]
+struct Cause<'a> {
+    resource: Option<ResourceRef>,
+    author: Option<&'a Author>,
+    waiver: String,
+}
+
+fn cause<'a>(
+    control: &'a ControlPosture,
+    posture: &'a PolicyPosture,
+    previous: Option<&ReportStatus>,
+    has_failed: bool,
+) -> Cause<'a> {
+    let id = control.control.id;
+    let known = previous.map_or(&[][..], |previous| &previous.findings);
+    let mut known = known.iter().filter(|finding| finding.control == id);
+    if let Some(failing) = first_failing(&posture.findings, id) {
+        let finding = &failing.finding;
+        let before = known.find(|before| identity(before) == identity(finding));
+        let waiver = match before {
+            Some(before) if !finding.is_waived() => &before.waiver,
+            _ => &finding.waiver,
+        };
+        // Of one that a report has left out nobody knows whether it was waived.
+        let is_new = before.is_none() && previous.is_none_or(|previous| previous.truncated_findings == 0);
+        return Cause {
+            resource: Some(finding.resource.clone()),
+            author: failing.author.as_deref().filter(|_| is_new && waiver.is_empty()),
+            waiver: waiver.clone(),
+        };
+    }
+    // What is not seen any more is not resolved.
+    let resolved = control.resolved.as_deref();
+    let resolved = resolved.filter(|_| has_failed && control.result != ControlResult::Unknown);
+    let resource = match resolved {
+        Some(resolved) => Some(&resolved.resource),
+        None => known.next().map(|before| &before.resource),
+    };
+    Cause {
+        resource: resource.cloned(),
+        author: resolved.and_then(|resolved| resolved.author.as_deref()),
+        waiver: String::new(),
     }
 }
 
@@ -670,6 +720,7 @@ mod tests {
 
     use super::*;
     use crate::api::Severity;
+    use crate::engine::Resolved;
     use crate::render::fixture::{at, control, failing, posture};
     use crate::render::table::{Options, table};
 
@@ -761,6 +812,92 @@ mod tests {
         assert_eq!(second.history[0].from, Some(ControlResult::Pass));
         assert_eq!(find(&second.conditions, COMPLIANT).unwrap().status, "False");
         assert_eq!(find(&second.conditions, READY), find(&first.conditions, READY));
+    }
+
+    /// A report as it comes back after each change of results.
+    fn followed(posture: &PolicyPosture, previous: Option<&ReportStatus>, second: i64) -> ReportStatus {
+        let report = report(posture, previous, at(second));
+        let wire = serde_json::to_string(&report).unwrap();
+        let read: ReportStatus = serde_json::from_str(&wire).unwrap();
+        assert_eq!(read, report);
+        read
+    }
+
+    fn author(manager: &str) -> Option<Arc<Author>> {
+        let applied_by = (manager == "kustomize-controller").then(|| crate::api::ResourceRef {
+            api_version: "kustomize.toolkit.fluxcd.io/v1".to_owned(),
+            kind: "Kustomization".to_owned(),
+            namespace: "flux-system".to_owned(),
+            name: "apps".to_owned(),
+        });
+        let manager = manager.to_owned();
+        Some(Arc::new(Author { manager, applied_by }))
+    }
+
+    #[test]
+    fn the_history_tells_who_and_by_which_waiver() {
+        use ControlResult::{Fail, Pass, Waived};
+        let mut bad = failing(&["a"]);
+        bad.findings
+            .edit(|all| Arc::make_mut(&mut all[0]).author = author("kubectl-edit"));
+        let mut good = posture(vec![control(0, Severity::High, Pass)]);
+        let resource = bad.findings.iter().next().unwrap().finding.resource.clone();
+        good.controls[0].resolved = Some(Arc::new(Resolved {
+            resource: resource.clone(),
+            author: author("kustomize-controller"),
+        }));
+        let mut waived = bad.clone();
+        waived.controls[0].result = Waived;
+        waived
+            .findings
+            .edit(|all| "w".clone_into(&mut Arc::make_mut(&mut all[0]).finding.waiver));
+
+        let mut last = followed(&posture(vec![control(0, Severity::High, Pass)]), None, 1);
+        let steps = [
+            (&bad, Some(Pass), "kubectl-edit", ""),
+            (&waived, Some(Fail), "", "w"),
+            (&bad, Some(Waived), "", "w"),
+            (&good, Some(Fail), "kustomize-controller", ""),
+        ];
+        for (second, (posture, from, manager, waiver)) in (2..).zip(steps) {
+            last = followed(posture, Some(&last), second);
+            let change = &last.history[0];
+            assert_eq!((change.from, change.to), (from, posture.controls[0].result));
+            assert_eq!(
+                (change.manager.as_str(), change.waiver.as_str()),
+                (manager, waiver)
+            );
+            assert_eq!(change.resource.as_ref(), Some(&resource));
+            let applied = change.applied_by.as_ref().map(|it| it.name.as_str());
+            assert_eq!(applied, (manager == "kustomize-controller").then_some("apps"));
+            assert_eq!(
+                report(posture, Some(&last), at(100)),
+                last,
+                "no write without a change"
+            );
+        }
+        assert_eq!(last.history.len(), 4);
+    }
+
+    #[test]
+    fn the_history_has_a_bound_and_keeps_the_newest() {
+        let mut bad = failing(&["a"]);
+        bad.policy.spec.report.history = 3;
+        let mut good = bad.clone();
+        good.findings = Findings::default();
+        good.controls[0].result = ControlResult::Pass;
+        let mut last = None;
+        for second in 1..10 {
+            let posture = if second % 2 == 0 { &bad } else { &good };
+            last = Some(report(posture, last.as_ref(), at(second)));
+        }
+        let history = last.unwrap().history;
+        let seconds: Vec<i64> = history.iter().map(|change| change.time.0.as_second()).collect();
+        assert_eq!(seconds, [9, 8, 7]);
+        assert!(
+            history.iter().all(|change| change.manager.is_empty()),
+            "nobody knows"
+        );
     }
 
     #[test]

@@ -2,12 +2,16 @@
 //!
 //! What the status tells has been told: a restart, or a new leader, repeats nothing.
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::events::{ACTION, MAX_NOTE, Notice, NoticeType, Subject, name};
 use super::report::{Conditions, READY, clip, count, find, whole_seconds};
 use crate::api::{FluxSecurityWaiverStatus, GROUP, ResourceRef, VERSION, WaiverState};
 use crate::engine::{Doubt, WaiverPosture};
+
+/// For so long it is not told again that there is nothing for a waiver: what it is for may come and go all day.
+const DAMPED: SignedDuration = SignedDuration::from_hours(24);
 
 /// The status of a waiver.
 #[must_use]
@@ -32,7 +36,24 @@ pub fn status(
         matched: count(waiver.matched),
         warned_of,
         warned_days: waiver.days_left,
+        told_unmatched: told_unmatched(waiver, previous, &now),
     }
+}
+
+/// When it was last told that there is nothing for it: now, unless that was known or told a short while ago.
+fn told_unmatched(
+    waiver: &WaiverPosture,
+    previous: Option<&FluxSecurityWaiverStatus>,
+    now: &Time,
+) -> Option<Time> {
+    let of_this = previous.filter(|it| it.observed_generation == waiver.row.generation);
+    let told = of_this.and_then(|it| it.told_unmatched.clone());
+    let is_known = of_this.is_some_and(|it| it.state == Some(WaiverState::Unmatched));
+    let is_recent = |told: &Time| now.0.duration_since(told.0) < DAMPED;
+    if waiver.state != WaiverState::Unmatched || is_known || told.as_ref().is_some_and(is_recent) {
+        return told;
+    }
+    Some(now.clone())
 }
 
 /// Whether it does what it was made for: it is valid, in effect, and there is something for it.
@@ -119,8 +140,8 @@ fn unmatched_notice(
     previous: Option<&FluxSecurityWaiverStatus>,
     next: &FluxSecurityWaiverStatus,
 ) -> Option<Notice> {
-    let known = previous.and_then(|previous| previous.state);
-    if next.state != Some(WaiverState::Unmatched) || known == next.state {
+    let told = previous.and_then(|previous| previous.told_unmatched.as_ref());
+    if next.told_unmatched.is_none() || told == next.told_unmatched.as_ref() {
         return None;
     }
     let before = previous.and_then(|previous| find(&previous.conditions, READY));
@@ -161,8 +182,6 @@ fn reference(name: &str) -> ResourceRef {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use k8s_openapi::jiff::SignedDuration;
 
     use super::*;
     use crate::api::FluxSecurityWaiverSpec;
@@ -208,15 +227,10 @@ mod tests {
             (1, Active, None, vec![]),
             (2, Unmatched, None, vec!["WaiverUnmatched"]),
             (3, Active, None, vec![]),
-            (4, Unmatched, None, vec!["WaiverUnmatched"]),
+            (4, Unmatched, None, vec![]),
             (5, ExpiringSoon, Some(14), vec!["WaiverExpiringSoon"]),
             (6, ExpiringSoon, Some(7), vec!["WaiverExpiringSoon"]),
-            (
-                7,
-                Unmatched,
-                Some(1),
-                vec!["WaiverExpiringSoon", "WaiverUnmatched"],
-            ),
+            (7, Unmatched, Some(1), vec!["WaiverExpiringSoon"]),
             (8, Expired, Some(0), vec!["WaiverExpired"]),
         ] {
             let waiver = waiver(state, days_left);
@@ -234,6 +248,27 @@ mod tests {
             assert_eq!(transitions(&waiver, Some(&live), &again), []);
             known = Some(live);
         }
+    }
+
+    /// What a waiver is for flaps: it is told once a day that there is nothing for it, and at once of another spec.
+    #[test]
+    fn a_finding_that_flaps_is_told_of_once_a_day() {
+        use WaiverState::{Active, Unmatched};
+        let mut known = None;
+        let mut told = Vec::new();
+        let hour = 60 * 60;
+        for second in 0..30 * 60 {
+            let second = second * 2 * 60;
+            let mut waiver = waiver(if second % 240 == 0 { Active } else { Unmatched }, None);
+            if second >= 50 * hour {
+                Arc::make_mut(&mut waiver.row).generation = 4;
+            }
+            let next = status(&waiver, known.as_ref(), at(second));
+            let notices = transitions(&waiver, known.as_ref(), &next);
+            told.extend(notices.iter().map(|_| second / hour));
+            known = Some(next);
+        }
+        assert_eq!(told, [0, 24, 48, 50]);
     }
 
     #[test]

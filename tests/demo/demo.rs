@@ -20,6 +20,9 @@ use controlplane::{ControlPlane, Operator, flux, operator, wait_for};
 /// How long a posture may take to follow.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What somebody accepts: helm-controller follows references of tenants to other namespaces.
+const ACCEPTED: &str = "FSP-MT-002";
+
 const POLICY: &str = "\
 apiVersion: fluxsecurity.dev/v1alpha1
 kind: FluxSecurityPolicy
@@ -96,8 +99,10 @@ fn own_cluster(stop: &Receiver<()>) -> anyhow::Result<()> {
     stage.posture()?;
     stage.drift()?;
     stage.events_and_metrics()?;
+    stage.waive()?;
     stage.flux_joins()?;
     stage.tenants()?;
+    stage.waiver_ends()?;
     stage.repair()?;
     stage.leak()?;
     stage.look_further();
@@ -228,8 +233,57 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// It ends while the next acts are played.
+    fn waive(&self) -> anyhow::Result<()> {
+        act("5. Somebody accepts a risk for a minute");
+        let arguments = [
+            "waive",
+            ACCEPTED,
+            "--resource",
+            "Deployment/flux-system/helm-controller",
+            "--reason",
+            "accepted until tenants move in",
+            "--owner",
+            "platform-team",
+            "--expires",
+            "1m",
+            "--name",
+            "for-a-minute",
+        ];
+        say(&format!(
+            "\n$ fluxsec {} | kubectl apply -f -",
+            arguments.join(" ")
+        ));
+        let waiver = Command::new(operator::fluxsec())
+            .args(arguments)
+            .finish("fluxsec waive")?;
+        self.control_plane.apply(&waiver)?;
+        self.wait_for_result(ACCEPTED, "Waived")?;
+        self.show(&["get", "fluxsecuritywaivers"])?;
+        self.show(&["get", "fluxsecurityreports"])
+    }
+
+    fn waiver_ends(&self) -> anyhow::Result<()> {
+        act("8. The minute is over");
+        self.wait_for_result(ACCEPTED, "Fail")?;
+        self.show(&["get", "fluxsecuritywaivers"])?;
+        self.show(&["get", "fluxsecurityreports"])?;
+        say("\nwhat the report remembers, the newest first: who changed what, where managedFields tell");
+        let report = self.control_plane.get(&["fluxsecurityreport", "default"])?;
+        let changes = report["status"]["history"].as_array().into_iter().flatten();
+        for change in changes.take(8) {
+            let text = |pointer: &str| change.pointer(pointer).and_then(|it| it.as_str()).unwrap_or("-");
+            let (time, control, from, to) = (text("/time"), text("/control"), text("/from"), text("/to"));
+            let (object, manager, waiver) = (text("/resource/name"), text("/manager"), text("/waiver"));
+            say(&format!(
+                "{time} {control:<12} {from:>6} to {to:<6} {object}, manager {manager}, waiver {waiver}"
+            ));
+        }
+        Ok(())
+    }
+
     fn flux_joins(&mut self) -> anyhow::Result<()> {
-        act("5. The real Flux controllers join and reconcile a repository");
+        act("6. The real Flux controllers join and reconcile a repository");
         let artifacts = &mut self.artifacts;
         let started = Controllers::start_behind(&self.control_plane, |server| {
             server.clone_into(artifacts);
@@ -265,7 +319,7 @@ impl<'a> Stage<'a> {
     }
 
     fn tenants(&self) -> anyhow::Result<()> {
-        act("6. Two tenants move in");
+        act("7. Two tenants move in");
         let repository = self.repository.as_ref().context("no repository")?;
         say(
             "team-a borrows the platform's source and names no account; team-b has an account with too many rights",
@@ -320,7 +374,7 @@ impl<'a> Stage<'a> {
     }
 
     fn repair(&self) -> anyhow::Result<()> {
-        act("7. A commit with the multi-tenancy lockdown of Flux's documentation");
+        act("9. A commit with the multi-tenancy lockdown of Flux's documentation");
         let repository = self.repository.as_ref().context("no repository")?;
         repository.push(
             "Lock down multi-tenancy",
@@ -344,7 +398,7 @@ impl<'a> Stage<'a> {
     }
 
     fn leak(&self) -> anyhow::Result<()> {
-        act("8. A password in plain text, and its repair");
+        act("10. A password in plain text, and its repair");
         let repository = self.repository.as_ref().context("no repository")?;
         let policy = format!(
             "{POLICY}  secrets:\n    artifacts: {{enabled: true, hosts: [\"{}\"]}}\n",

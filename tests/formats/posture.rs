@@ -1,6 +1,6 @@
 //! A small posture with every result, as it is and with a text of somebody else wherever one may be.
 
-use flux_security_operator::api::report::{Catalogue, Controller, Location, SeverityCounts};
+use flux_security_operator::api::report::{Catalogue, Change, Controller, Location, SeverityCounts};
 use flux_security_operator::api::{
     ControlResult, ControlStatus, Finding, Installation, ReportStatus, ResourceRef, Severity, Summary,
 };
@@ -208,6 +208,21 @@ pub(crate) fn hostile(text: &str) -> ReportStatus {
         set(&mut control.title);
         set(&mut control.message);
     }
+    let mut change = Change {
+        time: Time(Timestamp::from_second(1_700_000_000).unwrap()),
+        control: "FSP-KUST-001".to_owned(),
+        from: None,
+        to: ControlResult::Fail,
+        resource: Some(resource("apps/v1", "Deployment", text, text)),
+        manager: text.to_owned(),
+        applied_by: None,
+        waiver: String::new(),
+    };
+    report.history.push(change.clone());
+    change.waiver = text.to_owned();
+    report.history.push(change.clone());
+    change.applied_by = Some(resource("v1", "Kustomization", text, text));
+    report.history.push(change);
     for finding in &mut report.findings {
         set(&mut finding.resource.namespace);
         set(&mut finding.resource.name);

@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use anyhow::ensure;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::controlplane::Operator;
 use crate::controlplane::flux::Controllers;
 use crate::controlplane::git::Repository;
 use crate::controlplane::scenario::{report, result, until};
+use crate::controlplane::{Operator, wait_for};
 use crate::helm::{left_by_helm, remove_the_rest};
 use crate::objects::{copy_config, make_older, root};
 
@@ -157,6 +159,7 @@ fn flux_installs_upgrades_and_prunes() {
     });
     upgrade(&cluster, &repository, "kustomization", &before);
     assert!(root().join("config/default").exists());
+    a_bad_policy_is_no_success(&cluster, &repository);
 
     for name in ["flux-security-policy", "flux-security-operator"] {
         delete(&cluster, "kustomization", name);
@@ -165,6 +168,37 @@ fn flux_installs_upgrades_and_prunes() {
     cluster.leaves(&[]);
     controllers.check().unwrap();
     drop(operator);
+}
+
+/// What Flux waits for is what kstatus makes of the conditions: a policy that is stalled has failed, and has not when it is
+/// repaired.
+fn a_bad_policy_is_no_success(cluster: &Cluster, repository: &Repository) {
+    let becomes = |what: &str, status: &str, says: &str| {
+        reconcile(cluster, "gitrepository", "flux-security-operator");
+        wait_for(what, Duration::from_mins(2), || {
+            let of = ["kustomization", "-n", "flux-system", "flux-security-policy"];
+            let conditions = cluster.control_plane.get(&of)?["status"]["conditions"].clone();
+            let mut conditions = conditions.as_array().into_iter().flatten();
+            let ready = conditions
+                .find(|it| it["type"] == "Ready")
+                .cloned()
+                .unwrap_or_default();
+            let is_it = ready["status"] == status && ready["message"].to_string().contains(says);
+            ensure!(is_it, "{ready}");
+            Ok(())
+        })
+        .unwrap();
+    };
+    let bad = POLICY.replace("Shared", "Shared, controls: [{id: FSP-NOPE-001}]");
+    repository
+        .push("A mistake", &[("policy/policy.yaml", &bad)])
+        .unwrap();
+    becomes("a bad policy to fail", "False", "FluxSecurityPolicy/default");
+    let good = POLICY.replace("Shared", "Shared, failOn: Medium");
+    repository
+        .push("Its repair", &[("policy/policy.yaml", &good)])
+        .unwrap();
+    becomes("its repair to succeed", "True", "Applied revision");
 }
 
 /// helm-controller knows of kinds what it knew when an attempt began: the first attempt brings the CRDs, the second the

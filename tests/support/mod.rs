@@ -7,6 +7,8 @@ pub(crate) mod expressions;
 pub(crate) mod harmless;
 pub(crate) mod waivers;
 
+use std::sync::Arc;
+
 use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
 use flux_security_operator::controls;
 use flux_security_operator::engine::{ControlPosture, Engine, PolicyPosture};
@@ -14,7 +16,7 @@ use flux_security_operator::inventory::{
     Coverage, Delta, Evidence, Inventory, ObjectKey, TenancyRules, View,
 };
 use flux_security_operator::kinds::own::PolicyRow;
-use flux_security_operator::kinds::{KindId, Meta};
+use flux_security_operator::kinds::{Author, KindId, Meta};
 use serde_json::{Value, json};
 
 /// What `-o` of `fluxsec audit` may be.
@@ -56,6 +58,15 @@ pub(crate) fn upsert(object: &Value) -> Delta {
         Ok(Some(row)) => Delta::Upsert(kind, key, row),
         Ok(None) => Delta::Remove(kind, key),
         Err(error) => Delta::Undecodable(kind, key, error.to_string()),
+    }
+}
+
+/// The fact that somebody has just changed an object: the last of its managedFields.
+pub(crate) fn written(object: &Value) -> Delta {
+    let meta = Meta::parse(&object.to_string()).unwrap();
+    match (upsert(object), Author::of_change(&meta)) {
+        (Delta::Upsert(kind, key, row), Some(author)) => Delta::Written(kind, key, row, Arc::new(author)),
+        (delta, _) => delta,
     }
 }
 

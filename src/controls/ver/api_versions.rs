@@ -40,7 +40,7 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge<K: Kind>(subject: &ObjectSubject<'_, K>) -> Result<Outcome, Missing> {
-    let origin = K::origin(subject.row).filter(|origin| !origin.manager.is_empty());
+    let origin = K::origin(subject.row).filter(|origin| origin.is_recorded);
     let Some(origin) = origin else {
         let message = format!("{} {} has no managedFields", K::DESCRIPTOR.kind, subject.key);
         return Err(Missing::new("ManagedFieldsNotSeen", message));

@@ -6,20 +6,24 @@
 //! controls, and no verdict is made again.
 
 mod index;
+mod places;
+mod postures;
 mod shown;
+mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::posture::PolicyPosture;
+use super::posture::{FindingPosture, PolicyPosture};
 use crate::api::history::repository;
 use crate::api::policy::{Attestation, ScannedHistory};
 use crate::api::{ControlResult, Finding, WaiverState};
 use crate::kinds::own::WaiverRow;
 
 use index::Index;
+pub use postures::WaiverPostures;
 use shown::Shown;
 
 /// So many days before its end there is a warning of it. The first makes it expire soon.
@@ -27,6 +31,14 @@ pub const WARNINGS: [i32; 3] = [14, 7, 1];
 
 /// Name of a waiver.
 pub(super) type Name = Arc<str>;
+
+/// A finding is known by where it is kept, as long as somebody keeps it: postures that follow each other share those that
+/// stay.
+type Id = usize;
+
+fn id(finding: &Arc<FindingPosture>) -> Id {
+    Arc::as_ptr(finding).addr()
+}
 
 /// One waiver, at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,9 +68,6 @@ pub enum Doubt {
     Unjudged,
 }
 
-/// Every waiver by name.
-pub type WaiverPostures = BTreeMap<Arc<str>, Arc<WaiverPosture>>;
-
 /// The stage.
 #[derive(Default)]
 pub(super) struct Waivers {
@@ -80,6 +89,13 @@ struct Known {
     row: Arc<WaiverRow>,
     invalid: Option<String>,
     matched: usize,
+}
+
+/// What there is no more or anew for waivers: each name once a finding.
+#[derive(Default)]
+struct News {
+    gone: Vec<Name>,
+    come: Vec<Name>,
 }
 
 /// Controls of all policies.
@@ -122,7 +138,10 @@ impl Waivers {
     /// It is that late now, later or earlier than before. True when anything looks different.
     pub(super) fn advance(&mut self, now: Timestamp) -> bool {
         let Some(before) = self.now.replace(now) else {
-            self.show_all();
+            self.show(|shown, stage| {
+                shown.look_at_all(stage);
+                true
+            });
             self.tell_of_all();
             return self.has_deadlines() || !self.known.is_empty();
         };
@@ -132,10 +151,14 @@ impl Waivers {
         let passed = passed.take_while(|(deadline, _)| *deadline <= to);
         let passed: BTreeSet<Name> = passed.map(|(_, name)| name.clone()).collect();
         let is_within = |end: &Timestamp| *end > from && *end <= to;
-        if passed.is_empty() && !self.attestations.iter().any(is_within) {
+        let is_attested = self.attestations.iter().any(is_within);
+        if passed.is_empty() && !is_attested {
             return false;
         }
-        self.show_all();
+        self.show(|shown, stage| {
+            let looked = passed.iter().filter(|name| shown.look_again(name, stage)).count();
+            looked > 0 || is_attested
+        });
         self.tell_of(&passed);
         true
     }
@@ -151,8 +174,8 @@ impl Waivers {
 
     /// Takes in waivers that are new, changed, or gone.
     pub(super) fn take(&mut self, changed: impl IntoIterator<Item = (Name, Option<WaiverRow>)>) {
-        let mut concerned = Vec::new();
         let mut touched = BTreeSet::new();
+        let (mut forgotten, mut learnt) = (Vec::new(), Vec::new());
         for (name, row) in changed {
             touched.insert(name.clone());
             if self.only_status_changed(&name, row.as_ref()) {
@@ -161,15 +184,33 @@ impl Waivers {
                 }
                 continue;
             }
-            concerned.extend(self.forget(&name).map(|row| (name.clone(), row)));
-            if let Some(row) = row {
-                let row = self.learn(&name, row);
-                concerned.push((name, row));
+            if self.forget(&name) {
+                forgotten.push(name.clone());
+            }
+            if let Some(row) = row.and_then(|row| self.learn(&name, row)) {
+                learnt.push((name, row));
             }
         }
-        if !concerned.is_empty() {
-            self.select_again(&concerned);
-            self.show_all();
+        if !forgotten.is_empty() || !learnt.is_empty() {
+            let mut news = News::default();
+            self.show(|shown, stage| {
+                let mut differs = false;
+                for name in &forgotten {
+                    differs |= shown.forget(name, stage, &mut news);
+                }
+                for (name, row) in &learnt {
+                    differs |= shown.learn(name, &row.spec, stage, &mut news);
+                }
+                differs
+            });
+            // Those that were forgotten count from nothing.
+            self.count(
+                &News {
+                    gone: Vec::new(),
+                    ..news
+                },
+                &mut touched,
+            );
         }
         self.tell_of(&touched);
     }
@@ -177,6 +218,7 @@ impl Waivers {
     /// Follows the postures as they would be without waivers.
     pub(super) fn follow(&mut self, postures: &BTreeMap<String, Arc<PolicyPosture>>) {
         let mut touched = BTreeSet::new();
+        let mut news = News::default();
         let mut differs = false;
         let gone: Vec<String> = self
             .policies
@@ -186,7 +228,7 @@ impl Waivers {
             .collect();
         for name in gone {
             if let Some(shown) = self.policies.remove(&name) {
-                self.count(shown.selections(), [], &mut touched);
+                news.gone.extend(shown.selections().cloned());
                 differs = true;
             }
         }
@@ -196,20 +238,13 @@ impl Waivers {
                 continue;
             }
             differs = true;
-            let before = self.policies.remove(name);
-            let select = |finding: &Finding| self.select(name, finding);
-            let is_untouched = self.index.is_empty() && posture.policy.spec.attestations.is_empty();
-            let shown = if is_untouched {
-                Shown::untouched(posture.clone())
-            } else {
-                Shown::new(posture.clone(), before.as_ref(), &select, self)
+            let shown = match self.policies.remove(name) {
+                Some(before) => before.follow(posture.clone(), self, &mut news),
+                None => Shown::new(posture.clone(), self, &mut news),
             };
-            if let Some(before) = &before {
-                self.count(before.selections(), [], &mut touched);
-            }
-            self.count([], shown.selections(), &mut touched);
             self.policies.insert(name.clone(), shown);
         }
+        self.count(&news, &mut touched);
         if differs {
             self.attestations = ends(postures.values().map(|posture| &**posture));
         }
@@ -229,12 +264,14 @@ impl Waivers {
         known.row.uid == row.uid && known.row.created == row.created && known.row.spec == row.spec
     }
 
-    fn learn(&mut self, name: &Name, row: WaiverRow) -> Arc<WaiverRow> {
+    /// Takes in a waiver. `None`: it is for nothing.
+    fn learn(&mut self, name: &Name, row: WaiverRow) -> Option<Arc<WaiverRow>> {
         let row = Arc::new(row);
         // One that the API server has not seen would be created now, if there were a clock.
         let created = row.created.or(self.now);
         let invalid = created.and_then(|created| row.spec.check(created).err());
-        if invalid.is_none() {
+        let is_valid = invalid.is_none();
+        if is_valid {
             self.index.insert(name, &row.spec);
             self.deadlines
                 .extend(deadlines(&row).map(|deadline| (deadline, name.clone())));
@@ -245,16 +282,19 @@ impl Waivers {
             matched: 0,
         };
         self.known.insert(name.clone(), known);
-        row
+        is_valid.then_some(row)
     }
 
-    fn forget(&mut self, name: &Name) -> Option<Arc<WaiverRow>> {
-        let known = self.known.remove(name)?;
+    /// Forgets a waiver. True when there was one.
+    fn forget(&mut self, name: &Name) -> bool {
+        let Some(known) = self.known.remove(name) else {
+            return false;
+        };
         self.index.remove(name, &known.row.spec);
         for deadline in deadlines(&known.row) {
             self.deadlines.remove(&(deadline, name.clone()));
         }
-        Some(known.row)
+        true
     }
 
     /// Which waivers are for a finding.
@@ -273,48 +313,15 @@ impl Waivers {
             && spec.resources.iter().any(|it| it.is_for(&finding.resource))
     }
 
-    /// The findings that changed waivers were or are for.
-    fn select_again(&mut self, concerned: &[(Name, Arc<WaiverRow>)]) {
-        let mut policies = std::mem::take(&mut self.policies);
-        // They are told of anyway.
-        let mut touched = BTreeSet::new();
-        for (policy, shown) in &mut policies {
-            let mut again: BTreeMap<usize, BTreeSet<&Name>> = BTreeMap::new();
-            for (name, row) in concerned {
-                for position in shown.of_control(&row.spec.control) {
-                    again.entry(position).or_default().insert(name);
-                }
-            }
-            for (position, names) in again {
-                let finding = &shown.unwaived().findings[position].finding;
-                let stays = shown.selection(position).iter();
-                let stays = stays.filter(|name| !names.contains(name)).cloned();
-                let comes = names.iter().filter(|name| self.is_for(name, policy, finding));
-                let comes: Vec<Name> = comes.map(|name| (*name).clone()).collect();
-                let mut after: Vec<Name> = stays.chain(comes.iter().cloned()).collect();
-                after.sort_unstable();
-                // Those that changed are counted anew.
-                self.count([], [&comes[..]], &mut touched);
-                shown.select(position, after.into());
-            }
-        }
-        self.policies = policies;
-    }
-
     /// Counts what waivers are for.
-    fn count<'a>(
-        &mut self,
-        before: impl IntoIterator<Item = &'a [Name]>,
-        after: impl IntoIterator<Item = &'a [Name]>,
-        touched: &mut BTreeSet<Name>,
-    ) {
-        for name in before.into_iter().flatten() {
+    fn count(&mut self, news: &News, touched: &mut BTreeSet<Name>) {
+        for name in &news.gone {
             if let Some(known) = self.known.get_mut(name) {
                 known.matched = known.matched.saturating_sub(1);
                 touched.insert(name.clone());
             }
         }
-        for name in after.into_iter().flatten() {
+        for name in &news.come {
             if let Some(known) = self.known.get_mut(name) {
                 known.matched += 1;
                 touched.insert(name.clone());
@@ -362,10 +369,13 @@ impl Waivers {
             .map(|(_, name)| name.clone())
     }
 
-    fn show_all(&mut self) {
+    /// Changes what is shown of each policy, and shows it anew where that tells that it differs.
+    fn show(&mut self, mut change: impl FnMut(&mut Shown, &Self) -> bool) {
         let mut policies = std::mem::take(&mut self.policies);
         for shown in policies.values_mut() {
-            shown.show(self);
+            if change(shown, self) {
+                shown.render(self);
+            }
         }
         self.policies = policies;
     }
@@ -384,9 +394,9 @@ impl Waivers {
             }
             let postures = Arc::make_mut(&mut self.postures);
             match fresh {
-                Some(fresh) => postures.insert(name.clone(), Arc::new(fresh)),
+                Some(fresh) => postures.insert(Arc::new(fresh)),
                 None => postures.remove(name),
-            };
+            }
         }
     }
 

@@ -1,81 +1,85 @@
-//! One policy's posture, without waivers and with them.
+//! One policy's posture, without waivers and with them. Whatever changes, only the findings that it is about are looked
+//! at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Name, Selection, Waivers, Word};
+use rustc_hash::FxHashMap;
+
+use super::places::Places;
+use super::tally::Tally;
+use super::{Id, Name, News, Selection, Waivers, Word, id};
 use crate::api::policy::{Attestation, ScannedHistory};
-use crate::api::{ControlResult, Finding, Severity};
-use crate::engine::posture::{ControlPosture, FindingPosture, PolicyPosture, bounded, summary_of};
+use crate::api::{ControlResult, FluxSecurityWaiverSpec};
+use crate::engine::findings::Findings;
+use crate::engine::posture::{ControlPosture, FindingPosture, PolicyPosture, bounded};
 
 /// A posture, which waivers are for its findings, and how it looks with them.
 pub(super) struct Shown {
     unwaived: Arc<PolicyPosture>,
-    /// The waivers that are for a finding, by its position. Most findings have none.
-    selections: BTreeMap<usize, Selection>,
-    /// The findings are in the same order.
+    /// Where the findings are; `None`: nobody has asked as yet.
+    places: Option<Places>,
+    /// The findings that there are waivers for. Most have none.
+    selected: FxHashMap<Id, Selected>,
+    /// The findings that each waiver is for.
+    of_waivers: FxHashMap<Name, BTreeSet<Id>>,
+    /// The controls that something was waived of, by id.
+    tallies: BTreeMap<String, Tally>,
+    /// With the waivers that cover them.
+    findings: Findings,
     posture: Arc<PolicyPosture>,
 }
 
+/// A finding that there are waivers for.
+struct Selected {
+    unwaived: Arc<FindingPosture>,
+    shown: Arc<FindingPosture>,
+    waivers: Selection,
+}
+
 impl Shown {
-    /// Shows a posture that nobody says anything about.
-    pub(super) fn untouched(unwaived: Arc<PolicyPosture>) -> Self {
-        Self {
+    /// Shows a posture.
+    pub(super) fn new(unwaived: Arc<PolicyPosture>, stage: &Waivers, news: &mut News) -> Self {
+        let mut shown = Self {
+            places: None,
+            selected: FxHashMap::default(),
+            of_waivers: FxHashMap::default(),
+            tallies: BTreeMap::new(),
+            findings: unwaived.findings.clone(),
             posture: unwaived.clone(),
             unwaived,
-            selections: BTreeMap::new(),
-        }
-    }
-
-    /// Shows a posture. What is known of findings that were there before is kept.
-    pub(super) fn new(
-        unwaived: Arc<PolicyPosture>,
-        before: Option<&Self>,
-        select: &dyn Fn(&Finding) -> Selection,
-        waivers: &Waivers,
-    ) -> Self {
-        let mut selections = BTreeMap::new();
-        let mut carried = Vec::with_capacity(unwaived.findings.len());
-        // What was known of each finding, in the same order.
-        let known = before.map(|before| {
-            before
-                .unwaived
-                .findings
-                .iter()
-                .zip(&before.posture.findings)
-                .enumerate()
-        });
-        let mut known = known.into_iter().flatten().peekable();
-        for (position, finding) in unwaived.findings.iter().enumerate() {
-            let is_gone =
-                |known: &Arc<FindingPosture>| !Arc::ptr_eq(known, finding) && known.finding < finding.finding;
-            while known.next_if(|(_, (known, _))| is_gone(known)).is_some() {}
-            // Both lists share the findings that stayed.
-            let selection = match known.next_if(|(_, (known, _))| Arc::ptr_eq(known, finding)) {
-                None => {
-                    carried.push(finding.clone());
-                    select(&finding.finding)
-                }
-                Some((position, (_, shown))) => {
-                    carried.push(shown.clone());
-                    let selections = before.map(|before| &before.selections);
-                    selections
-                        .and_then(|known| known.get(&position))
-                        .cloned()
-                        .unwrap_or_default()
-                }
-            };
-            if !selection.is_empty() {
-                selections.insert(position, selection);
+        };
+        if !stage.index.is_empty() {
+            shown.places = Some(Places::of(shown.unwaived.findings.iter()));
+            let all = shown.unwaived.clone();
+            for finding in &all.findings {
+                let selection = stage.select(&all.name, &finding.finding);
+                shown.select(finding, selection, stage, news);
             }
         }
-        let mut shown = Self {
-            posture: unwaived.clone(),
-            unwaived,
-            selections,
-        };
-        shown.posture = shown.render(carried, waivers);
+        shown.render(stage);
         shown
+    }
+
+    /// Follows the posture as it would be without waivers.
+    pub(super) fn follow(mut self, unwaived: Arc<PolicyPosture>, stage: &Waivers, news: &mut News) -> Self {
+        let is_ready = self.places.is_some();
+        let changes = is_ready.then(|| self.unwaived.findings.changes(&unwaived.findings));
+        let Some((gone, come)) = changes.flatten() else {
+            news.gone.extend(self.selections().cloned());
+            return Self::new(unwaived, stage, news);
+        };
+        for finding in &gone {
+            self.remove(finding, news);
+        }
+        for finding in &come {
+            self.insert(finding);
+            let selection = stage.select(&unwaived.name, &finding.finding);
+            self.select(finding, selection, stage, news);
+        }
+        self.unwaived = unwaived;
+        self.render(stage);
+        self
     }
 
     /// The posture as it would be without waivers.
@@ -88,153 +92,245 @@ impl Shown {
         &self.posture
     }
 
-    /// The waivers that are for findings, finding by finding.
-    pub(super) fn selections(&self) -> impl Iterator<Item = &[Name]> {
-        self.selections.values().map(|selection| &**selection)
+    /// The waivers that are for findings, once a finding.
+    pub(super) fn selections(&self) -> impl Iterator<Item = &Name> {
+        self.selected
+            .values()
+            .flat_map(|selected| selected.waivers.iter())
     }
 
-    /// The waivers that are for one finding.
-    pub(super) fn selection(&self, position: usize) -> &[Name] {
-        self.selections.get(&position).map_or(&[], |selection| selection)
-    }
-
-    /// Other waivers are for a finding than before.
-    pub(super) fn select(&mut self, position: usize, selection: Selection) {
-        if selection.is_empty() {
-            self.selections.remove(&position);
-        } else {
-            self.selections.insert(position, selection);
-        }
-    }
-
-    /// Other waivers cover findings than before.
-    pub(super) fn show(&mut self, waivers: &Waivers) {
-        let findings = self.posture.findings.iter().cloned().collect();
-        self.posture = self.render(findings, waivers);
-    }
-
-    /// The positions of the findings of a control, or of all controls whose ids begin like that.
-    pub(super) fn of_control(&self, control: &str) -> impl Iterator<Item = usize> + use<> {
-        let findings = &self.unwaived.findings;
-        let (beginning, is_glob) = match control.strip_suffix('*') {
-            Some(beginning) => (beginning, true),
-            None => (control, false),
+    /// Forgets a waiver, and how it was for findings. The posture is the same until it is rendered.
+    pub(super) fn forget(&mut self, name: &Name, stage: &Waivers, news: &mut News) -> bool {
+        let Some(ids) = self.of_waivers.remove(name) else {
+            return false;
         };
-        let is_meant = |id: &str| id == beginning || is_glob && id.starts_with(beginning);
-        // By severity, then by control.
-        let ranges = Severity::ALL.map(|severity| {
-            let is_before = |it: &Arc<FindingPosture>| {
-                (it.finding.severity, it.finding.control.as_str()) < (severity, beginning)
+        for id in ids {
+            let Some(selected) = self.selected.get(&id) else {
+                continue;
             };
-            let is_within =
-                |it: &Arc<FindingPosture>| it.finding.severity == severity && is_meant(&it.finding.control);
-            findings.partition_point(is_before)..findings.partition_point(|it| is_before(it) || is_within(it))
-        });
-        ranges.into_iter().flatten()
+            news.gone.push(name.clone());
+            let finding = selected.unwaived.clone();
+            let rest = selected.waivers.iter().filter(|other| *other != name);
+            let rest = rest.cloned().collect();
+            self.cover(&finding, rest, stage);
+        }
+        true
     }
 
-    /// The posture with these findings, as far as each shows the waiver that covers it.
-    fn render(&self, mut findings: Vec<Arc<FindingPosture>>, waivers: &Waivers) -> Arc<PolicyPosture> {
+    /// Takes in a waiver, for the findings that it is for.
+    pub(super) fn learn(
+        &mut self,
+        name: &Name,
+        spec: &FluxSecurityWaiverSpec,
+        stage: &Waivers,
+        news: &mut News,
+    ) -> bool {
+        if !spec.is_for_policy(&self.unwaived.name) {
+            return false;
+        }
+        let findings = &self.unwaived.findings;
+        let places = self.places.get_or_insert_with(|| Places::of(findings.iter()));
+        let controls = self.unwaived.controls.iter().map(|control| control.control.id);
+        let controls = controls.filter(|control| spec.is_for_control(control));
+        let candidates = controls.flat_map(|control| {
+            let resources = spec.resources.iter();
+            resources.flat_map(|resource| places.candidates(control, resource))
+        });
+        let is_meant = |finding: &Arc<FindingPosture>| {
+            let mut resources = spec.resources.iter();
+            resources.any(|resource| resource.is_for(&finding.finding.resource))
+        };
+        let meant: FxHashMap<Id, Arc<FindingPosture>> =
+            candidates.filter(is_meant).map(|it| (id(&it), it)).collect();
+        for finding in meant.values() {
+            let known = self.selected.get(&id(finding));
+            let known = known.map_or(&[][..], |selected| &selected.waivers);
+            let mut waivers = known.to_vec();
+            waivers.push(name.clone());
+            waivers.sort_unstable();
+            news.come.push(name.clone());
+            self.of_waivers
+                .entry(name.clone())
+                .or_default()
+                .insert(id(finding));
+            self.cover(finding, waivers.into(), stage);
+        }
+        !meant.is_empty()
+    }
+
+    /// Looks again at what a waiver is for: it has ended, or begun again. True when it is for anything.
+    pub(super) fn look_again(&mut self, name: &Name, stage: &Waivers) -> bool {
+        let ids = self.of_waivers.get(name).cloned().unwrap_or_default();
+        let is_for_any = !ids.is_empty();
+        for id in ids {
+            if let Some(selected) = self.selected.get(&id) {
+                let (finding, waivers) = (selected.unwaived.clone(), selected.waivers.clone());
+                self.cover(&finding, waivers, stage);
+            }
+        }
+        is_for_any
+    }
+
+    /// Looks again at everything that there are waivers for.
+    pub(super) fn look_at_all(&mut self, stage: &Waivers) {
+        let names: Vec<Name> = self.of_waivers.keys().cloned().collect();
+        for name in &names {
+            self.look_again(name, stage);
+        }
+    }
+
+    /// Puts in a finding that nothing covers.
+    fn insert(&mut self, finding: &Arc<FindingPosture>) {
+        self.findings.insert(finding.clone());
+        if let Some(places) = &mut self.places {
+            places.insert(finding);
+        }
+        if let Some(tally) = self.tallies.get_mut(&finding.finding.control) {
+            tally.insert(finding);
+        }
+    }
+
+    /// Takes out a finding, and what there was for it.
+    fn remove(&mut self, finding: &Arc<FindingPosture>, news: &mut News) {
+        let selected = self.selected.remove(&id(finding));
+        let shown = selected.as_ref().map_or(finding, |selected| &selected.shown);
+        self.findings.remove(shown);
+        for name in selected.iter().flat_map(|selected| selected.waivers.iter()) {
+            if let Some(ids) = self.of_waivers.get_mut(name) {
+                ids.remove(&id(finding));
+                if ids.is_empty() {
+                    self.of_waivers.remove(name);
+                }
+            }
+            news.gone.push(name.clone());
+        }
+        if let Some(places) = &mut self.places {
+            places.remove(finding);
+        }
+        if let Some(tally) = self.tallies.get_mut(&finding.finding.control) {
+            tally.remove(finding);
+        }
+    }
+
+    /// These waivers are for a finding that nothing was for.
+    fn select(
+        &mut self,
+        finding: &Arc<FindingPosture>,
+        waivers: Selection,
+        stage: &Waivers,
+        news: &mut News,
+    ) {
+        if waivers.is_empty() {
+            return;
+        }
+        for name in &waivers {
+            news.come.push(name.clone());
+            let ids = self.of_waivers.entry(name.clone()).or_default();
+            ids.insert(id(finding));
+        }
+        self.cover(finding, waivers, stage);
+    }
+
+    /// Shows a finding with the one of its waivers that covers it.
+    fn cover(&mut self, finding: &Arc<FindingPosture>, waivers: Selection, stage: &Waivers) {
+        let selected = self.selected.remove(&id(finding));
+        let before = selected.map_or_else(|| finding.clone(), |selected| selected.shown);
+        let covering = stage.covering(&waivers).unwrap_or_default();
+        let mut shown = before.clone();
+        if *before.finding.waiver != *covering {
+            shown = finding.clone();
+            if !covering.is_empty() {
+                (*covering).clone_into(&mut Arc::make_mut(&mut shown).finding.waiver);
+            }
+            self.findings.remove(&before);
+            self.findings.insert(shown.clone());
+            if before.finding.is_waived() == covering.is_empty() {
+                self.tally(finding).waive(finding, !covering.is_empty());
+            }
+        }
+        if !waivers.is_empty() {
+            let unwaived = finding.clone();
+            let selected = Selected {
+                unwaived,
+                shown,
+                waivers,
+            };
+            self.selected.insert(id(finding), selected);
+        }
+    }
+
+    /// The tally of a finding's control. It is made when something of the control is waived for the first time.
+    fn tally(&mut self, finding: &FindingPosture) -> &mut Tally {
+        let control = &finding.finding.control;
+        if !self.tallies.contains_key(control) {
+            let all = self.places.iter().flat_map(|places| places.of_control(control));
+            self.tallies.insert(control.clone(), Tally::of(all));
+        }
+        self.tallies.entry(control.clone()).or_default()
+    }
+
+    /// Makes the posture of what is shown.
+    pub(super) fn render(&mut self, stage: &Waivers) {
         let unwaived = &self.unwaived;
-        let mut is_waived = false;
-        for (position, finding) in findings.iter_mut().enumerate() {
-            let selection = self.selections.get(&position);
-            let covering = selection.and_then(|names| waivers.covering(names));
-            let waiver = covering.as_deref().unwrap_or_default();
-            is_waived |= !waiver.is_empty();
-            if finding.finding.waiver == waiver {
-                continue;
-            }
-            *finding = unwaived.findings[position].clone();
-            if !waiver.is_empty() {
-                waiver.clone_into(&mut Arc::make_mut(finding).finding.waiver);
-            }
-        }
-        let mut attested = BTreeMap::new();
+        let mut controls = None;
         for (position, control) in unwaived.controls.iter().enumerate() {
-            if control.result == ControlResult::Manual
-                && let Some(word) = waivers.word(unwaived, control.control.id)
-            {
-                attested.insert(position, word);
+            let fresh = match (control.result, self.tallies.get(control.control.id)) {
+                (ControlResult::Manual, _) => {
+                    let word = stage.word(unwaived, control.control.id);
+                    word.map(|word| word.judge(control))
+                }
+                (_, Some(tally)) if !tally.is_plain() => Some(tally.reduced(control)),
+                _ => None,
+            };
+            if let Some(fresh) = fresh {
+                controls.get_or_insert_with(|| unwaived.controls.clone())[position] = fresh;
             }
         }
-        if !is_waived && attested.is_empty() {
-            return unwaived.clone();
+        self.posture = match controls {
+            None => unwaived.clone(),
+            Some(controls) => Arc::new(PolicyPosture {
+                name: unwaived.name.clone(),
+                policy: unwaived.policy.clone(),
+                invalid: unwaived.invalid.clone(),
+                controls,
+                findings: self.findings.clone(),
+                installations: unwaived.installations.clone(),
+                gaps: unwaived.gaps.clone(),
+                delivered: unwaived.delivered.clone(),
+            }),
+        };
+    }
+}
+
+impl Word<'_> {
+    fn judge(self, control: &ControlPosture) -> ControlPosture {
+        match self {
+            Self::Counts(attestation) => attested(control, attestation),
+            Self::Stale(scan) => doubted(control, scan),
         }
-        let mut controls = controls(&unwaived.controls, &findings);
-        for (position, word) in attested {
-            match word {
-                Word::Counts(attestation) => attest(&mut controls[position], attestation),
-                Word::Stale(scan) => doubt(&mut controls[position], scan),
-            }
-        }
-        Arc::new(PolicyPosture {
-            name: unwaived.name.clone(),
-            policy: unwaived.policy.clone(),
-            invalid: unwaived.invalid.clone(),
-            controls,
-            findings: findings.into(),
-            installations: unwaived.installations.clone(),
-            gaps: unwaived.gaps.clone(),
-            delivered: unwaived.delivered.clone(),
-        })
     }
 }
 
 /// A control that only a person can judge, and that somebody has judged.
-fn attest(control: &mut ControlPosture, attestation: &Attestation) {
-    control.result = ControlResult::Pass;
-    "Attested".clone_into(&mut control.reason);
+fn attested(control: &ControlPosture, attestation: &Attestation) -> ControlPosture {
     let (by, end, statement) = (&attestation.by, attestation.expires.0, &attestation.statement);
-    control.message = bounded(&format!("attested until {end} by {by}: {statement}"));
+    ControlPosture {
+        result: ControlResult::Pass,
+        reason: "Attested".to_owned(),
+        message: bounded(&format!("attested until {end} by {by}: {statement}")),
+        ..control.clone()
+    }
 }
 
 /// A control that was judged by a scan that is too old.
-fn doubt(control: &mut ControlPosture, scan: &ScannedHistory) {
-    control.result = ControlResult::Unknown;
-    "ReportStale".clone_into(&mut control.reason);
+fn doubted(control: &ControlPosture, scan: &ScannedHistory) -> ControlPosture {
     let (repository, at) = (&scan.repository, scan.scanned_at.0);
-    control.message = bounded(&format!(
-        "the report of {at} on the history of {repository} counts no more: scan it again"
-    ));
-}
-
-/// The controls, by what of their findings is left.
-fn controls(unwaived: &[ControlPosture], findings: &[Arc<FindingPosture>]) -> Vec<ControlPosture> {
-    let waived = findings.iter().filter(|it| it.finding.is_waived());
-    let mut touched: BTreeMap<&str, Vec<&Finding>> = waived
-        .map(|it| (it.finding.control.as_str(), Vec::new()))
-        .collect();
-    for finding in findings.iter().map(|it| &it.finding) {
-        if let Some(all) = touched.get_mut(finding.control.as_str()) {
-            all.push(finding);
-        }
-    }
-    let controls = unwaived.iter();
-    controls
-        .map(|control| match touched.get(control.control.id) {
-            None => control.clone(),
-            Some(findings) => reduced(control, findings),
-        })
-        .collect()
-}
-
-/// A control that fails, without the findings that do not count.
-fn reduced(control: &ControlPosture, findings: &[&Finding]) -> ControlPosture {
-    let counts = || findings.iter().copied().filter(|finding| !finding.is_waived());
-    let open = counts().count();
-    let mut reduced = ControlPosture {
-        findings: open,
-        waived: findings.len() - open,
+    ControlPosture {
+        result: ControlResult::Unknown,
+        reason: "ReportStale".to_owned(),
+        message: bounded(&format!(
+            "the report of {at} on the history of {repository} counts no more: scan it again"
+        )),
         ..control.clone()
-    };
-    if let Some(worst) = counts().map(|finding| finding.severity).min() {
-        reduced.severity = worst;
-        reduced.message = summary_of(counts());
-    } else {
-        reduced.result = ControlResult::Waived;
-        "Waived".clone_into(&mut reduced.reason);
-        reduced.message = format!("accepted: {}", summary_of(findings.iter().copied()));
     }
-    reduced
 }

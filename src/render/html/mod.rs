@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::markup::text;
-use crate::api::report::ControlStatus;
+use crate::api::report::{Change, ControlStatus};
 use crate::api::{ControlResult, Finding, ReportStatus, Severity};
 use crate::controls::{self, Control};
 use crate::engine::posture::bounded;
@@ -26,6 +26,7 @@ pub fn html(report: &ReportStatus) -> String {
     filter(&mut out, report);
     controls(&mut out, &report.controls);
     findings(&mut out, &report.findings);
+    history(&mut out, &report.history);
     explanations(&mut out, &report.controls);
     installations(&mut out, report);
     line(&mut out, "</main>");
@@ -217,6 +218,35 @@ fn findings(out: &mut String, findings: &[Finding]) {
                 "<tr data-control=\"{id}\" data-severity=\"{severity}\" data-result=\"{result}\" data-namespace=\"{home}\">\
                  <th scope=\"row\">{object}</th><td class=\"{severity}\">{severity}{waived}</td><td>{link}</td><td>{place}</td>\
                  <td>{observed}</td><td>{expected}</td><td>{message}</td></tr>"
+            ),
+        );
+    }
+    end(out);
+}
+
+/// What the report remembers; an audit of files remembers nothing.
+fn history(out: &mut String, changes: &[Change]) {
+    if changes.is_empty() {
+        return;
+    }
+    line(out, "<h2>History</h2>");
+    let columns = ["Time", "Control", "Result", "Object", "By"];
+    table(out, "history", "The last changes, the newest first", &columns);
+    for change in changes {
+        let from = change.from.map_or("", ControlResult::as_str);
+        let result = [from, change.to.as_str()].join(" → ");
+        let object = change
+            .resource
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let (object, by) = (text(&bounded(&object)), text(&bounded(&change.by())));
+        let (time, id) = (change.time.0, text(&change.control));
+        line(
+            out,
+            &format!(
+                "<tr data-control=\"{id}\"><th scope=\"row\">{time}</th><td>{id}</td><td>{result}</td>\
+                 <td>{object}</td><td>{by}</td></tr>"
             ),
         );
     }
