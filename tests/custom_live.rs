@@ -269,9 +269,19 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
         .unwrap();
     let mut operator = Operator::start(&control_plane).unwrap();
 
-    // Forbidden: the default install grants no kind that it does not need.
+    what_is_not_granted_is_unknown(&control_plane);
+    what_is_granted_is_judged(&control_plane, &operator);
+    changes_are_followed(&control_plane);
+    an_audit_by_hand_asks_the_same(&control_plane);
+    bad_policies_are_refused(&control_plane);
+    without_the_policy_nothing_is_watched(&control_plane);
+    operator.process.check().unwrap();
+}
+
+/// The default install grants no kind that it does not need.
+fn what_is_not_granted_is_unknown(control_plane: &ControlPlane) {
     control_plane.apply(POLICY).unwrap();
-    let report = until(&control_plane, "the control to be unknown", |report| {
+    let report = until(control_plane, "the control to be unknown", |report| {
         result(report, "ACME-001") == "Unknown"
     });
     let rows = report["status"]["controls"].as_array().unwrap();
@@ -279,7 +289,7 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
     let report = if row["reason"] == "Forbidden" {
         report
     } else {
-        until(&control_plane, "the refusal", |report| {
+        until(control_plane, "the refusal", |report| {
             let rows = report["status"]["controls"].as_array().into_iter().flatten();
             rows.into_iter()
                 .any(|row| row["id"] == "ACME-001" && row["reason"] == "Forbidden")
@@ -294,10 +304,12 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
             .contains("widgets.example.com"),
         "{complete}"
     );
+}
 
+fn what_is_granted_is_judged(control_plane: &ControlPlane, operator: &Operator) {
     control_plane.apply(GRANT).unwrap();
     let granted = Instant::now();
-    let report = until(&control_plane, "the verdict", |report| {
+    let report = until(control_plane, "the verdict", |report| {
         result(report, "ACME-001") == "Fail"
     });
     eprintln!("granted to verdict: {:?}", granted.elapsed());
@@ -317,7 +329,7 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
     })
     .unwrap();
     wait_for("the Event", PATIENCE, || {
-        let told = events(&control_plane);
+        let told = events(control_plane);
         let is_it = |event: &&Value| {
             event["reason"] == "FindingDetected"
                 && event["regarding"]["kind"] == "Widget"
@@ -327,13 +339,15 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
         Ok(())
     })
     .unwrap();
+}
 
-    // The object is repaired, spoilt, waived, and another one is left out by its namespace.
+/// The object is repaired, spoilt, waived, and another one is left out by its namespace.
+fn changes_are_followed(control_plane: &ControlPlane) {
     let changed = Instant::now();
     control_plane
         .apply(&widget("bad", &json!({}), &json!({"owner": "us"})).to_string())
         .unwrap();
-    until(&control_plane, "the repair", |report| {
+    until(control_plane, "the repair", |report| {
         result(report, "ACME-001") == "Pass"
     });
     assert!(
@@ -347,7 +361,7 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
     control_plane
         .apply(&widget("bad", &json!({}), &json!({"owner": ""})).to_string())
         .unwrap();
-    let report = until(&control_plane, "the drift", |report| {
+    let report = until(control_plane, "the drift", |report| {
         result(report, "ACME-001") == "Fail"
     });
     let count = report["status"]["findings"]
@@ -366,11 +380,12 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
         },
     });
     control_plane.apply(&waiver.to_string()).unwrap();
-    until(&control_plane, "the waiver", |report| {
+    until(control_plane, "the waiver", |report| {
         result(report, "ACME-001") == "Waived"
     });
+}
 
-    // `fluxsec audit` asks the same, by the same policy.
+fn an_audit_by_hand_asks_the_same(control_plane: &ControlPlane) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.yaml");
     std::fs::write(&file, POLICY).unwrap();
@@ -386,8 +401,10 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
         "{}",
         audit["status"]["summary"]
     );
+}
 
-    // A bad expression stalls the policy, with its place; ids of the catalogue are refused at once.
+/// A bad expression stalls the policy, with its place; ids of the catalogue are refused at once.
+fn bad_policies_are_refused(control_plane: &ControlPlane) {
     control_plane
         .apply(&POLICY.replace("has(object.spec.owner)", "hass(object.spec.owner)"))
         .unwrap();
@@ -430,17 +447,18 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
     })
     .unwrap();
     control_plane.apply(POLICY).unwrap();
-    until(&control_plane, "the policy to be well again", |report| {
+    until(control_plane, "the policy to be well again", |report| {
         result(report, "ACME-001") == "Waived"
     });
+}
 
-    // No policy, no watch.
-    assert!(watches(&control_plane) >= 1);
+fn without_the_policy_nothing_is_watched(control_plane: &ControlPlane) {
+    assert!(watches(control_plane) >= 1);
     control_plane
         .kubectl(&["delete", "fluxsecuritypolicy", "default"])
         .unwrap();
     wait_for("the end of the watch", PATIENCE, || {
-        let running = watches(&control_plane);
+        let running = watches(control_plane);
         ensure!(running == 0, "{running} watches");
         Ok(())
     })
@@ -455,5 +473,4 @@ fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked()
             .filter(is_ours)
             .any(|entry| entry["objectRef"]["resource"] == "secrets")
     );
-    operator.process.check().unwrap();
 }

@@ -23,7 +23,7 @@ fn seeing() -> Engine {
     engine
 }
 
-fn policy(name: &str, spec: Value) -> Value {
+fn policy(name: &str, spec: &Value) -> Value {
     json!({"kind": "FluxSecurityPolicy", "metadata": {"name": name, "uid": name, "generation": 1}, "spec": spec})
 }
 
@@ -116,11 +116,11 @@ proptest! {
                 Edit::Delete(object) => remove(object),
                 Edit::Policy(name, spec) => {
                     specs_of[*name] = Some(*spec);
-                    upsert(&policy(NAMES[*name], specs[*spec].clone()))
+                    upsert(&policy(NAMES[*name], &specs[*spec]))
                 }
                 Edit::NoPolicy(name) => {
                     specs_of[*name] = None;
-                    remove(&policy(NAMES[*name], json!({})))
+                    remove(&policy(NAMES[*name], &json!({})))
                 }
             };
             together.ingest([delta]);
@@ -136,7 +136,7 @@ proptest! {
                 continue;
             };
             let mut alone = seeing();
-            alone.ingest(facts().chain([upsert(&policy(name, specs[spec].clone()))]));
+            alone.ingest(facts().chain([upsert(&policy(name, &specs[spec]))]));
             let (alone, beside) = (of(&alone, name).unwrap(), of(&together, name).unwrap());
             prop_assert_eq!(&alone, &beside);
             let reports = [&alone, &beside].map(|it| report::report(it, None, second(1)));
@@ -150,7 +150,7 @@ fn costs(specs: &[Value]) -> (u64, u64) {
     let mut engine = seeing();
     engine.ingest(controllers().map(|object| upsert(&object)));
     let policies = specs.iter().enumerate();
-    engine.ingest(policies.map(|(position, spec)| upsert(&policy(&format!("p{position}"), spec.clone()))));
+    engine.ingest(policies.map(|(position, spec)| upsert(&policy(&format!("p{position}"), spec))));
     let at_first = engine.evaluations();
     engine.ingest([upsert(&flux("flux-system", "--insecure-kubeconfig-exec"))]);
     (at_first, engine.evaluations() - at_first)
@@ -183,9 +183,9 @@ fn verdicts_are_shared() {
 fn a_policy_comes_and_goes_beside_others() {
     let mut engine = seeing();
     engine.ingest(controllers().map(|object| upsert(&object)));
-    engine.ingest([upsert(&policy("a", json!({"tenancy": "Shared"})))]);
+    engine.ingest([upsert(&policy("a", &json!({"tenancy": "Shared"})))]);
     let (before, evaluations) = (of(&engine, "a").unwrap(), engine.evaluations());
-    let other = policy("b", json!({"tenancy": "Shared", "failOn": "Low"}));
+    let other = policy("b", &json!({"tenancy": "Shared", "failOn": "Low"}));
     engine.ingest([upsert(&other)]);
     assert_eq!(engine.evaluations(), evaluations, "all is judged already");
     engine.ingest([remove(&other)]);
@@ -205,7 +205,7 @@ const CONTROL: &str = "FSP-KUST-001";
 impl Followed {
     fn new() -> Self {
         let mut engine = seeing();
-        engine.ingest([upsert(&policy("a", json!({"tenancy": "Shared"})))]);
+        engine.ingest([upsert(&policy("a", &json!({"tenancy": "Shared"})))]);
         engine.advance(second(0));
         Self {
             engine,

@@ -391,7 +391,7 @@ fn open_reports_are_written_where_they_are_asked_for() {
     let control_plane = installed();
     control_plane.apply(SHARED).unwrap();
     asks_for_open_reports(&control_plane, true);
-    let mut operator = Operator::start(&control_plane).unwrap();
+    let operator = Operator::start(&control_plane).unwrap();
     until(&control_plane, "the first report", |report| {
         result(report, CONTROL) == "Pass"
     });

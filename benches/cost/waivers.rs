@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flux_security_operator::api::Tenancy;
 use flux_security_operator::engine::{Engine, Posture};
 use flux_security_operator::inventory::Delta;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::growth::exponent;
 use super::ledger::Ledger;
@@ -136,7 +135,7 @@ fn waived_finding(scene: &mut Scene, number: usize) {
 /// In a namespace that no waiver is for.
 fn other_finding(scene: &mut Scene, number: usize) {
     let namespace = format!("free-{:04}", number / 2);
-    scene.takes(finding(&namespace, 0, number % 2 == 0));
+    scene.takes(finding(&namespace, 0, number.is_multiple_of(2)));
 }
 
 fn changed_waiver(scene: &mut Scene, number: usize) {

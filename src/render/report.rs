@@ -823,7 +823,7 @@ mod tests {
         read
     }
 
-    fn author(manager: &str) -> Option<Arc<Author>> {
+    fn author(manager: &str) -> Arc<Author> {
         let applied_by = (manager == "kustomize-controller").then(|| crate::api::ResourceRef {
             api_version: "kustomize.toolkit.fluxcd.io/v1".to_owned(),
             kind: "Kustomization".to_owned(),
@@ -831,7 +831,7 @@ mod tests {
             name: "apps".to_owned(),
         });
         let manager = manager.to_owned();
-        Some(Arc::new(Author { manager, applied_by }))
+        Arc::new(Author { manager, applied_by })
     }
 
     #[test]
@@ -839,12 +839,12 @@ mod tests {
         use ControlResult::{Fail, Pass, Waived};
         let mut bad = failing(&["a"]);
         bad.findings
-            .edit(|all| Arc::make_mut(&mut all[0]).author = author("kubectl-edit"));
+            .edit(|all| Arc::make_mut(&mut all[0]).author = Some(author("kubectl-edit")));
         let mut good = posture(vec![control(0, Severity::High, Pass)]);
         let resource = bad.findings.iter().next().unwrap().finding.resource.clone();
         good.controls[0].resolved = Some(Arc::new(Resolved {
             resource: resource.clone(),
-            author: author("kustomize-controller"),
+            author: Some(author("kustomize-controller")),
         }));
         let mut waived = bad.clone();
         waived.controls[0].result = Waived;

@@ -671,24 +671,22 @@ fn place(line: &str) -> Option<(usize, usize, &str, &str)> {
 
 /// A field and what follows it in its line.
 fn field(text: &str) -> Option<(&str, &str)> {
-    let (key, rest) = match text.bytes().next()? {
-        quote @ (b'"' | b'\'') => {
-            let inner = &text[1..];
-            let end = inner.bytes().position(|it| it == quote || it == b'\\')?;
-            if inner.as_bytes()[end] == b'\\' {
-                return None;
-            }
-            (&inner[..end], &inner[end + 1..])
+    let quote = text.bytes().next()?;
+    let (key, rest) = if matches!(quote, b'"' | b'\'') {
+        let inner = &text[1..];
+        let end = inner.bytes().position(|it| it == quote || it == b'\\')?;
+        if inner.as_bytes()[end] == b'\\' {
+            return None;
         }
-        _ => {
-            let is_part = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'/' | b'-');
-            let end = text.bytes().position(|it| !is_part(it))?;
-            let key = &text[..end];
-            if key.is_empty() || key.starts_with('-') {
-                return None;
-            }
-            (key, &text[end..])
+        (&inner[..end], &inner[end + 1..])
+    } else {
+        let is_part = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'/' | b'-');
+        let end = text.bytes().position(|it| !is_part(it))?;
+        let key = &text[..end];
+        if key.is_empty() || key.starts_with('-') {
+            return None;
         }
+        (key, &text[end..])
     };
     let value = rest.strip_prefix(':')?;
     let is_field = value.is_empty() || value.starts_with(' ');

@@ -398,7 +398,7 @@ fn fsp_sec_004_a_report_remembers_what_was_delivered() {
         Delta::TreesAreRead(true),
         scanned(repository("tenant"), &[PLAIN]),
     ]);
-    let remembered = posture(&before).delivered.clone();
+    let remembered = posture(&before).delivered;
     assert!(!serde_json::to_string(&*remembered).unwrap().contains("admin"));
     let [secret] = &*remembered else {
         panic!("{remembered:?}")
@@ -451,7 +451,7 @@ fn fsp_sec_004_no_tenant_crowds_another_one_out_of_what_is_remembered() {
         upsert(&cloned("other", "https://git.example.com/b")),
         scanned(repository("other"), &[PLAIN]),
     ]);
-    let remembered = posture(&engine).delivered.clone();
+    let remembered = posture(&engine).delivered;
     assert!(
         remembered.len() > 100 && remembered.len() <= 200,
         "{}",
@@ -674,7 +674,7 @@ fn fsp_sec_011_the_policy_lists_who_may_decrypt_the_files_of_a_tenant() {
     // One key has many names.
     for (one, other, expected) in [
         (key.clone(), arn("arn:aws:kms:us-east-1:1:key/mrk-a"), Fail),
-        (key.clone(), arn("arn:aws:kms:us-east-1:2:key/mrk-a"), Pass),
+        (key, arn("arn:aws:kms:us-east-1:2:key/mrk-a"), Pass),
         (arn("arn:aws:kms:a:1:key/b"), arn("arn:aws:kms:c:1:key/b"), Pass),
         (
             arn("arn:aws:kms:a:1:alias/x"),

@@ -219,7 +219,7 @@ pub(crate) fn hostile(text: &str) -> ReportStatus {
         waiver: String::new(),
     };
     report.history.push(change.clone());
-    change.waiver = text.to_owned();
+    text.clone_into(&mut change.waiver);
     report.history.push(change.clone());
     change.applied_by = Some(resource("v1", "Kustomization", text, text));
     report.history.push(change);
