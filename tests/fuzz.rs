@@ -85,11 +85,11 @@ fn hold_changed(inputs: &[(String, Vec<u8>)], changes: usize, holds: fn(&[u8])) 
     for (name, input) in inputs {
         hold(name, input, holds);
         for number in 0..changes {
-            let mut changed = input.clone();
+            let mut other = input.clone();
             for _ in 0..=random.below(6) {
-                change(&mut changed, inputs, &mut random);
+                change(&mut other, inputs, &mut random);
             }
-            hold(&format!("{name}, changed {number}"), &changed, holds);
+            hold(&format!("{name}, changed {number}"), &other, holds);
         }
     }
 }

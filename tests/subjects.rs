@@ -392,7 +392,7 @@ fn flux_is_the_platforms_where_it_reaches_every_namespace() {
     assert_eq!(result(&[&controller, &role, &everybody]), Fail, "as everybody");
     everybody["subjects"] = json!([{"kind": "Group", "name": "system:serviceaccounts:shop"}]);
     assert_eq!(result(&[&controller, &role, &everybody]), NotApplicable);
-    let mut default = controller.clone();
+    let mut default = controller;
     default["spec"]["template"]["spec"]["serviceAccountName"] = json!("");
     assert_eq!(
         result(&[&default, &role, &binding]),

@@ -6,7 +6,6 @@ mod support;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use flux_security_operator::api::report::Finding;
 use flux_security_operator::api::{ControlResult, FluxSecurityWaiverSpec, Tenancy, WaiverState};
@@ -459,82 +458,4 @@ fn a_word_about_no_control_makes_the_policy_invalid() {
         invalid.starts_with("spec.attestations[0].control: there is no control"),
         "{invalid}"
     );
-}
-
-/// The median time of a change, with its posture, while so many waivers are for findings of as many namespaces.
-fn cost_of_a_change(waivers: usize, change: impl Fn(&mut Engine, usize)) -> Duration {
-    let mut engine = engine(Tenancy::Shared);
-    engine.advance(CREATED.parse().unwrap());
-    let namespaces = (0..1500).map(|team| json!({"kind": "Namespace", "metadata": {"name": of(team)}}));
-    engine.ingest(namespaces.map(|namespace| upsert(&namespace)));
-    engine.ingest((0..1500).map(|team| upsert(&applier(team, true))));
-    engine.ingest((0..waivers).map(|number| upsert(&of_team(number, "accepted for a while"))));
-    let mut published = engine.posture();
-    let mut took: Vec<Duration> = (0..60)
-        .map(|number| {
-            let started = Instant::now();
-            change(&mut engine, number);
-            // What was published before is still being written.
-            published = engine.posture();
-            started.elapsed()
-        })
-        .collect();
-    assert!(
-        published
-            .policies
-            .values()
-            .any(|it| it.findings.iter().any(|it| it.finding.is_waived()))
-    );
-    took.sort_unstable();
-    took[took.len() / 2]
-}
-
-fn of(team: usize) -> String {
-    format!("team-{team:04}-apps")
-}
-
-/// A Kustomization of a team that names an account that is not there, or none: nobody applies it here.
-fn applier(team: usize, fails: bool) -> Value {
-    let account = if fails { "nobody" } else { "" };
-    json!({
-        "kind": "Kustomization", "metadata": {"name": "app", "namespace": of(team)},
-        "spec": {"serviceAccountName": account},
-    })
-}
-
-fn of_team(team: usize, reason: &str) -> Value {
-    let resources = json!([{"kind": "Kustom*", "namespace": format!("team-{team:04}-*")}]);
-    let mut waiver = waiver(
-        &format!("w-{team}"),
-        "FSP-MT-010",
-        &resources,
-        "2026-06-01T00:00:00Z",
-    );
-    waiver["spec"]["reason"] = json!(reason);
-    waiver
-}
-
-/// 50 times as many waivers: what looks at each of them, or at each finding that they cover, takes many times as long.
-#[test]
-fn a_change_costs_the_same_whatever_number_of_waivers_there_is() {
-    let sorts: [(&str, fn(&mut Engine, usize)); 3] = [
-        ("a finding", |engine, number| {
-            engine.ingest([upsert(&applier(number / 2, number % 2 == 1))]);
-        }),
-        ("a waiver", |engine, number| {
-            engine.ingest([upsert(&of_team(number, "accepted for another while"))]);
-        }),
-        ("a waiver that comes or goes", |engine, number| {
-            let it = of_team(number / 2, "accepted for a while");
-            engine.ingest([if number % 2 == 0 { remove(&it) } else { upsert(&it) }]);
-        }),
-    ];
-    for (sort, change) in sorts {
-        let (few, many) = (cost_of_a_change(30, change), cost_of_a_change(1500, change));
-        eprintln!("{sort}: {few:?} with 30 waivers, {many:?} with 1500");
-        assert!(
-            many < few * 4,
-            "{sort}: {few:?} with 30 waivers, {many:?} with 1500"
-        );
-    }
 }

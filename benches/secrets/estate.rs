@@ -1,4 +1,5 @@
 //! An archive as source-controller packs it: what a repository of Flux mostly has.
+#![allow(clippy::format_push_string)]
 
 use super::corpus;
 use super::pack::Tar;
@@ -64,7 +65,7 @@ fn word(random: &mut Random) -> &'static str {
     const WORDS: &str = "enabled replicas service ingress resources limits requests annotations labels persistence \
                          storage metrics monitor affinity tolerations controller worker queue cache timeout";
     let words: Vec<&'static str> = WORDS.split(' ').collect();
-    *random.pick::<&'static str>(&words)
+    words[random.below(words.len())]
 }
 
 fn release(random: &mut Random, number: usize) -> String {

@@ -105,11 +105,11 @@ pub(crate) const PEERS: [Peer; 3] = [
 ];
 
 fn of_list<'a>(
-    list: &'a Value,
+    all: &'a Value,
     part: impl Fn(&'a Value) -> Option<(&'a Value, &'a Value, &'a Value)>,
 ) -> Vec<Finding> {
     let line = |value: &Value| value.as_u64().and_then(|line| u32::try_from(line).ok());
-    let items = list.as_array().into_iter().flatten();
+    let items = all.as_array().into_iter().flatten();
     let finding = |it| {
         let (path, first, last) = part(it)?;
         let (first, last) = (line(first)?, line(last)?);

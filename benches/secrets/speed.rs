@@ -171,7 +171,7 @@ pub(crate) fn apart(how: &str, archive: &Path) -> anyhow::Result<()> {
         "floor" => floor(archive)?,
         _ => scan(archive)?,
     };
-    let took = (processor_time()? - before).min(started.elapsed());
+    let took = processor_time()?.saturating_sub(before).min(started.elapsed());
     println!("{} {} {findings}", took.as_secs_f64(), peak()?);
     Ok(())
 }

@@ -6,6 +6,8 @@ mod tokens;
 mod traps;
 mod values;
 
+use std::path::Path;
+
 use values::Values;
 
 /// Files that belong together, and where secrets stand in them.
@@ -55,8 +57,8 @@ pub(crate) fn documents(count: usize) -> Vec<Document> {
 fn document(shape: &'static str, files: Vec<(String, String)>, values: &mut Values) -> Document {
     let is_stream = files.len() == 1;
     let files = files.into_iter().map(|(path, marked)| {
-        let is_yaml = path.ends_with(".yaml") && is_stream && !path.contains("kustomization");
-        let marked = if is_yaml { dressed(marked, values) } else { marked };
+        let is_alone = is_yaml(&path) && is_stream && !path.contains("kustomization");
+        let marked = if is_alone { dressed(marked, values) } else { marked };
         let (text, places) = unmarked(&marked);
         let bytes = encoded(&path, text, values);
         File { path, bytes, places }
@@ -65,6 +67,10 @@ fn document(shape: &'static str, files: Vec<(String, String)>, values: &mut Valu
         shape,
         files: files.collect(),
     }
+}
+
+fn is_yaml(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|it| it == "yaml")
 }
 
 /// Among others, behind a comment, or as it is.
@@ -84,7 +90,7 @@ fn dressed(text: String, values: &mut Values) -> String {
 
 /// As UTF-8 mostly, with the ends of lines of others, or as what other systems write.
 fn encoded(path: &str, text: String, values: &mut Values) -> Vec<u8> {
-    if !path.ends_with(".yaml") {
+    if !is_yaml(path) {
         return text.into_bytes();
     }
     match values.below(40) {

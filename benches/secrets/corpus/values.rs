@@ -85,8 +85,7 @@ impl Values {
     }
 
     pub(crate) fn uuid(&mut self) -> String {
-        let [a, b, c, d, e] = [8, 4, 4, 4, 12].map(|count| self.hex(count));
-        format!("{a}-{b}-{c}-{d}-{e}")
+        [8, 4, 4, 4, 12].map(|count| self.hex(count)).join("-")
     }
 
     /// Fills a pattern: `{A36}` are 36 letters and digits, `H` are hexadecimal, `D` digits, `U` capitals and digits, `L`
