@@ -360,7 +360,7 @@ fn lock_file(values: &mut Values) -> Vec<(String, String)> {
         0 => vec![(
             "package-lock.json".into(),
             format!(
-                "{{\n  \"packages\": {{\n    \"node_modules/tokenizer\": {{\n      \"version\": \"1.2.3\",\n      \"resolved\": \"https://registry.npmjs.org/tokenizer/-/tokenizer-1.2.3.tgz\",\n      \"integrity\": \"sha512-{}==\"\n    }}\n  }}\n}}\n",
+                "{{\n  \"packages\": {{\n    \"node_modules/tokenizer\": {{\n      \"version\": \"1.2.3\",\n      \"resolved\": \"https://registry.example.com/tokenizer/-/tokenizer-1.2.3.tgz\",\n      \"integrity\": \"sha512-{}==\"\n    }}\n  }}\n}}\n",
                 values.fill("{S86}")
             ),
         )],
