@@ -32,7 +32,7 @@ fn it_shows_a_drift_and_its_repair_with_the_real_flux() {
         "NAME      COMPLIANT   SCORE",
         "flux_security_findings{control=\"FSP-KUST-001\"",
         "for-a-minute   FSP-MT-002   Expired",
-        "manager kubectl-patch",
+        "by kubectl-patch",
         "waiver for-a-minute",
         "Flux has repaired the drift",
         "from git push to the report",

@@ -202,7 +202,7 @@ impl<'a> Stage<'a> {
     }
 
     fn events_and_metrics(&self) -> anyhow::Result<()> {
-        act("4. Where people look: Events and metrics");
+        act("4. Where people look: Events, metrics, history");
         let event = wait_for("the Event", PATIENCE, || {
             let describe = [
                 "describe",
@@ -230,7 +230,7 @@ impl<'a> Stage<'a> {
                 say(line);
             }
         }
-        Ok(())
+        self.remember()
     }
 
     /// It ends while the next acts are played.
@@ -268,15 +268,29 @@ impl<'a> Stage<'a> {
         self.wait_for_result(ACCEPTED, "Fail")?;
         self.show(&["get", "fluxsecuritywaivers"])?;
         self.show(&["get", "fluxsecurityreports"])?;
+        self.remember()
+    }
+
+    /// The last changes in the report.
+    fn remember(&self) -> anyhow::Result<()> {
         say("\nwhat the report remembers, the newest first: who changed what, where managedFields tell");
         let report = self.control_plane.get(&["fluxsecurityreport", "default"])?;
         let changes = report["status"]["history"].as_array().into_iter().flatten();
-        for change in changes.take(8) {
-            let text = |pointer: &str| change.pointer(pointer).and_then(|it| it.as_str()).unwrap_or("-");
-            let (time, control, from, to) = (text("/time"), text("/control"), text("/from"), text("/to"));
-            let (object, manager, waiver) = (text("/resource/name"), text("/manager"), text("/waiver"));
+        for change in changes.take(3) {
+            let text = |pointer: &str| change.pointer(pointer).and_then(|it| it.as_str()).unwrap_or("");
+            let named = |before: &str, pointer: &str| match text(pointer) {
+                "" => String::new(),
+                name => format!("{before} {name}"),
+            };
             say(&format!(
-                "{time} {control:<12} {from:>6} to {to:<6} {object}, manager {manager}, waiver {waiver}"
+                "{} {} {} to {}{}{}{}",
+                text("/time"),
+                text("/control"),
+                text("/from"),
+                text("/to"),
+                named(":", "/resource/name"),
+                named(", by", "/manager"),
+                named(", waiver", "/waiver"),
             ));
         }
         Ok(())
