@@ -8,6 +8,9 @@ use tokio::time::Instant;
 /// How long a kind that was listed once is trusted while its watch fails. An API server restarts in less; what is
 /// seen to change meanwhile is seen late, not lost.
 const TRUST: Duration = Duration::from_secs(15);
+/// The same while a server asks for patience: it is there, and whoever asks may ask. One that starts on a busy machine
+/// reads what it watches for longer than it was away.
+const TRUST_WHEN_THROTTLED: Duration = Duration::from_mins(1);
 /// Failures in a row after which a kind that was never listed counts as failing.
 const PATIENCE: u32 = 3;
 /// First and last pause between attempts.
@@ -65,7 +68,12 @@ impl Trouble {
             return false;
         }
         if self.synced {
-            return now.saturating_duration_since(began) >= TRUST;
+            let trust = if self.throttled {
+                TRUST_WHEN_THROTTLED
+            } else {
+                TRUST
+            };
+            return now.saturating_duration_since(began) >= trust;
         }
         is_refusal(code) || self.failures >= PATIENCE
     }
@@ -138,6 +146,17 @@ mod tests {
         );
         let after = distrusted_after(&mut trouble, start, Duration::ZERO);
         assert!(after >= TRUST && after < TRUST * 2, "{after:?}");
+    }
+
+    #[test]
+    fn a_server_that_asks_for_patience_gets_some() {
+        let start = Instant::now();
+        let mut trouble = Trouble::none(start);
+        trouble.synced = true;
+        assert!(!trouble.failed(None, start));
+        assert!(!trouble.failed(Some(THROTTLED), start + TRUST));
+        assert!(trouble.failed(Some(THROTTLED), start + TRUST_WHEN_THROTTLED));
+        assert!(trouble.failed(None, start + TRUST), "it is away again");
     }
 
     #[test]

@@ -219,6 +219,14 @@ fn an_admission_policy_holds_up_its_own_kind_only() {
     let refused = writes(&scene.operator, "error");
     control_plane.apply(&team("team-a")).unwrap();
     wait_for_team_report(control_plane, "team-a", Duration::from_secs(5));
+    // Events and reports of namespaces are sent at the same time.
+    wait_for("the Events", PATIENCE, || {
+        let told = events(control_plane).len();
+        sleep(Duration::from_secs(2));
+        ensure!(events(control_plane).len() == told, "more than {told}");
+        Ok(())
+    })
+    .unwrap();
     let told = events(control_plane).len();
     sleep(REFUSED);
     assert_ne!(result(&report(control_plane).unwrap(), CONTROL), "Fail");
