@@ -153,10 +153,16 @@ mod tests {
         let start = Instant::now();
         let mut trouble = Trouble::none(start);
         trouble.synced = true;
-        assert!(!trouble.failed(None, start));
-        assert!(!trouble.failed(Some(THROTTLED), start + TRUST));
-        assert!(trouble.failed(Some(THROTTLED), start + TRUST_WHEN_THROTTLED));
-        assert!(trouble.failed(None, start + TRUST), "it is away again");
+        assert!(!trouble.failed(None, start), "it is away");
+        let mut now = start;
+        while !trouble.failed(Some(THROTTLED), now) {
+            now += trouble.next_pause(now);
+        }
+        let after = now - start;
+        assert!(
+            after >= TRUST_WHEN_THROTTLED && after < TRUST_WHEN_THROTTLED * 2,
+            "{after:?}"
+        );
     }
 
     #[test]
