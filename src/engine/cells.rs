@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use rustc_hash::FxHashMap;
+
 use crate::controls::{Control, Defect, Outcome, Verdict};
 use crate::inventory::{Inventory, Missing, Place, Slot, SubjectKey};
 use crate::kinds::KindId;
@@ -58,6 +60,8 @@ pub(super) struct Cells {
     /// The verdicts on what has no row: controllers, and the cluster.
     others: BTreeMap<SubjectKey, State>,
     failing: BTreeMap<SubjectKey, Digest>,
+    /// What is wrong with those that were judged since findings were told the last time.
+    untold: FxHashMap<SubjectKey, Vec<Defect>>,
     unknown: BTreeMap<SubjectKey, Missing>,
     manual: BTreeMap<SubjectKey, Cow<'static, str>>,
     /// Why it does not apply: a few texts for all subjects.
@@ -129,6 +133,7 @@ impl Cells {
             Verdict::Judged(Outcome::NotApplicable(reason)) => self.because(reason),
             Verdict::Judged(Outcome::Fail(defects)) => {
                 self.fresh.failing.push((key.clone(), digest(&defects)));
+                self.untold.insert(key.clone(), defects);
                 FAIL
             }
             Verdict::Judged(Outcome::Manual(checklist)) => {
@@ -186,6 +191,7 @@ impl Cells {
             // An equal failure is told differently when the object is another one; all else is not.
             Verdict::Judged(Outcome::Fail(defects)) => {
                 self.failing.insert(key.clone(), digest(&defects));
+                self.untold.insert(key.clone(), defects);
                 (FAIL, true)
             }
             Verdict::Judged(Outcome::Manual(checklist)) => {
@@ -301,6 +307,16 @@ impl Cells {
     /// Whether a subject fails.
     pub(super) fn fails(&self, key: &SubjectKey) -> bool {
         self.failing.contains_key(key)
+    }
+
+    /// What is wrong with a subject; `None`: that was told, and is not kept.
+    pub(super) fn untold(&self, key: &SubjectKey) -> Option<&[Defect]> {
+        self.untold.get(key).map(Vec::as_slice)
+    }
+
+    /// Everything was told.
+    pub(super) fn told(&mut self) {
+        self.untold = FxHashMap::default();
     }
 
     /// What is unknown, in order.

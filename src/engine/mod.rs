@@ -9,6 +9,7 @@ pub mod reading;
 mod telling;
 mod waivers;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -385,6 +386,9 @@ impl Engine {
                 self.postures.insert(name.clone(), Arc::new(fresh));
             }
         }
+        for unit in &mut self.units {
+            unit.cells.told();
+        }
     }
 }
 
@@ -416,11 +420,14 @@ impl Unit {
         self.cells.set(key, self.cells.at(place), verdict, far)
     }
 
-    /// What is wrong with a subject: it is judged once more, because only those are told of whose verdict changed.
-    fn defects(&self, inventory: &Inventory, key: &SubjectKey) -> Vec<Defect> {
+    /// What is wrong with a subject. One whose verdict was told to others is judged once more.
+    fn defects(&self, inventory: &Inventory, key: &SubjectKey) -> Cow<'_, [Defect]> {
+        if let Some(defects) = self.cells.untold(key) {
+            return Cow::Borrowed(defects);
+        }
         match self.verdict(inventory, key) {
-            (Verdict::Judged(Outcome::Fail(defects)), _) => defects,
-            _ => Vec::new(),
+            (Verdict::Judged(Outcome::Fail(defects)), _) => Cow::Owned(defects),
+            _ => Cow::default(),
         }
     }
 
