@@ -3,6 +3,7 @@
 pub mod common;
 pub mod crds;
 pub mod custom;
+pub mod digest;
 pub mod glob;
 pub mod history;
 pub mod policy;

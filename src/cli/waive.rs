@@ -9,11 +9,11 @@ use k8s_openapi::jiff::tz::TimeZone;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::CLEAN;
+use crate::api::digest::digest;
 use crate::api::waiver::WaivedResource;
 use crate::api::{FluxSecurityWaiver, FluxSecurityWaiverSpec};
 use crate::controls::CATALOGUE;
 use crate::custom::RESERVED;
-use crate::render::fingerprint::digest;
 
 /// A waiver on standard output, for kubectl or a repository.
 #[derive(Debug, Args)]

@@ -1,11 +1,10 @@
 //! What the evaluation of one expression may cost, in units of about one value that is looked at.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cel::common::types::{CelBytes, CelList, CelMap, CelString, Type};
-use cel::common::value::{StaticVal, Val};
+use cel::common::value::Val;
 
 /// Units of one evaluation: a few milliseconds, and a few megabytes.
 pub(super) const MOST: u64 = 100_000;
@@ -88,25 +87,4 @@ pub(super) fn of_value(value: &dyn Val, most: u64) -> u64 {
     units
 }
 
-impl Val for Budget {
-    fn get_type(&self) -> &Type {
-        &BUDGET
-    }
-
-    fn cel_type() -> &'static Type {
-        &BUDGET
-    }
-
-    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v>
-    where
-        Self: 'v,
-    {
-        Box::new(self.clone())
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-impl StaticVal for Budget {}
+opaque!(Budget, BUDGET);

@@ -1,10 +1,8 @@
 //! Regular expressions as Kubernetes reads them: in Go's syntax, where `\d`, `\w`, `\s` and `\b` mean ASCII.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use cel::common::types::Type;
-use cel::common::value::{StaticVal, Val};
 use regex::{Regex, RegexBuilder};
 
 /// Bytes that a compiled pattern may take, and those that its matching may keep.
@@ -102,28 +100,7 @@ fn as_ascii(text: &str) -> Result<String, String> {
     Ok(out)
 }
 
-impl Val for Pattern {
-    fn get_type(&self) -> &Type {
-        &PATTERN
-    }
-
-    fn cel_type() -> &'static Type {
-        &PATTERN
-    }
-
-    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v>
-    where
-        Self: 'v,
-    {
-        Box::new(self.clone())
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-impl StaticVal for Pattern {}
+opaque!(Pattern, PATTERN);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -1,11 +1,11 @@
 //! Tells the same secret again without telling it: a digest with a key.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
+use crate::api::digest::first_half;
 use crate::secrets::Leak;
 use crate::secrets::inline::Trace;
 
@@ -53,13 +53,7 @@ impl Key {
 
     /// The fingerprint of what stands where a leak is.
     pub(super) fn fingerprint(&self, leak: &Leak, content: &[u8]) -> String {
-        let digest = self.digest(text_of(leak, content));
-        let mut text = String::with_capacity(32);
-        for byte in &digest[..16] {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        first_half(&self.digest(text_of(leak, content)))
     }
 
     /// HMAC of SHA-256.

@@ -2,13 +2,11 @@
 //! knows them now.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-
-use sha2::{Digest, Sha256};
 
 use super::Inventory;
 use super::table::ObjectKey;
 use super::trees::TreeKey;
+use crate::api::digest::digest;
 use crate::api::report::{DeliveredSecret, MOST_DELIVERED};
 use crate::api::{ResourceRef, Severity};
 use crate::kinds::KindId;
@@ -111,10 +109,18 @@ impl Inventory {
             .about()
             .and_then(|about| self.described(&about).0)
             .unwrap_or_default();
-        let parts = [&source.kind, &source.namespace, &source.name].map(String::as_str);
-        let places: [&str; 4] = [&place.file, &place.object, &place.field, &place.what];
+        let parts: [&str; 7] = [
+            &source.kind,
+            &source.namespace,
+            &source.name,
+            &place.file,
+            &place.object,
+            &place.field,
+            &place.what,
+        ];
         DeliveredSecret {
-            fingerprint: fingerprint(parts.into_iter().chain(places)),
+            // There is nothing of a value in it.
+            fingerprint: digest(&parts),
             source,
             file: place.file.to_string(),
             line: i32::try_from(delivery.line).unwrap_or(i32::MAX),
@@ -130,21 +136,6 @@ impl Inventory {
 
 /// What a secret takes beside its texts: names of fields, the source, the fingerprint.
 const SIZE: usize = 320;
-
-/// 128 bits of a digest of a place. There is nothing of a value in it.
-fn fingerprint<'a>(parts: impl Iterator<Item = &'a str>) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part.as_bytes());
-        digest.update([0]);
-    }
-    let mut text = String::with_capacity(32);
-    for byte in digest.finalize().iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
 
 /// The source that a report names; `None`: it is of no kind that is known.
 pub(super) fn source(source: &ResourceRef) -> Option<TreeKey> {

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::fingerprint::digest;
 use super::report::{COMPLIANT, STALLED, clip, find, is_audited, rows_by_id};
+use crate::api::digest::digest;
 use crate::api::{
     ControlResult, ControlStatus, Finding, FluxSecurityPolicyStatus, GROUP, ReportStatus, ResourceRef,
     Severity, VERSION,

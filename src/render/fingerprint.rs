@@ -1,10 +1,8 @@
 //! What makes a finding the one that was there before.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use sha2::{Digest, Sha256};
-
+use crate::api::digest::digest;
 use crate::api::{Finding, ResourceRef};
 
 /// The same for a control, an object and a place in it, whatever is written there: it outlives another order, another
@@ -73,22 +71,6 @@ fn without_positions(field: &str) -> String {
         path.push_str(&part);
     }
     path
-}
-
-/// 128 bits of the digest of some texts.
-#[must_use]
-pub fn digest(parts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part.as_bytes());
-        digest.update([0]);
-    }
-    let mut text = String::with_capacity(32);
-    for byte in digest.finalize().iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

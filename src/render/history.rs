@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::sarif::{MAX_RESULTS, SCHEMA, level, uri, weight};
 use crate::api::Severity;
+use crate::api::digest::digest;
 use crate::api::history::{CommitRef, HistoryFinding, HistoryReport};
 use crate::engine::posture::escaped;
 
@@ -127,7 +128,7 @@ fn result(finding: &HistoryFinding, rules: &[&str]) -> Value {
 
 /// The same for a secret in its place, whatever it is.
 fn place(finding: &HistoryFinding) -> String {
-    super::fingerprint::digest(&[&finding.rule, &finding.file, &finding.object, &finding.field])
+    digest(&[&finding.rule, &finding.file, &finding.object, &finding.field])
 }
 
 fn sentence(finding: &HistoryFinding) -> String {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::fingerprint::digest;
 use super::report::{MAX_OBJECT_BYTES, clip};
+use crate::api::digest::digest;
 use crate::api::{self, ControlResult, ControlStatus, Finding, ReportStatus, ResourceRef, Severity};
 use crate::controls;
 
