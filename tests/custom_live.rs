@@ -152,9 +152,8 @@ fn ours(expression: &str) -> &'static str {
     }
 }
 
-#[test]
-fn expressions_agree_with_the_api_server() {
-    let control_plane = ControlPlane::start().unwrap();
+/// Makes widgets a kind, and waits until it is served.
+fn define_widgets(control_plane: &ControlPlane) {
     control_plane.apply(&definition().to_string()).unwrap();
     control_plane
         .kubectl(&[
@@ -164,6 +163,12 @@ fn expressions_agree_with_the_api_server() {
             "--timeout=30s",
         ])
         .unwrap();
+}
+
+#[test]
+fn expressions_agree_with_the_api_server() {
+    let control_plane = ControlPlane::start().unwrap();
+    define_widgets(&control_plane);
     let mut differ = Vec::new();
     let all: Vec<&str> = [TRUE, FALSE, FAILS].concat();
     assert!(all.len() >= 100, "{}", all.len());
@@ -255,15 +260,7 @@ fn watches(control_plane: &ControlPlane) -> usize {
 #[test]
 fn a_kind_that_nobody_watched_is_watched_from_then_on_and_no_longer_than_asked() {
     let control_plane = installed();
-    control_plane.apply(&definition().to_string()).unwrap();
-    control_plane
-        .kubectl(&[
-            "wait",
-            "--for=condition=Established",
-            "crd/widgets.example.com",
-            "--timeout=30s",
-        ])
-        .unwrap();
+    define_widgets(&control_plane);
     control_plane
         .apply(&widget("bad", &json!({}), &json!({"size": 1})).to_string())
         .unwrap();

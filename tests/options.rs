@@ -15,7 +15,7 @@ use anyhow::ensure;
 use controlplane::flux::Controllers;
 use controlplane::operator::USER;
 use controlplane::process::free_port;
-use controlplane::scenario::{SHARED, installed, result, set_args, until};
+use controlplane::scenario::{SHARED, installed, result, set_args, settled, until, wait_for_audit};
 use controlplane::secured::{self, Answer};
 use controlplane::{ControlPlane, Operator, wait_for};
 use serde_json::{Value, json};
@@ -550,25 +550,13 @@ fn events_reach_a_webhook_through_notification_controller() {
     // Those who asked for errors get nothing else.
     assert!(webhook.at("/platform").iter().all(|it| it["severity"] == "error"));
 
-    // A restart repeats nothing. What was told before may still be under way.
+    // A restart repeats nothing.
     let taken = || webhook.taken.lock().unwrap().len();
-    let before = wait_for("the last of what was told", PATIENCE, || {
-        let known = taken();
-        std::thread::sleep(Duration::from_secs(3));
-        ensure!(taken() == known, "more than {known}");
-        Ok(known)
-    })
-    .unwrap();
+    let before = settled("the last of what was told", taken);
     assert!(operator.process.stop().unwrap().success());
     let mut operator = Operator::launch_with(&control_plane, &kubeconfig, &variables).unwrap();
     operator.wait_until_ready().unwrap();
-    wait_for("an audit after the restart", PATIENCE, || {
-        let series = "flux_security_last_success_timestamp_seconds{policy=\"default\"}";
-        ensure!(operator.metric(series)?.is_some(), "not yet");
-        Ok(())
-    })
-    .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    wait_for_audit(&operator);
     assert_eq!(taken(), before);
     let dropped = "flux_security_events_dropped_total{outcome=\"notification\"}";
     assert_eq!(operator.metric(dropped).unwrap(), Some(0.0));

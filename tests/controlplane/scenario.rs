@@ -52,14 +52,30 @@ pub(crate) fn restarted(mut operator: Operator, control_plane: &ControlPlane) ->
     let status = operator.process.stop().unwrap();
     assert!(status.success(), "{status}: {}", operator.process.log());
     let operator = Operator::start(control_plane).unwrap();
-    wait_for("an audit after the restart", PATIENCE, || {
+    wait_for_audit(&operator);
+    operator
+}
+
+/// Waits until an operator that was started has audited, and whatever it had to write is written.
+pub(crate) fn wait_for_audit(operator: &Operator) {
+    wait_for("an audit", PATIENCE, || {
         let series = "flux_security_last_success_timestamp_seconds{policy=\"default\"}";
         ensure!(operator.metric(series)?.is_some(), "not yet");
         Ok(())
     })
     .unwrap();
     std::thread::sleep(Duration::from_secs(2));
-    operator
+}
+
+/// What is counted, once nothing has been added for some seconds: what was told may still be under way.
+pub(crate) fn settled(what: &str, count: impl Fn() -> usize) -> usize {
+    wait_for(what, PATIENCE, || {
+        let known = count();
+        std::thread::sleep(Duration::from_secs(3));
+        ensure!(count() == known, "more than {known}");
+        Ok(known)
+    })
+    .unwrap()
 }
 
 /// The result of a control.

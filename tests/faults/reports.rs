@@ -8,7 +8,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use crate::controlplane::core::Options;
-use crate::controlplane::scenario::{PATIENCE, events, report, result};
+use crate::controlplane::scenario::{PATIENCE, events, report, result, settled};
 use crate::controlplane::{ControlPlane, wait_for};
 use crate::scene::{Scene, operator_kubeconfig, requests, wait_for_result, wait_until_quiet, writes};
 
@@ -220,14 +220,7 @@ fn an_admission_policy_holds_up_its_own_kind_only() {
     control_plane.apply(&team("team-a")).unwrap();
     wait_for_team_report(control_plane, "team-a", Duration::from_secs(5));
     // Events and reports of namespaces are sent at the same time.
-    wait_for("the Events", PATIENCE, || {
-        let told = events(control_plane).len();
-        sleep(Duration::from_secs(2));
-        ensure!(events(control_plane).len() == told, "more than {told}");
-        Ok(())
-    })
-    .unwrap();
-    let told = events(control_plane).len();
+    let told = settled("the Events", || events(control_plane).len());
     sleep(REFUSED);
     assert_ne!(result(&report(control_plane).unwrap(), CONTROL), "Fail");
     let refused = writes(&scene.operator, "error") - refused;
