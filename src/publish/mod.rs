@@ -59,6 +59,8 @@ pub struct Publisher {
     policies: BTreeMap<String, Published>,
     waivers: Waivers,
     contact: Contact,
+    /// Since when there are gaps in what is seen.
+    partial_since: Option<Instant>,
     leadership: watch::Receiver<Leadership>,
 }
 
@@ -180,6 +182,7 @@ impl Publisher {
             policies: BTreeMap::new(),
             waivers: Waivers::default(),
             contact,
+            partial_since: None,
             leadership,
         }
     }
@@ -222,13 +225,15 @@ impl Publisher {
         }
     }
 
-    /// Whether gaps in the posture are those of the cluster, and not of an API server that is away or just came back.
-    fn is_caught_up(&self, posture: &Posture) -> bool {
-        match posture.sight {
-            Sight::Whole => true,
-            Sight::Partial => self.contact.last_restored().elapsed() >= CATCH_UP,
-            Sight::None => false,
+    /// Whether gaps in the posture are those of the cluster, and not of an API server that is away or just came back. One
+    /// that fails now and then comes back all the time: that holds no news up for longer than a single return.
+    fn is_caught_up(&mut self, posture: &Posture) -> bool {
+        if posture.sight != Sight::Partial {
+            self.partial_since = None;
+            return posture.sight == Sight::Whole;
         }
+        let since = *self.partial_since.get_or_insert_with(Instant::now);
+        since.min(self.contact.last_restored()).elapsed() >= CATCH_UP
     }
 
     /// Publishes what can be published now; tells when to come back at the latest.
@@ -375,6 +380,10 @@ impl Writer {
             .keys()
             .filter(|(namespace, name)| !namespace.is_empty() && *name == policy.name);
         for (namespace, _) in namespaces {
+            // Seen before a request failed.
+            if known.namespaces.slots.contains_key(namespace) {
+                continue;
+            }
             let reports = self.objects.namespace_reports(namespace);
             let Some(seen) = self.objects.see(&reports, policy).await? else {
                 continue;

@@ -37,7 +37,8 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 const POLICY: &str = "fluxsecurity.dev/policy";
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
-/// Attempts to send an Event at once, and the pause between them.
+/// Attempts of one request, and the pause between them: an API server that fails now and then is no reason to begin a
+/// whole round again.
 const ATTEMPTS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -70,9 +71,9 @@ impl PublishError {
             .is_some_and(|status| (400..500).contains(&status.code) && status.code != 429)
     }
 
-    /// Whether another attempt would end the same way.
-    fn is_final(&self) -> bool {
-        matches!(self, Self::NotLeading) || self.is_refusal()
+    /// Whether another attempt soon may end better.
+    fn is_momentary(&self) -> bool {
+        matches!(self, Self::Request(_)) && !self.is_refusal()
     }
 
     fn is_conflict(&self) -> bool {
@@ -162,8 +163,16 @@ impl Objects {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// One write: not begun without the lead, and given up when the lead ends.
-    async fn write<T>(
+    /// One write, attempted again when the API server fails.
+    async fn write<T, R>(&self, request: impl Fn() -> R) -> Result<T, PublishError>
+    where
+        R: Future<Output = Result<T, kube::Error>>,
+    {
+        insistently(|| self.write_once(request())).await
+    }
+
+    /// Not begun without the lead, and given up when the lead ends.
+    async fn write_once<T>(
         &self,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, PublishError> {
@@ -183,7 +192,7 @@ impl Objects {
         slot: &mut Slot,
     ) -> Result<Option<FluxSecurityPolicyStatus>, PublishError> {
         let policies: Api<FluxSecurityPolicy> = Api::all(self.client.clone());
-        let live = bounded(policies.get_opt(&policy.name)).await?;
+        let live = read(|| policies.get_opt(&policy.name)).await?;
         slot.held = live.as_ref().map(held);
         Ok(live.and_then(|policy| policy.status))
     }
@@ -194,7 +203,7 @@ impl Objects {
         reports: &Api<K>,
         policy: &PolicyPosture,
     ) -> Result<Option<Seen<K::Status>>, PublishError> {
-        let live = bounded(reports.get_opt(&policy.name)).await?;
+        let live = read(|| reports.get_opt(&policy.name)).await?;
         Ok(live.map(|live| Seen {
             held: held(&live),
             status: live.status().cloned(),
@@ -247,7 +256,7 @@ impl Objects {
             "metadata": metadata(policy, slot),
         });
         let (parameters, patch) = (apply(), Patch::Apply(&body));
-        let request = reports.patch(&policy.name, &parameters, &patch);
+        let request = || reports.patch(&policy.name, &parameters, &patch);
         slot.written(held(&self.write(request).await?));
         Ok(())
     }
@@ -286,7 +295,7 @@ impl Objects {
             }),
             ..DeleteParams::default()
         };
-        match self.write(reports.delete(&policy.name, &parameters)).await {
+        match self.write(|| reports.delete(&policy.name, &parameters)).await {
             Err(error) if error.is_not_found() => {}
             Err(error) => {
                 if error.is_overtaken() {
@@ -359,10 +368,13 @@ impl Objects {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PostParams::default()
         };
-        let request = Request::new(objects.resource_url())
-            .replace_subresource("status", name, &parameters, body)
-            .map_err(kube::Error::BuildRequest)?;
-        let Written { metadata } = self.write(self.client.request(request)).await?;
+        let request = || async {
+            let request = Request::new(objects.resource_url())
+                .replace_subresource("status", name, &parameters, body.clone())
+                .map_err(kube::Error::BuildRequest)?;
+            self.client.request(request).await
+        };
+        let Written { metadata } = self.write(request).await?;
         slot.written(Held {
             uid: metadata.uid.unwrap_or_default(),
             version: metadata.resource_version.unwrap_or_default(),
@@ -373,7 +385,7 @@ impl Objects {
     /// Whether there are the kinds of OpenReports.
     pub(super) async fn serves_open_reports(&self) -> Result<bool, PublishError> {
         let group = format!("{}/{}", openreports::GROUP, openreports::VERSION);
-        let served = match bounded(self.client.list_api_group_resources(&group)).await {
+        let served = match read(|| self.client.list_api_group_resources(&group)).await {
             Err(error) if error.is_not_found() => return Ok(false),
             served => served?,
         };
@@ -404,7 +416,7 @@ impl Objects {
         for kind in openreports::KINDS {
             let kind = GroupVersionKind::gvk(openreports::GROUP, openreports::VERSION, kind);
             let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind));
-            for live in bounded(all.list_metadata(&parameters)).await? {
+            for live in read(|| all.list_metadata(&parameters)).await? {
                 let mut owners = live.owner_references().iter();
                 let is_owned = owners.any(|owner| owner.uid == policy.policy.uid);
                 let hash = live.labels().get(openreports::HASH).filter(|_| is_owned);
@@ -427,7 +439,7 @@ impl Objects {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let reports = self.open_reports(namespace);
         let (parameters, patch) = (apply(), Patch::Apply(object));
-        let request = reports.patch_metadata(name, &parameters, &patch);
+        let request = || reports.patch_metadata(name, &parameters, &patch);
         slot.written(held(&self.write(request).await?));
         Ok(())
     }
@@ -435,10 +447,8 @@ impl Objects {
     /// Removes one of the OpenReports.
     pub(super) async fn delete_open_report(&self, namespace: &str, policy: &str) -> Result<(), PublishError> {
         let reports = self.open_reports(namespace);
-        let request = async {
-            let parameters = DeleteParams::default();
-            reports.delete(&openreports::name(policy), &parameters).await
-        };
+        let (name, parameters) = (openreports::name(policy), DeleteParams::default());
+        let request = || reports.delete(&name, &parameters);
         match self.write(request).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
@@ -472,15 +482,7 @@ impl Objects {
         counters: &Counters,
         patience: Patience,
     ) -> Result<(), PublishError> {
-        let mut sent = self.post(notice, report_uid).await;
-        for _ in 1..ATTEMPTS {
-            if sent.as_ref().err().is_none_or(PublishError::is_final) {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-            sent = self.post(notice, report_uid).await;
-        }
-        let error = match sent {
+        let error = match self.post(notice, report_uid).await {
             Ok(()) => {
                 counters.event(Delivery::Sent);
                 if let Some(notifier) = &self.notifier {
@@ -535,9 +537,8 @@ impl Objects {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"));
         let events: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
         let object: DynamicObject = serde_json::from_value(event).map_err(kube::Error::SerdeError)?;
-        self.write(events.create(&PostParams::default(), &object))
-            .await
-            .map(drop)
+        let parameters = PostParams::default();
+        self.write(|| events.create(&parameters, &object)).await.map(drop)
     }
 }
 
@@ -598,6 +599,27 @@ fn contested(result: Result<(), PublishError>, object: impl FnOnce() -> String) 
 
 fn apply() -> PatchParams {
     PatchParams::apply(FIELD_MANAGER).force()
+}
+
+/// One read, attempted again when the API server fails.
+async fn read<T, R>(request: impl Fn() -> R) -> Result<T, PublishError>
+where
+    R: Future<Output = Result<T, kube::Error>>,
+{
+    insistently(|| bounded(request())).await
+}
+
+async fn insistently<T, A>(attempt: impl Fn() -> A) -> Result<T, PublishError>
+where
+    A: Future<Output = Result<T, PublishError>>,
+{
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(error) if error.is_momentary() => tokio::time::sleep(PAUSE).await,
+            ended => return ended,
+        }
+    }
+    attempt().await
 }
 
 /// One request, bounded in time: the client's own retries could otherwise take minutes.
