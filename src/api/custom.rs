@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::common::Severity;
 use super::policy::NamespaceSelector;
 
-/// A control of your own: an expression in CEL that must be true of each object that matches.
+/// A control of your own: a CEL expression that must be true for each object that matches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomControl {
@@ -33,10 +33,11 @@ pub struct CustomControl {
     /// The objects that it is about.
     #[serde(rename = "match")]
     pub matches: CustomMatch,
-    /// True of an object that is as it should be. CEL, as in a ValidatingAdmissionPolicy; it sees `object` alone.
+    /// CEL expression that is true for an object that complies, as in a ValidatingAdmissionPolicy, with the variable
+    /// `object` alone.
     #[schemars(length(min = 1, max = 4096))]
     pub expression: String,
-    /// What is wrong with an object of which it is not true, in one sentence; the title when empty.
+    /// What is wrong with an object for which it is false, in one sentence; the title when empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub message: String,
@@ -55,7 +56,7 @@ pub struct CustomMatch {
     /// Kind, for example ConfigMap. Never Secret.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Z][A-Za-z0-9]*$"))]
     pub kind: String,
-    /// Names of namespaces; `*` stands for any text. All when empty, and objects that are in none.
+    /// Names of namespaces; `*` stands for any text. When empty, all, and objects without a namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),

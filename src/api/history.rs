@@ -73,7 +73,7 @@ pub struct CommitRef {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryFinding {
-    /// What it was found by.
+    /// The scanner's rule that found it.
     pub rule: String,
     /// The same for a person.
     pub message: String,

@@ -56,7 +56,7 @@ pub struct FluxSecurityPolicySpec {
     #[serde(default)]
     pub tenancy: Tenancy,
 
-    /// Keep the published report as it is and stop auditing for this policy.
+    /// Keeps the published report as it is and stops auditing for this policy.
     #[serde(default)]
     pub suspend: bool,
 
@@ -73,7 +73,7 @@ pub struct FluxSecurityPolicySpec {
     #[serde(default = "default_fail_on")]
     pub fail_on: Severity,
 
-    /// Limit the audit to the Flux installations of these namespaces. All that are found when empty.
+    /// Limits the audit to the Flux installations in these namespaces. All that are found when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
@@ -84,8 +84,8 @@ pub struct FluxSecurityPolicySpec {
     )]
     pub flux_namespaces: Vec<String>,
 
-    /// What belongs to those who run the cluster. Flux's own namespaces do, unless a label makes them a tenant's:
-    /// flux-system, and those whose controllers may reconcile what is in all namespaces.
+    /// What belongs to those who run the cluster. Flux's own namespaces always do, unless a label makes them a
+    /// tenant's: flux-system, and namespaces whose controllers may reconcile objects in all namespaces.
     #[serde(default)]
     pub platform: Platform,
 
@@ -103,7 +103,7 @@ pub struct FluxSecurityPolicySpec {
     #[schemars(length(max = 100))]
     pub custom_controls: Vec<CustomControl>,
 
-    /// What people say about controls that only a person can judge.
+    /// Statements about controls that only a person can judge.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub attestations: Vec<Attestation>,
@@ -137,8 +137,8 @@ pub struct Platform {
         inner(length(min = 1, max = 63), regex(pattern = r"^[-a-z0-9*]+$"))
     )]
     pub namespaces: Vec<String>,
-    /// Users, groups and ServiceAccounts of those who run the cluster, beside the ServiceAccounts of platform namespaces
-    /// and the users and groups of Kubernetes itself.
+    /// Users, groups and ServiceAccounts of those who run the cluster, in addition to the ServiceAccounts of platform
+    /// namespaces and the users and groups of Kubernetes itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub subjects: Vec<PlatformSubject>,
@@ -148,7 +148,7 @@ pub struct Platform {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformSubject {
-    /// What the name is one of.
+    /// Kind of the subject: User, Group or ServiceAccount.
     pub kind: SubjectKind,
     /// Name; `*` stands for any text.
     #[schemars(length(min = 1, max = 253))]
@@ -212,11 +212,11 @@ pub struct ControlTuning {
     pub parameters: BTreeMap<String, String>,
 }
 
-/// What somebody says about a control that only a person can judge: it passes until that expires.
+/// A dated statement about a control that only a person can judge: the control passes until it expires.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attestation {
-    /// Id of the control, for example FSP-NET-003.
+    /// Id of the control, for example FSP-NET-005.
     #[schemars(length(min = 3, max = 64), regex(pattern = r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"))]
     pub control: String,
     /// What was looked at and found, in at least 10 characters.
@@ -232,7 +232,7 @@ pub struct Attestation {
     pub by: String,
     /// Until when it counts, for example 2030-01-31T00:00:00Z.
     pub expires: Time,
-    /// Scans of the histories of repositories, for FSP-SEC-004: `fluxsec attest-history` makes them of reports. They
+    /// Scans of repository histories, for FSP-SEC-004: `fluxsec attest-history` generates them from scan reports. They
     /// count for at most 90 days.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -246,20 +246,20 @@ pub struct ScannedHistory {
     /// Address of the repository, as GitRepositories name it; the scheme, the user and `.git` do not matter.
     #[schemars(length(min = 1, max = 1024))]
     pub repository: String,
-    /// What scanned it.
+    /// Name of the scanner.
     #[schemars(length(min = 1, max = 63))]
     pub scanner: String,
-    /// When.
+    /// When it was scanned.
     pub scanned_at: Time,
     /// The last commit that was scanned.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64), regex(pattern = r"^([0-9a-f]{7,64})?$"))]
     pub head: String,
-    /// The commit that the scan began behind; empty: it began with the first one.
+    /// The commit after which the scan began. When empty, it began with the first commit.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64), regex(pattern = r"^([0-9a-f]{7,64})?$"))]
     pub since: String,
-    /// Whether all of the history up to there was looked into.
+    /// Whether the whole history up to head was scanned.
     pub complete: bool,
     /// Secrets that were found and are not accepted.
     #[schemars(range(min = 0))]
@@ -281,11 +281,11 @@ pub struct ScannedPlace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub line: Option<i32>,
-    /// A commit that has it.
+    /// A commit that contains it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub commit: String,
-    /// What it was found by.
+    /// The scanner's rule that found it.
     #[schemars(length(max = 128))]
     pub rule: String,
 }
@@ -306,31 +306,31 @@ pub struct Secrets {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decryption {
-    /// For whom the files of a tenant may be encrypted, by the name of the tenant, as SOPS writes it: keys of age,
-    /// fingerprints of PGP, names of keys that are managed; `*` stands for any text. Tenants that are not listed may have
-    /// any. Beside them the parameter sharedRecipients of FSP-SEC-011 counts.
+    /// Recipients for which a tenant's files may be encrypted, by the name of the tenant and as SOPS writes them: age
+    /// keys, PGP fingerprints, identifiers of managed keys; `*` stands for any text. Tenants that are not listed may have any
+    /// recipient. The parameter sharedRecipients of FSP-SEC-011 adds recipients for all tenants.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 256))]
     pub tenant_recipients: BTreeMap<String, Vec<String>>,
 }
 
-/// Fetching and scanning of artifacts. Flux's own NetworkPolicies have to admit the operator: config/artifact-scan.
+/// Fetching and scanning of artifacts. Flux's own NetworkPolicies must admit the operator: apply config/artifact-scan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ArtifactScan {
-    /// Fetch and scan.
+    /// Whether artifacts are fetched and scanned.
     #[serde(default)]
     pub enabled: bool,
-    /// Kinds of the sources. All that have artifacts when empty.
+    /// Kinds of sources to scan. All that have artifacts when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
     pub kinds: Vec<ArtifactKind>,
-    /// Largest artifact that is read, in bytes as it is served, that is compressed.
+    /// Largest artifact that is read, in bytes as served (compressed).
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 1_048_576, max = 1_073_741_824))]
     pub max_bytes: i64,
-    /// Hosts that artifacts may be fetched from beside the Services of Flux's own controllers; port 80 unless they name
-    /// another. For ExternalArtifacts of other makers.
+    /// Hosts that artifacts may be fetched from, besides the Services of Flux's own controllers; port 80 unless another
+    /// is given. For ExternalArtifacts of other producers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -365,8 +365,8 @@ pub struct Outputs {
     /// Kubernetes Events on transitions.
     #[serde(default = "yes")]
     pub events: bool,
-    /// The report once more as a ClusterReport and Reports of openreports.io. It needs their CustomResourceDefinitions, and
-    /// the rights of config/open-reports.
+    /// Publishes the results as a ClusterReport and Reports of openreports.io, too. This needs their
+    /// CustomResourceDefinitions and the rights in config/open-reports.
     #[serde(default)]
     pub open_reports: bool,
 }
@@ -375,7 +375,7 @@ pub struct Outputs {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportBounds {
-    /// Most findings that the cluster report lists; the rest is counted in truncatedFindings.
+    /// How many findings the cluster report lists at most; the rest is counted in truncatedFindings.
     #[serde(default = "default_max_findings")]
     #[schemars(range(min = 0, max = 1000))]
     pub max_findings: i32,

@@ -73,7 +73,7 @@ pub struct ReportStatus {
     /// The policy's clusterName.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cluster_name: String,
-    /// What was audited against.
+    /// The catalogue that was audited against.
     #[serde(default)]
     pub catalogue: Catalogue,
     /// The Flux installations that were found.
@@ -102,8 +102,8 @@ pub struct ReportStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub history: Vec<Change>,
-    /// Secrets that sources delivered in plain text, also those that they have no more; at most 200. So a restart forgets
-    /// none.
+    /// Secrets that sources delivered in plain text, including those that newer revisions no longer have; at most 200.
+    /// They are kept here so that a restart forgets none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub delivered: Vec<DeliveredSecret>,
@@ -134,13 +134,13 @@ pub struct DeliveredSecret {
     /// The last revision that was seen to have it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub revision: String,
-    /// Whether a newer revision has it no more: it is exposed all the same.
+    /// Whether a newer revision no longer has it: it is exposed all the same.
     pub gone: bool,
-    /// The same for the same place, whatever the line and the value are.
+    /// Identifies the place, whatever the line and the value are.
     pub fingerprint: String,
 }
 
-/// What was audited against.
+/// The catalogue that was audited against.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Catalogue {
@@ -158,7 +158,7 @@ pub struct Installation {
     pub namespace: String,
     /// Bootstrap, FluxOperator, HelmChart, AKS, AllInOne or Unknown.
     pub installer: String,
-    /// Flux version, when the controllers' versions tell; empty otherwise.
+    /// Flux version, when it follows from the controllers' versions; empty otherwise.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
     /// The controllers.
@@ -262,7 +262,7 @@ pub struct ControlStatus {
     pub title: String,
     /// Severity under the policy's tenancy and tuning.
     pub severity: Severity,
-    /// What is known.
+    /// Pass, Fail, Waived, Manual, NotApplicable or Unknown.
     pub result: ControlResult,
     /// One CamelCase word for the result.
     pub reason: String,
@@ -272,7 +272,7 @@ pub struct ControlStatus {
     pub findings: i32,
     /// Failing objects that a waiver covers.
     pub waived: i32,
-    /// When the result became what it is.
+    /// Since when it has had this result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
 }
@@ -322,7 +322,8 @@ pub struct Location {
     /// Path of the field.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
-    /// File that the object was read from, or of a source that has the secret; empty for an object of a cluster.
+    /// File that the object was read from, or the file in a source that holds the secret; empty for an object of a
+    /// cluster.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// Line of that file, from 1.
@@ -377,13 +378,13 @@ pub struct Change {
     pub from: Option<ControlResult>,
     /// Result after.
     pub to: ControlResult,
-    /// The first failing object, or the one that fails no more.
+    /// The first failing object, or the one that no longer fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceRef>,
-    /// Field manager that made the change of that object, where managedFields tell.
+    /// Field manager that made the change to that object, where managedFields tell.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub manager: String,
-    /// The object of Flux that the manager applied that object for, where its labels tell.
+    /// The Flux object that applied that object, where its labels tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_by: Option<ResourceRef>,
     /// The waiver that took effect, or ended.

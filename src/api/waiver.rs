@@ -43,22 +43,23 @@ pub const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("!self.control.endsWith('*') || self.resources.all(it, (has(it.__namespace__) && it.__namespace__.matches('[^*]')) || (has(it.name) && it.name.matches('[^*]')))",
-    "too broad: several controls are waived for objects of one namespace or of one name only; give every resource a namespace or a name")
+    "too broad: a control that ends with a star needs resources with a namespace or a name; give every resource one")
 )]
 pub struct FluxSecurityWaiverSpec {
-    /// Id of the control, for example FSP-KUST-003, or the beginning of some with a star at its end, for example FSP-MT-*.
+    /// Id of the control, for example FSP-KUST-003, or the beginning of ids with a star at its end, for example
+    /// FSP-MT-*.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(
         validation = ("self.matches('^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*-([A-Z0-9]+|[A-Z0-9]*[*])$')",
-        "control must be the id of a control, for example FSP-KUST-003, or a chapter with a star at its end, for example FSP-MT-*")
+        "control must be the id of a control, for example FSP-KUST-003, or the beginning of one with a star at its end, for example FSP-MT-*")
     )]
     pub control: String,
 
-    /// The objects. One is enough for a finding.
+    /// The objects that it covers: a finding is covered when one of these matches its object.
     #[schemars(length(min = 1, max = 64))]
     pub resources: Vec<WaivedResource>,
 
-    /// Names of the policies that it is for. All when empty.
+    /// Names of the policies that it applies to. All when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     pub policies: Vec<String>,
@@ -92,7 +93,7 @@ pub struct FluxSecurityWaiverSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("(has(self.kind) && self.kind.matches('[^*]')) || (has(self.__namespace__) && self.__namespace__.matches('[^*]')) || (has(self.name) && self.name.matches('[^*]'))",
-    "too broad: this is every object; name a kind, a namespace or a name, or switch the control off in the policy")
+    "too broad: this matches every object; give a kind, a namespace or a name, or turn the control off in the policy")
 )]
 pub struct WaivedResource {
     /// Kind, for example Kustomization.
@@ -102,18 +103,18 @@ pub struct WaivedResource {
         validation = ("self.matches('^[A-Za-z0-9*]*$')", "kind may have letters, digits and stars")
     )]
     pub kind: String,
-    /// Namespace that the object is in, or is.
+    /// Namespace of the object; of a Namespace, its own name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 63))]
     #[x_kube(
-        validation = ("self.matches('^[-a-z0-9*]*$')", "namespace may have small letters, digits, dashes and stars")
+        validation = ("self.matches('^[-a-z0-9*]*$')", "namespace may have lowercase letters, digits, dashes and stars")
     )]
     pub namespace: String,
     /// Name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 253))]
     #[x_kube(
-        validation = ("self.matches('^[!-~]*$')", "name may have what ASCII can show and no spaces; a star stands for anything else")
+        validation = ("self.matches('^[!-~]*$')", "name may have printable ASCII characters without spaces; a star stands for any text")
     )]
     pub name: String,
 }
@@ -122,7 +123,7 @@ pub struct WaivedResource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FluxSecurityWaiverStatus {
-    /// Generation of the spec that this speaks of.
+    /// Generation of the spec that this status is about.
     #[serde(default)]
     pub observed_generation: i64,
     /// Ready.
@@ -132,16 +133,16 @@ pub struct FluxSecurityWaiverStatus {
     /// Active, ExpiringSoon, Expired or Unmatched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<WaiverState>,
-    /// Findings that it is for, whether it is still in effect or not.
+    /// How many findings it matches, whether it is still in effect or not.
     #[serde(default)]
     pub matched: i32,
-    /// The end that was last warned of.
+    /// The value of spec.expires that the last warning was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warned_of: Option<Time>,
-    /// The last warning came when so many days were left: 14, 7, 1, or 0 at the end.
+    /// How many days were left when the last warning was sent: 14, 7, 1, or 0 at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warned_days: Option<i32>,
-    /// When it was last told that there is nothing for it.
+    /// When the Event WaiverUnmatched was last sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_unmatched: Option<Time>,
 }
@@ -153,9 +154,9 @@ pub enum WaiverState {
     Active,
     /// It covers findings, and will not for much longer: 14 days at most.
     ExpiringSoon,
-    /// It covers nothing any more.
+    /// It has ended and covers nothing.
     Expired,
-    /// There is no finding that it could cover.
+    /// No finding matches it.
     Unmatched,
 }
 
@@ -221,7 +222,7 @@ impl FluxSecurityWaiverSpec {
         if !is_control(&self.control) {
             return refuse(
                 "control",
-                "this is neither the id of a control, for example FSP-KUST-003, nor a chapter with a star at its end, for example FSP-MT-*",
+                "this is neither the id of a control, for example FSP-KUST-003, nor the beginning of one with a star at its end, for example FSP-MT-*",
             );
         }
         if self.resources.is_empty() || self.resources.len() > 64 {
@@ -278,26 +279,26 @@ impl WaivedResource {
         if !has_only(&self.namespace, of_namespace, 63) {
             return Err((
                 ".namespace",
-                "a namespace may have small letters, digits, dashes and stars",
+                "a namespace may have lowercase letters, digits, dashes and stars",
             ));
         }
         if !has_only(&self.name, |it| it.is_ascii_graphic(), 253) {
             return Err((
                 ".name",
-                "a name may have what ASCII can show and no spaces; a star stands for anything else",
+                "a name may have printable ASCII characters without spaces; a star stands for any text",
             ));
         }
         let is_placed = glob::is_fixed(&self.namespace) || glob::is_fixed(&self.name);
         if !is_placed && !glob::is_fixed(&self.kind) {
             return Err((
                 "",
-                "too broad: this is every object; name a kind, a namespace or a name, or switch the control off in the policy",
+                "too broad: this matches every object; give a kind, a namespace or a name, or turn the control off in the policy",
             ));
         }
         if !is_placed && of_several_controls {
             return Err((
                 "",
-                "too broad: several controls are waived for objects of one namespace or of one name only",
+                "too broad: a control that ends with a star needs resources with a namespace or a name",
             ));
         }
         Ok(())
