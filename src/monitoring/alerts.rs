@@ -74,8 +74,8 @@ const CRITICAL_CONTROL_FAILING: Alert = Alert {
     expr: r#"max by (cluster, policy, control) (flux_security_control_status{severity="Critical", result="Fail"}) == 1"#,
     hold: "5m",
     severity: Urgency::Critical,
-    summary: "{{ $labels.control }} fails: critical under the policy {{ $labels.policy }}",
-    description: "Takeover of the cluster is one step away. The report of the policy names the object, what was observed and what is expected; `fluxsec controls {{ $labels.control }}` says how to repair it.",
+    summary: "{{ $labels.control }} (Critical) fails under the policy {{ $labels.policy }}",
+    description: "A takeover of the cluster is one step away. The report of the policy names the object, what was observed and what is expected; `fluxsec controls {{ $labels.control }}` says how to repair it.",
 };
 
 const HIGH_CONTROL_FAILING: Alert = Alert {
@@ -83,7 +83,7 @@ const HIGH_CONTROL_FAILING: Alert = Alert {
     expr: r#"max by (cluster, policy, control) (flux_security_control_status{severity="High", result="Fail"}) == 1"#,
     hold: "15m",
     severity: Urgency::Warning,
-    summary: "{{ $labels.control }} fails: high under the policy {{ $labels.policy }}",
+    summary: "{{ $labels.control }} (High) fails under the policy {{ $labels.policy }}",
     description: "A boundary that Flux's recommendations rely on is missing. The report of the policy names the object, what was observed and what is expected; `fluxsec controls {{ $labels.control }}` says how to repair it.",
 };
 
@@ -95,7 +95,7 @@ and on (cluster, policy, control)
 max by (cluster, policy, control) (max_over_time(flux_security_control_status{result=~"Pass|NotApplicable|Manual|Waived"}[1h])) == 1"#,
     hold: "0m",
     severity: Urgency::Warning,
-    summary: "{{ $labels.control }} ({{ $labels.severity }}) fails and did not within the last hour",
+    summary: "{{ $labels.control }} ({{ $labels.severity }}) fails since the last hour",
     description: "Something changed under the policy {{ $labels.policy }}. The history of its report says when, on which object, and by whom where that is known.",
 };
 
@@ -104,8 +104,8 @@ const COVERAGE_INCOMPLETE: Alert = Alert {
     expr: "min by (cluster, policy) (flux_security_coverage_ratio) < 1",
     hold: "30m",
     severity: Urgency::Warning,
-    summary: "{{ $value | humanizePercentage }} of the controls of the policy {{ $labels.policy }} can be judged",
-    description: "Some controls are unknown: what they need cannot be read. The condition Complete of the report names the permission, the kind or the object.",
+    summary: "Only {{ $value | humanizePercentage }} of the controls of the policy {{ $labels.policy }} can be judged",
+    description: "Some controls are unknown because their evidence cannot be read. The condition Complete of the report names the permission, the kind or the object.",
 };
 
 const NO_POLICY: Alert = Alert {
@@ -136,7 +136,7 @@ const WAIVER_EXPIRING_SOON: Alert = Alert {
     hold: "5m",
     severity: Urgency::Info,
     summary: "The waiver {{ $labels.waiver }} for {{ $labels.control }} ends in {{ $value | humanizeDuration }}",
-    description: "From that moment on what it covers fails again. Repair it, or decide anew to accept the risk.",
+    description: "From then on, what it covers fails again. Repair it, or let its owner accept the risk again.",
 };
 
 const WAIVER_EXPIRED: Alert = Alert {
@@ -145,7 +145,7 @@ const WAIVER_EXPIRED: Alert = Alert {
     hold: "0m",
     severity: Urgency::Warning,
     summary: "The waiver {{ $labels.waiver }} for {{ $labels.control }} has ended",
-    description: "What it covered fails again. Repair it, or decide anew to accept the risk; then delete the waiver or give it a new end.",
+    description: "What it covered fails again. Repair it and delete the waiver, or let its owner accept the risk again and give the waiver a new end.",
 };
 
 const WAIVER_UNMATCHED: Alert = Alert {
@@ -154,7 +154,7 @@ const WAIVER_UNMATCHED: Alert = Alert {
     hold: "1h",
     severity: Urgency::Info,
     summary: "{{ $value }} waivers cover nothing",
-    description: "What they were made for does not fail any more, or they name something else than was meant. A waiver that covers nothing today may hide something tomorrow.",
+    description: "What they were created for no longer fails, or they name the wrong objects. A waiver that covers nothing today may hide something tomorrow. `kubectl get fluxsecuritywaivers` shows which are Unmatched.",
 };
 
 // With many clusters in one Prometheus, the one that fell silent is one that was heard within the last day.
@@ -169,7 +169,7 @@ or
 )",
     hold: "10m",
     severity: Urgency::Critical,
-    summary: "The Flux Security Operator is not seen",
+    summary: "The Flux Security Operator is absent",
     description: "No replica is scraped: none runs, or Prometheus cannot reach them. Nobody audits Flux, and no other of these alerts can fire.",
 };
 
@@ -194,8 +194,8 @@ or
 )",
     hold: "5m",
     severity: Urgency::Critical,
-    summary: "What is published of the policy {{ $labels.policy }} is out of date",
-    description: "The report was not brought up to date for half an hour, or never: it may say that something passes which fails by now.",
+    summary: "The report of the policy {{ $labels.policy }} is out of date",
+    description: "The report has not been confirmed to be up to date for half an hour, or never: it may show a control as passing that fails by now.",
 };
 
 const REPORTS_NOT_WRITTEN: Alert = Alert {
@@ -204,7 +204,7 @@ const REPORTS_NOT_WRITTEN: Alert = Alert {
     hold: "15m",
     severity: Urgency::Warning,
     summary: "Reports cannot be written",
-    description: "Some report, namespace report or status of a policy cannot be written again and again. The operator's log says which and why.",
+    description: "Writing some report, namespace report or policy status keeps failing. The operator's log says which and why.",
 };
 
 const REPORTS_LATE: Alert = Alert {
@@ -212,8 +212,8 @@ const REPORTS_LATE: Alert = Alert {
     expr: "histogram_quantile(0.9, sum by (cluster, policy, le) (rate(flux_security_change_to_report_seconds_bucket[30m]))) > 5",
     hold: "15m",
     severity: Urgency::Info,
-    summary: "One of ten changes is in the report of {{ $labels.policy }} only after {{ $value | humanizeDuration }}",
-    description: "Usually that takes a second at most. The API server is slow, or the operator has too little of the processor.",
+    summary: "One change in ten takes {{ $value | humanizeDuration }} or more to reach the report of {{ $labels.policy }}",
+    description: "Usually that takes a second at most. The API server is slow, or the operator has too little CPU.",
 };
 
 const EVENTS_DROPPED: Alert = Alert {
@@ -221,7 +221,7 @@ const EVENTS_DROPPED: Alert = Alert {
     expr: "sum by (cluster, outcome) (increase(flux_security_events_dropped_total[1h])) > 0",
     hold: "0m",
     severity: Urgency::Info,
-    summary: "Events got lost ({{ $labels.outcome }})",
+    summary: "Events were lost ({{ $labels.outcome }})",
     description: "Whoever listens to Events has missed some. Reports and metrics are complete all the same.",
 };
 
@@ -230,8 +230,8 @@ const KIND_NOT_SYNCED: Alert = Alert {
     expr: "min by (cluster, kind) (flux_security_kind_synced) == 0",
     hold: "15m",
     severity: Urgency::Warning,
-    summary: "Objects of the kind {{ $labels.kind }} are not seen",
-    description: "They are forbidden, or served in versions only that are not known, or their watch fails. Controls that need them are unknown.",
+    summary: "Objects of the kind {{ $labels.kind }} cannot be listed",
+    description: "They are forbidden, or served only in unknown versions, or their watch fails. Controls that need them are unknown. The operator's log names the reason.",
 };
 
 const OBJECTS_UNDECODABLE: Alert = Alert {
@@ -240,7 +240,7 @@ const OBJECTS_UNDECODABLE: Alert = Alert {
     hold: "15m",
     severity: Urgency::Warning,
     summary: "{{ $value }} objects of the kind {{ $labels.kind }} cannot be read",
-    description: "They do not have the shape that their kind has. Controls that need them are unknown.",
+    description: "Their fields do not fit the schema of their kind. Controls that need them are unknown. The operator's log names them.",
 };
 
 const WATCHES_RESTARTING: Alert = Alert {
@@ -248,6 +248,6 @@ const WATCHES_RESTARTING: Alert = Alert {
     expr: "max by (cluster, kind) (increase(flux_security_watch_restarts_total[15m])) > 30",
     hold: "15m",
     severity: Urgency::Info,
-    summary: "The watch of {{ $labels.kind }} began {{ $value | humanize }} times within 15 minutes",
+    summary: "The watch of {{ $labels.kind }} was restarted {{ $value | humanize }} times within 15 minutes",
     description: "The API server, or something on the way to it, ends watches early. What is known may be some seconds older than usual.",
 };

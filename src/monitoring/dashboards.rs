@@ -463,7 +463,7 @@ const WAIVERS: Dashboard = Dashboard {
 const OPERATOR: Dashboard = Dashboard {
     name: "operator",
     title: "Flux Security / Operator",
-    description: "How the operator itself is.",
+    description: "The health of the operator itself.",
     variables: &[Variable::Instance],
     panels: &[
         panel(

@@ -252,7 +252,7 @@ pub const REPORT_INFO: Metric = Metric::gauge(
 pub const CONTROL_STATUS: Metric = Metric::gauge(
     "flux_security_control_status",
     &["policy", "control", "severity", "chapter", "result"],
-    "1 for the result that a control has, 0 for those that it has not.",
+    "1 for the result that a control has, 0 for all others.",
 )
 .of(RESULTS, &[Each::Policy, Each::Control])
 .of_leader();
@@ -306,7 +306,7 @@ pub const COMPLIANT: Metric = Metric::gauge(
 pub const LAST_SUCCESS: Metric = Metric::gauge(
     "flux_security_last_success_timestamp_seconds",
     &["policy"],
-    "When everything that is known of a policy was last found or made to be published. No series while the policy is suspended or invalid.",
+    "When everything known about a policy was last confirmed to be published. No series while the policy is suspended or invalid.",
 )
 .of(1, &[Each::Policy])
 .of_leader();
@@ -342,7 +342,7 @@ pub const WAIVER_EXPIRY: Metric = Metric::gauge(
 pub const EVALUATION_DURATION: Metric = Metric::histogram(
     "flux_security_evaluation_duration_seconds",
     &["policy"],
-    "Time to take in a batch of changes and to evaluate what they touch. Policies share their verdicts: a batch counts for each of them.",
+    "Time to take in a batch of changes and to evaluate what they affect. Policies share their verdicts: a batch counts for each of them.",
     Type::Histogram {
         least: 0.000_05,
         factor: 4.0,
@@ -354,7 +354,7 @@ pub const EVALUATION_DURATION: Metric = Metric::histogram(
 pub const CHANGE_TO_REPORT: Metric = Metric::histogram(
     "flux_security_change_to_report_seconds",
     &["policy"],
-    "Time from seeing a change to having written the report that tells of it.",
+    "Time from seeing a change to having written the report that contains it.",
     Type::Histogram {
         least: 0.005,
         factor: 2.0,
@@ -373,7 +373,7 @@ pub const CONTROLLER_INFO: Metric = Metric::gauge(
         "version",
         "installer",
     ],
-    "A Flux controller that was found, always 1. What is too much is one more series with the labels _other.",
+    "A Flux controller that was found, always 1. Beyond the limit, the rest is one series with the labels _other.",
 )
 .of(MAX_CONTROLLER_SERIES, &[])
 .of_leader();
@@ -398,7 +398,7 @@ pub const WATCH_RESTARTS: Metric = Metric::counter(
 pub const OBJECTS: Metric = Metric::gauge(
     "flux_security_objects",
     &["kind"],
-    "Objects of a kind of which something is kept.",
+    "Objects of a kind that the operator keeps something of.",
 )
 .of(1, &[Each::Kind]);
 
@@ -422,7 +422,7 @@ pub const REPORT_WRITES: Metric = Metric::counter(
 pub const EVENTS: Metric = Metric::counter(
     "flux_security_events_total",
     &["outcome"],
-    "Events that were sent (success) and those that were not in the end (error).",
+    "Events that were sent (success) and those that were finally given up (error).",
 )
 .of(2, &[]);
 
@@ -430,7 +430,7 @@ pub const EVENTS: Metric = Metric::counter(
 pub const EVENTS_DROPPED: Metric = Metric::counter(
     "flux_security_events_dropped_total",
     &["outcome"],
-    "Events that nobody gets: the API server refused them (refused) or failed for too long (error), or notification-controller did not take them (notification).",
+    "Events that were given up: the API server refused them (refused) or failed for too long (error), or notification-controller did not accept them (notification).",
 )
 .of(3, &[]);
 
