@@ -18,7 +18,7 @@ use crate::kinds::service::Service;
 pub(super) const PROMETHEUS: Parameter = Parameter {
     name: "prometheus",
     values: &["unproven", "accepted"],
-    about: "Whether a PrometheusRule on Flux's metrics stands for an Alert: which objects it tells of is not read.",
+    about: "Whether a PrometheusRule on Flux's metrics counts as an Alert; which objects it covers is not read.",
 };
 
 /// An object whose failures somebody should be told of.

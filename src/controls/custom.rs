@@ -43,7 +43,7 @@ pub(crate) fn control(spec: &CustomControl, check: &Check) -> Result<&'static Co
         return Ok(control);
     }
     if known.len() >= MOST {
-        return Err("there have been too many different custom controls: restart the operator".to_owned());
+        return Err("too many different custom controls have been used: restart the operator".to_owned());
     }
     let control = &*Box::leak(Box::new(made(spec, check)));
     known.insert(text, control);
@@ -129,7 +129,7 @@ impl Custom {
         let (inventory, object) = view.own_custom()?;
         let answer = inventory.custom_answer(object, self.check, &self.labels)?;
         Some(answer.map(|answer| match answer {
-            Answer::Nothing => Outcome::not_applicable("its namespace has other labels"),
+            Answer::Nothing => Outcome::not_applicable("its namespace lacks the labels"),
             Answer::Pass => Outcome::Pass,
             Answer::Fail => Outcome::fail(Defect {
                 expected: self.expression.to_owned(),
@@ -162,12 +162,9 @@ impl Custom {
             Some(Coverage::Absent) => ("NotInstalled", format!("the cluster serves no {}", self.target)),
             Some(coverage) if coverage.is_of_input() => (
                 "NoneExists",
-                format!("no {} that matches is in the input", self.target.kind),
+                format!("no matching {} is in the input", self.target.kind),
             ),
-            _ => (
-                "NoneExists",
-                format!("no {} that matches exists", self.target.kind),
-            ),
+            _ => ("NoneExists", format!("no matching {} exists", self.target.kind)),
         }
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn judge(
         Some(missing) => Err(missing),
         None if subject.instance.launches.is_empty() => Err(Missing::new(
             "NoCommandLine",
-            format!("{} has no container that could be judged", subject.key),
+            format!("{} has no container that can be judged", subject.key),
         )),
         None => Ok(Outcome::Pass),
     }

@@ -66,7 +66,7 @@ pub struct NamespaceSubject<'a> {
 }
 
 impl NamespaceSubject<'_> {
-    /// Whether a controller of Flux runs there, for sure or possibly.
+    /// Whether a Flux controller runs there, for sure or possibly.
     pub(super) fn has_controller(&self) -> Result<bool, Missing> {
         self.view.has_controller(&Component::ALL, self.name)
     }

@@ -166,7 +166,9 @@ fn reason(error: &ExecutionError) -> String {
             format!("{} and {} cannot be compared", left.type_of(), right.type_of())
         }
         ExecutionError::DuplicateKey(_) => "a map has a key twice".to_owned(),
-        ExecutionError::UnsupportedKeyType(value) => format!("{} is no key of a map", value.type_of()),
+        ExecutionError::UnsupportedKeyType(value) => {
+            format!("{} is not a usable key of a map", value.type_of())
+        }
         _ => "it cannot be evaluated on this object".to_owned(),
     }
 }

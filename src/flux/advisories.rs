@@ -167,14 +167,14 @@ mod tests {
         ("CVE-2025-58183", Component::ImageReflector, "0.0.0", "1.0.2"),
         ("CVE-2025-58183", Component::ImageAutomation, "0.0.0", "1.0.2"),
         ("CVE-2025-58183", Component::SourceWatcher, "0.0.0", "2.0.2"),
-        ("values of postBuild.substituteFrom reach status and events", Component::Kustomize, "0.0.0", "1.9.6"),
-        ("a substring of negative length in a substitution stops the controller", Component::Kustomize, "0.0.0", "1.9.5"),
-        ("decrypted values reach messages about wrong types, and an incomplete configuration of Azure Key Vault is accepted", Component::Kustomize, "0.0.0", "1.10.0"),
+        ("values from postBuild.substituteFrom appear in status and events", Component::Kustomize, "0.0.0", "1.9.6"),
+        ("a substitution with a negative substring length stops the controller", Component::Kustomize, "0.0.0", "1.9.5"),
+        ("decrypted values appear in type error messages, and an incomplete Azure Key Vault configuration is accepted", Component::Kustomize, "0.0.0", "1.10.0"),
         ("a kubeconfig that refers to files is not refused", Component::Kustomize, "0.0.0", "1.9.5"),
         ("a kubeconfig that refers to files is not refused", Component::Helm, "0.0.0", "1.6.4"),
-        ("the condition SourceVerified stays True when the keys are changed", Component::Source, "0.0.0", "1.10.0"),
-        ("the signature of a chart is verified without pinning the digest that is fetched", Component::Source, "0.0.0", "1.9.4"),
-        ("the artifact server has no limits of time for headers and idle connections", Component::Source, "0.0.0", "1.10.1"),
+        ("the condition SourceVerified stays True after the keys were changed", Component::Source, "0.0.0", "1.10.0"),
+        ("a chart's signature is verified without pinning the digest that is fetched", Component::Source, "0.0.0", "1.9.4"),
+        ("the artifact server has no timeouts for headers and idle connections", Component::Source, "0.0.0", "1.10.1"),
     ];
 
     #[test]

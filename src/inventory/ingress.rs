@@ -15,7 +15,7 @@ pub struct PodNetwork {
     pub labels: BTreeMap<String, String>,
     /// The numbers of its named ports.
     pub named_ports: BTreeMap<String, u16>,
-    /// It uses the network of its node, where no NetworkPolicy applies.
+    /// It uses the host network, where no NetworkPolicy applies.
     pub on_host: bool,
 }
 

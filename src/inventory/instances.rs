@@ -170,7 +170,7 @@ pub struct Launch {
     pub network: PodNetwork,
     /// The container itself.
     pub definition: Container,
-    /// Names of the pod's containers that run no controller of Flux.
+    /// Names of the pod's containers that run no Flux controller.
     pub companions: Vec<String>,
     /// What else the pod is made of.
     pub surroundings: Surroundings,

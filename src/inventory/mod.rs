@@ -340,7 +340,7 @@ impl Inventory {
         touched
     }
 
-    /// Whose neighbours are others now, or belong to others: a label decides about that, and a controller of Flux.
+    /// Whose neighbours are others now, or belong to others: a label decides about that, and a Flux controller.
     fn derive_placement(&self, mut touched: placement::Touched, changed: &mut BTreeSet<Changed>) {
         for change in changed.iter() {
             let namespace = match change {
@@ -429,7 +429,7 @@ impl Inventory {
         }
     }
 
-    /// Whether a controller of Flux in a namespace may reconcile what is in all others.
+    /// Whether a Flux controller in a namespace may reconcile what is in all others.
     pub(crate) fn reaches_far(&self, namespace: &str) -> bool {
         self.far_reaching.contains(namespace)
     }

@@ -13,7 +13,7 @@ pub struct Scanned {
     pub at: i64,
     /// The same for a person.
     pub day: String,
-    /// What scanned it.
+    /// Name of the scanner.
     pub scanner: String,
     /// The last commit that was scanned.
     pub head: String,

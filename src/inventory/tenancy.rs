@@ -87,7 +87,7 @@ impl TenancyRules {
     }
 
     /// Whom a namespace belongs to. What the cluster's people say of it, by the policy or by a label, counts more than that
-    /// a controller of Flux runs there: tenants run what they like, and call it what they like. A namespace is Flux's own
+    /// a Flux controller runs there: tenants run what they like, and call it what they like. A namespace is Flux's own
     /// by what nobody can give himself within a namespace: by its name, or because its controllers may reconcile what is
     /// in all namespaces.
     ///

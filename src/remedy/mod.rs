@@ -469,19 +469,23 @@ impl Document {
     fn write(&self, text: &mut String) {
         let impact = &self.impact;
         if impact.breaks.is_empty() && impact.may_break.is_empty() {
-            comment(text, "Nothing that is seen here breaks by this change.");
+            comment(text, "Nothing that is seen here breaks with this change.");
         }
         section(
             text,
-            "Breaks by this change:",
+            "Breaks with this change:",
             impact.breaks.iter().map(ToString::to_string),
         );
         section(
             text,
-            "May break by this change:",
+            "May break with this change:",
             impact.may_break.iter().map(ToString::to_string),
         );
-        section(text, "Gives rights by this change:", impact.opens.iter().cloned());
+        section(
+            text,
+            "Grants rights with this change:",
+            impact.opens.iter().cloned(),
+        );
         section(text, "Cannot be seen here:", impact.unseen.iter().cloned());
         text.push_str("#\n");
         for sentence in &self.about {

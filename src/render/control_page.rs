@@ -43,6 +43,18 @@ pub fn head(control: &Control) -> String {
         );
     }
     section(&mut out, "Reference", &format!("<{}>", control.reference));
+    if let Some(judged) = RECOMMENDATIONS
+        .iter()
+        .find(|it| it.controls.contains(&control.id))
+    {
+        let (chapter, what) = (judged.chapter, judged.recommendation);
+        line(
+            &mut out,
+            &format!(
+                "\nIt judges the [document's recommendation](README.md#the-documents-recommendations) in *{chapter}*: {what}."
+            ),
+        );
+    }
     parameters(&mut out, control.parameters);
     out
 }
@@ -153,6 +165,11 @@ mod tests {
         let account = head(find("FSP-MT-008").unwrap());
         assert!(account.contains("| - | Critical | - |"), "{account}");
         assert!(account.contains("=\\<name>"), "{account}");
+        assert!(
+            account.contains("in *Multi-tenancy Lock-down*: a default service account without rights.\n"),
+            "{account}"
+        );
+        assert!(!level.contains("recommendation"), "{level}");
         assert!(!account.contains("Parameters"), "{account}");
     }
 

@@ -229,7 +229,7 @@ fn the_checklist_names_what_there_is() {
     );
     let message = judged.message;
     assert!(
-        message.contains("the 2 NetworkPolicies are enforced by calico-system/calico-node"),
+        message.contains("calico-system/calico-node enforces the 2 NetworkPolicies"),
         "{message}"
     );
 }

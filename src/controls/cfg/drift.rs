@@ -15,7 +15,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "What runs is what was declared, and somebody looks after it",
     chapter: "Beyond the document: Configuration sanity",
     severity: Severities::always(Severity::Medium),
-    rationale: "What is changed by hand lasts until Flux or flux-operator applies the declaration again, and for ever when they do not: a suspended root makes every edit of its own controllers permanent.",
+    rationale: "What is changed by hand lasts until Flux or flux-operator applies the declaration again, and forever when they do not: a suspended root Kustomization makes every edit of its own controllers permanent.",
     audit: "The field managers, labels and annotations of the workloads of controllers, and the Kustomization or FluxInstance that applies them. Fails when somebody else has set a part of the pod template's spec, when an annotation of the workload keeps its applier away, when the Kustomization is suspended, and when the annotation fluxcd.controlplane.io/reconcile of the FluxInstance is disabled. Restarts and scaling are no such change. Unknown when managers are not recorded, or when the applier is not in the same namespace: it may be one of another cluster. Not applicable to controllers that neither Flux nor flux-operator applies.",
     remediation: "Change the declaration in Git or the FluxInstance instead, and resume what is suspended: flux resume kustomization, or remove the annotation.",
     reference: "https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources",

@@ -1,4 +1,4 @@
-//! FSX-CFG-008: No setting for an exception is left in place.
+//! FSX-CFG-008: No setting for exceptional situations is left in place.
 
 use super::super::control::{Control, Outcome, Severities};
 use super::super::flag::{self, Objection};
@@ -10,11 +10,11 @@ use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-CFG-008",
-    title: "No setting for an exception is left in place",
+    title: "No setting for exceptional situations is left in place",
     chapter: "Beyond the document: Configuration sanity",
     severity: Severities::always(Severity::Info),
-    rationale: "--override-manager-before-dry-run takes fields away from whoever manages them, to get out of a deadlock; left in place it does so at every reconciliation. The feature gate DisableCommitStatusEvent drops the events that tell Git whether a commit was applied.",
-    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --override-manager-before-dry-run is set, or the feature gate DisableCommitStatusEvent is on.",
+    rationale: "--override-manager-before-dry-run takes fields away from whoever manages them, to get out of a deadlock. Left in place, it does so at every reconciliation. The feature gate DisableCommitStatusEvent drops the events that tell Git whether a commit was applied.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller itself does; the worst one counts. Fails when --override-manager-before-dry-run is set, or the feature gate DisableCommitStatusEvent is on.",
     remediation: "Remove the setting once the objects reconcile again.",
     reference: "https://fluxcd.io/flux/components/kustomize/options/",
     reads: &[],

@@ -1,4 +1,4 @@
-//! FSX-CFG-003: The controller does not log details in production.
+//! FSX-CFG-003: The controller does not log at debug level.
 
 use super::super::control::{Control, Outcome, Parameter, Severities};
 use super::super::flag::{self, Objection};
@@ -10,11 +10,11 @@ use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-CFG-003",
-    title: "The controller does not log details in production",
+    title: "The controller does not log at debug level",
     chapter: "Beyond the document: Configuration sanity",
     severity: Severities::always(Severity::Info),
-    rationale: "At debug and trace a controller logs what it reads and sends; logs go further and are kept longer than the objects themselves.",
-    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --log-level is debug or trace.",
+    rationale: "At the levels debug and trace a controller logs what it reads and sends. Logs travel further and are kept longer than the objects themselves.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller itself does; the worst one counts. Fails when --log-level is debug or trace.",
     remediation: "Remove --log-level=debug or trace.",
     reference: "https://fluxcd.io/flux/components/kustomize/options/",
     reads: &[],

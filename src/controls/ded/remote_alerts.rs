@@ -19,9 +19,9 @@ pub(crate) static CONTROL: Control = Control {
         shared: None,
         dedicated: Some(Severity::Medium),
     },
-    rationale: "A tenant who takes away the access of the management cluster is first noticed as an object that fails to apply. Unless somebody is told, the tenant's cluster drifts unseen.",
-    audit: "Each Kustomization and HelmRelease with spec.kubeConfig. Fails unless an Alert chooses its errors: by kind, name and labels, of severity info or error, not suspended, with a Provider in the Alert's namespace that exists, is not suspended, has an address and does more than write to commits; and events have to reach a notification-controller by --events-addr. An Alert of another namespace counts unless notification-controller refuses it. Unknown when an inclusionList or exclusionList decides, and when a PrometheusRule speaks of Flux's metrics. That alerts arrive is proven by nothing: Alerts and Providers have no status.",
-    remediation: "Create an Alert of severity error for the kinds Kustomization and HelmRelease with the name * in each namespace of such objects, and a Provider that reaches the platform's team.",
+    rationale: "When a tenant takes away the management cluster's access, the first sign is an object that fails to apply. Unless somebody is told, the tenant's cluster drifts unseen.",
+    audit: "Each Kustomization and HelmRelease with spec.kubeConfig. Fails unless an Alert selects its errors by kind, name and labels. The Alert must have severity info or error, must not be suspended, and needs a Provider in its own namespace that is not suspended, has an address and does more than set commit statuses. Events must also reach a notification-controller through --events-addr. An Alert of another namespace counts unless notification-controller refuses it. Unknown when an inclusionList or exclusionList decides, and when a PrometheusRule uses Flux's metrics. Nothing proves that alerts arrive: Alerts and Providers have no status.",
+    remediation: "In each namespace with such objects, create an Alert of severity error for the kinds Kustomization and HelmRelease with the name *, and a Provider that reaches the platform team.",
     reference: "https://fluxcd.io/flux/security/best-practices/#additional-best-practices-for-tenant-dedicated-cluster-multi-tenancy",
     reads: &[
         Read::namespace::<Kustomization>(),

@@ -17,7 +17,7 @@ pub(crate) static CONTROL: Control = Control {
         dedicated: Some(Severity::High),
     },
     rationale: "In a cluster that a management cluster reconciles, a tenant with such rights can take the platform's access away and lock it out.",
-    audit: "Each ClusterRoleBinding. Fails for each subject that is not of the platform and may do everything, give itself any right, or change namespaces, CustomResourceDefinitions, ServiceAccounts, roles or bindings everywhere. Identities that only a webhook knows are not in RBAC and not seen.",
+    audit: "Each ClusterRoleBinding. Fails for each subject outside the platform that may do everything, give itself any right, or change namespaces, CustomResourceDefinitions, ServiceAccounts, roles or bindings everywhere. Identities that only a webhook authorizer knows are not in RBAC and are not seen.",
     remediation: "Give tenants RoleBindings in their namespaces; name the platform's users, groups and accounts in spec.platform.subjects of the policy.",
     reference: "https://fluxcd.io/flux/security/best-practices/#additional-best-practices-for-tenant-dedicated-cluster-multi-tenancy",
     reads: &[Read::Owners(Reach::Cluster), Read::Access(Reach::Cluster)],

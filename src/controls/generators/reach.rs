@@ -15,9 +15,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "ArtifactGenerators stay within their tenant",
     chapter: "Beyond the document: Sources",
     severity: Severities::shared(Severity::Medium),
-    rationale: "An artifact is what a Kustomization or HelmRelease applies: whoever puts one into another namespace decides what runs there. Managed namespaces are made, changed and deleted with the rights of source-watcher.",
-    audit: "spec.artifacts[].namespace of each ArtifactGenerator in a tenant's namespace: fails for each namespace that is not of the same tenant, and when a pattern lets the source name it; high when neither the object nor every source-watcher names an account. spec.managedNamespaces of every ArtifactGenerator: fails when an expression of allowedNames admits every name, or all but some, and when the source may set the label of Pod Security to something else than restricted or baseline. An expression that cannot be told without running it is for a person to read. What the account may do is not looked at, nor is what --no-cross-namespace-refs makes of it.",
-    remediation: "Let artifacts go to namespaces of the same tenant, name an account with rights there and nowhere else, list the managed namespaces or give them a common beginning, and take pod-security.kubernetes.io/enforce out of allowedLabels.",
+    rationale: "An artifact is what a Kustomization or HelmRelease applies: whoever puts one into another namespace decides what runs there. Managed namespaces are created, changed and deleted with the rights of source-watcher.",
+    audit: "spec.artifacts[].namespace of each ArtifactGenerator in a tenant's namespace: fails for each namespace of another tenant, and when a pattern lets the source choose it; High when neither the object nor every source-watcher names an account. spec.managedNamespaces of every ArtifactGenerator: fails when an expression in allowedNames admits every name, or all but some, and when the source may set the Pod Security label to anything other than restricted or baseline. A person has to read an expression that cannot be judged without running it. What the account may do is not looked at, nor is what --no-cross-namespace-refs makes of it.",
+    remediation: "Send artifacts to namespaces of the same tenant only, name an account with rights there and nowhere else, list the managed namespaces or give them a common prefix, and take pod-security.kubernetes.io/enforce out of allowedLabels.",
     reference: "https://fluxcd.io/flux/components/source/artifactgenerators/",
     reads: &[
         Read::Owners(Reach::Cluster),
@@ -34,7 +34,7 @@ fn judge(subject: &ObjectSubject<'_, ArtifactGenerator>) -> Result<Outcome, Miss
     let is_tenant = matches!(own, Owner::Tenant(_));
     if !is_tenant && managed.is_none() {
         return Ok(Outcome::not_applicable(
-            "the namespace is no tenant's, and it manages none",
+            "the namespace belongs to no tenant, and the ArtifactGenerator manages none",
         ));
     }
     let mut defects = Vec::new();
@@ -93,9 +93,9 @@ fn foreign(view: &View<'_>, own: &Owner, target: &Text) -> Result<Option<String>
 
 fn permissive(managed: &ManagedNamespaces) -> impl Iterator<Item = Defect> {
     let fate = if managed.prune {
-        "make, change and delete"
+        "create, change and delete"
     } else {
-        "make and change"
+        "create and change"
     };
     let names = managed.allowed_names.iter();
     let open = names.filter(|expression| Breadth::of(expression.as_str()) == Breadth::Everything);
@@ -104,7 +104,7 @@ fn permissive(managed: &ManagedNamespaces) -> impl Iterator<Item = Defect> {
         defect(
             "spec.managedNamespaces.allowedNames",
             observed,
-            "listed names, or a common beginning",
+            "listed names, or a common prefix",
         )
     });
     let labels = managed
@@ -112,11 +112,11 @@ fn permissive(managed: &ManagedNamespaces) -> impl Iterator<Item = Defect> {
         .iter()
         .filter(|expression| !is_strict(expression.as_str()));
     open.chain(labels.map(|expression| {
-        let observed = format!("lets the source set the level of Pod Security where {expression} holds");
+        let observed = format!("lets the source set the Pod Security level where {expression} holds");
         defect(
             "spec.managedNamespaces.metadata.fromSource.allowedLabels",
             observed,
-            "no say of the source",
+            "a level that the source cannot choose",
         )
     }))
 }

@@ -13,7 +13,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Helm Controller",
     severity: Severities::raised(Severity::High, Severity::Critical),
     rationale: "A kubeconfig may name a program that prints a token. Whoever can write a kubeconfig Secret then runs programs inside the controller, which usually is cluster-admin.",
-    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --insecure-kubeconfig-exec is in force, or when the version predates the protection.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller itself does; the worst one counts. Fails when --insecure-kubeconfig-exec is in force, or when the version predates the protection.",
     remediation: "Remove the patch that adds --insecure-kubeconfig-exec, or append --insecure-kubeconfig-exec=false: the last one wins.",
     reference: "https://fluxcd.io/flux/security/best-practices/#helm-controller",
     reads: &[],

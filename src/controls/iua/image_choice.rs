@@ -11,8 +11,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "ImagePolicies choose one image of known versions",
     chapter: "Beyond the document: Image automation",
     severity: Severities::always(Severity::Medium),
-    rationale: "A range without an end, or the last tag by the alphabet, lets whoever can push a tag choose what is deployed. A tag without its digest may be moved to another image after it was chosen.",
-    audit: "spec.policy and spec.digestReflectionPolicy of each ImagePolicy. Fails for a range of versions without an upper end, for an alphabetical order, and, with less weight, when the digest of the chosen tag is not reflected (Flux 2.6).",
+    rationale: "An open-ended range, or the alphabetically last tag, lets whoever can push a tag choose what is deployed. A tag without its digest may be moved to another image after it was chosen.",
+    audit: "spec.policy and spec.digestReflectionPolicy of each ImagePolicy. Fails for a version range without an upper bound, for alphabetical order, and, with a lower severity, when the digest of the chosen tag is not reflected (possible since Flux 2.6).",
     remediation: "Bound the range, for instance 1.x, and set spec.digestReflectionPolicy to IfNotPresent or Always.",
     reference: "https://fluxcd.io/flux/components/image/imagepolicies/#digest-reflection-policy",
     reads: &[],
@@ -33,7 +33,7 @@ fn judge(subject: &ObjectSubject<'_, ImagePolicy>) -> Outcome {
         defects.push(defect(
             "policy.semver.range",
             observed,
-            "a range with an upper end",
+            "a range with an upper bound",
             None,
         ));
     }

@@ -12,7 +12,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "Commits of image updates are signed where signatures are verified",
     chapter: "Beyond the document: Image automation",
     severity: Severities::always(Severity::Medium),
-    rationale: "A GitRepository that verifies signatures refuses the commits of an automation that does not sign, and deployment stops; the usual repair is to verify no more.",
+    rationale: "A GitRepository that verifies signatures refuses the commits of an automation that does not sign, and deployment stops; the usual workaround is to stop verifying.",
     audit: "spec.git.commit.signingKey of each ImageUpdateAutomation. Fails when it is not set and the GitRepository verifies signatures. Not applicable when it does not.",
     remediation: "Name in spec.git.commit.signingKey.secretRef a Secret with a PGP key, or since Flux 2.9 an SSH key, and add its public part to the keys of the GitRepository.",
     reference: "https://fluxcd.io/flux/components/image/imageupdateautomations/#signing-key",

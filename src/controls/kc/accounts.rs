@@ -14,7 +14,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "Remote clusters see accounts of their own",
     chapter: "Beyond the document: Remote clusters",
     severity: Severities::always(Severity::High),
-    rationale: "Without an account, the login that a ConfigMap describes asks for a token of the controller itself and presents it to the address that the ConfigMap names: with provider generic that is whatever its author wrote.",
+    rationale: "Without an account, the login that a ConfigMap describes requests a token for the controller itself and presents it to the address in the ConfigMap. With provider generic, that is whatever its author wrote.",
     audit: "The controllers' --default-kubeconfig-service-account, when a Kustomization or HelmRelease has spec.kubeConfig.configMapRef. Passes when every kustomize-controller and helm-controller that reads one has the default. Without it the key serviceAccountName of the ConfigMap decides, which is not read: unknown. FSP-WI-006 and FSP-WI-007 fail for the missing default.",
     remediation: "Set --default-kubeconfig-service-account on kustomize-controller and helm-controller, and serviceAccountName in each ConfigMap.",
     reference: "https://fluxcd.io/flux/components/kustomize/kustomizations/#kubeconfig-remote-clusters",
@@ -39,7 +39,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     ];
     let readers = readers.into_iter().filter(|(_, count)| *count > 0);
     if readers.clone().next().is_none() {
-        return Ok(Outcome::not_applicable("no login by a ConfigMap is used"));
+        return Ok(Outcome::not_applicable("nothing logs in with a ConfigMap"));
     }
     for (component, count) in readers {
         if lockdown::has_default_kubeconfig_account(view, component)? != Some(true) {

@@ -15,7 +15,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Shared Cluster Multi-tenancy: Lock-down",
     severity: Severities::shared(Severity::Medium),
     rationale: "A Kustomization or HelmRelease without an account is applied as the controller, usually cluster-admin, unless the controller has a default account; then it has only the rights of that account, usually none.",
-    audit: "spec.serviceAccountName of each Kustomization and HelmRelease in a namespace of a tenant. Fails when it is not set, or names a ServiceAccount that the namespace does not have; critical when it is not set and the controller has no default account. The account of an object with spec.kubeConfig is one of the remote cluster: whether it exists is not asked.",
+    audit: "spec.serviceAccountName of each Kustomization and HelmRelease in a namespace of a tenant. Fails when it is not set, or names a ServiceAccount that the namespace does not have; critical when it is not set and the controller has no default account. The account of an object with spec.kubeConfig belongs to the remote cluster: whether it exists there is not checked.",
     remediation: "Set spec.serviceAccountName to an account of the namespace with the rights that the tenant may have.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
     reads: &[
@@ -42,7 +42,7 @@ fn judge(view: &View<'_>, component: Component, applier: &impl Applier) -> Resul
     let (account, is_remote) = (applier.account(), applier.is_remote());
     let namespace = view.subject().namespace();
     if !matches!(view.owner(namespace)?, Owner::Tenant(_)) {
-        return Ok(Outcome::not_applicable("the namespace is no tenant's"));
+        return Ok(Outcome::not_applicable("the namespace belongs to no tenant"));
     }
     if account.is_empty() {
         return unset(view, component, is_remote);

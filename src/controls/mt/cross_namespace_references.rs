@@ -16,8 +16,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "Tenants' objects refer to their own namespace",
     chapter: "Shared Cluster Multi-tenancy: Lock-down",
     severity: Severities::shared(Severity::High),
-    rationale: "An object that uses a source, a credential or the events of another namespace crosses the border between tenants. Once the controllers refuse that, the object stops working: both have to be known before the lock-down.",
-    audit: "The references of Kustomizations, HelmReleases, ImageUpdateAutomations, Alerts, Receivers and the sources of ArtifactGenerators in namespaces of tenants. Fails when one names another namespace; it weighs nothing when the controller refuses it. References of ImagePolicies need the consent of the ImageRepository and are not judged here.",
+    rationale: "An object that uses a source, a credential or the events of another namespace crosses the boundary between tenants. Once the controllers refuse such references, the object stops working, so these objects have to be known before the lock-down.",
+    audit: "The references of Kustomizations, HelmReleases, ImageUpdateAutomations, Alerts, Receivers and the sources of ArtifactGenerators in namespaces of tenants. Fails when one names another namespace; the finding has severity Info when the controller refuses the reference. References of ImagePolicies need the consent of the ImageRepository and are not judged here.",
     remediation: "Copy the source into the tenant's namespace, then set --no-cross-namespace-refs=true on the controller.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
     reads: &[
@@ -45,7 +45,7 @@ fn judge<K: Refers>(subject: &ObjectSubject<'_, K>) -> Result<Outcome, Missing> 
     let view = subject.view;
     let namespace = &*subject.key.namespace;
     if !matches!(view.owner(namespace)?, Owner::Tenant(_)) {
-        return Ok(Outcome::not_applicable("the namespace is no tenant's"));
+        return Ok(Outcome::not_applicable("the namespace belongs to no tenant"));
     }
     let mut foreign = references::foreign::<K>(namespace, subject.row).peekable();
     if foreign.peek().is_none() {

@@ -14,9 +14,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "The default service account may do nothing",
     chapter: "Shared Cluster Multi-tenancy: Lock-down",
     severity: Severities::shared(Severity::Critical),
-    rationale: "Whoever applies without naming an account gets the default one. It is there to be refused: any right that it has is a right of everybody who forgets the field.",
-    audit: "The rights of the account that --default-service-account names, in each tenant's namespace with a Kustomization or a HelmRelease, by its own name and by the groups that every ServiceAccount is in. Fails for each binding that gives more than the questions about oneself that everybody may ask. What a webhook authorizer grants (EKS access entries, GKE IAM) is not in RBAC and not seen.",
-    remediation: "Name an account that nobody binds, or remove the bindings.",
+    rationale: "Whoever applies without naming an account gets the default one. It is there to be refused: any right it has, everybody has who forgets the field.",
+    audit: "The rights of the account that --default-service-account names, in each tenant namespace with a Kustomization or a HelmRelease, by its own name and by the groups that every ServiceAccount belongs to. Fails for each binding that grants more than the discovery and self-review rights that everybody has. What a webhook authorizer grants (EKS access entries, GKE IAM) is not in RBAC and is not seen.",
+    remediation: "Use an account that no binding names, or remove the bindings.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
     reads: &[
         Read::Owners(Reach::Namespace),
@@ -32,7 +32,7 @@ pub(crate) static CONTROL: Control = Control {
 fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     let view = subject.view;
     if !matches!(view.owner(subject.name)?, Owner::Tenant(_)) {
-        return Ok(Outcome::not_applicable("the namespace is no tenant's"));
+        return Ok(Outcome::not_applicable("the namespace belongs to no tenant"));
     }
     let mut accounts = std::collections::BTreeSet::new();
     if view.siblings::<Kustomization>()?.next().is_some() {

@@ -13,7 +13,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: mTLS between controllers",
     severity: Severities::always(Severity::Low),
     rationale: "An ID without a path stands for every workload of its trust domain: whatever runs in the cluster and gets an SVID may fetch the artifacts of every tenant, or take the place of the controller that serves them.",
-    audit: "The values of every --authorized-…-spiffe-id and of --spiffe-broker-id, those for callers of webhooks apart (FSX-MTLS-006). Fails for an ID without a path and for what is no SPIFFE ID; an ID that ends with a slash, which stands for all below it, is a note. Not applicable where no flag has an ID.",
+    audit: "The values of every --authorized-…-spiffe-id and of --spiffe-broker-id, except those for webhook callers (FSX-MTLS-006). Fails for an ID without a path and for a value that is not a SPIFFE ID. An ID that ends with a slash, which stands for everything below it, is a finding of severity Info. Not applicable where no flag has an ID.",
     remediation: "Name each peer by its whole ID: spiffe://<trust domain>/<path>, without a slash at the end.",
     reference: "https://fluxcd.io/flux/integrations/spiffe-mtls/",
     reads: &[],

@@ -40,9 +40,9 @@ impl Breadth {
     const fn words(self) -> &'static str {
         match self {
             Self::Exact => "one workload",
-            Self::Prefix => "which stands for all below it",
+            Self::Prefix => "which stands for everything below it",
             Self::Domain => "which stands for its whole trust domain",
-            Self::Invalid => "which is no SPIFFE ID: the controller does not start",
+            Self::Invalid => "which is not a SPIFFE ID: the controller does not start",
         }
     }
 }

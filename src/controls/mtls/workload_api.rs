@@ -16,8 +16,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "Controllers that use SPIFFE reach the Workload API",
     chapter: "Beyond the document: mTLS between controllers",
     severity: Severities::always(Severity::Medium),
-    rationale: "A controller with a SPIFFE flag needs its X.509-SVID before anything else. Without the socket that gives it out it does not start, or waits for ever, while pods of the old template keep running without mTLS.",
-    audit: "Of every controller with a SPIFFE flag: the variable SPIFFE_ENDPOINT_SOCKET, a volume that is mounted where its socket is, and that --spiffe-broker-endpoint and --spiffe-broker-id come together. Pods count as they were admitted; of a template without pods only the flags can fail, because an admission webhook may add the rest. Unknown when the variable comes from elsewhere. Not applicable without a SPIFFE flag.",
+    rationale: "A controller with a SPIFFE flag needs its X.509-SVID before anything else. Without the socket that issues it, the controller does not start or waits forever, while pods of the old template keep running without mTLS.",
+    audit: "For every controller with a SPIFFE flag: the variable SPIFFE_ENDPOINT_SOCKET, a volume mounted where its socket is, and whether --spiffe-broker-endpoint and --spiffe-broker-id are set together. Pods count as they were admitted; in a template without pods only the flags can fail, because an admission webhook may add the rest. Unknown when the variable comes from a Secret, a ConfigMap or another variable. Not applicable without a SPIFFE flag.",
     remediation: "Set SPIFFE_ENDPOINT_SOCKET to the address of the socket, for instance unix:///spiffe-workload-api/spire-agent.sock, and mount it, usually by the SPIFFE CSI driver. Set both flags of the Broker, or neither.",
     reference: "https://fluxcd.io/flux/installation/configuration/spiffe/",
     reads: &[],
@@ -51,7 +51,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     match unknown {
         Some(missing) => Err(missing),
         None if is_used => Ok(Outcome::Pass),
-        None => Ok(Outcome::not_applicable("no flag of SPIFFE is set")),
+        None => Ok(Outcome::not_applicable("no SPIFFE flag is set")),
     }
 }
 
@@ -66,7 +66,7 @@ fn is_pod(launch: &Launch) -> bool {
     matches!(launch.source, LaunchSource::Pod { .. })
 }
 
-/// What is missing; `None`: no flag of SPIFFE is set.
+/// What is missing; `None`: no SPIFFE flag is set.
 fn objections(subject: &Subject<'_>, launch: &Launch) -> Result<Option<Vec<Objection>>, Missing> {
     flag::can_be_read(subject, launch)?;
     if ids::appearances(&launch.evaluation, ids::is_about_spiffe).is_empty() {

@@ -42,11 +42,11 @@ pub(in crate::controls) fn ingress<'a>(subject: &Subject<'a>) -> Result<Vec<Ingr
     Ok(pods)
 }
 
-/// The controller uses the network of its node, where no NetworkPolicy applies.
+/// The controller uses the host network, where no NetworkPolicy applies.
 pub(super) fn on_host(subject: &Subject<'_>) -> Option<Defect> {
     let mut launches = subject.instance.launches.iter();
     launches.find(|launch| launch.network.on_host)?;
-    let observed = "uses the network of its node, where no NetworkPolicy applies".to_owned();
+    let observed = "uses the host network, where no NetworkPolicy applies".to_owned();
     let expected = "spec.hostNetwork not set".to_owned();
     Some(defect(subject, observed, expected))
 }

@@ -11,10 +11,10 @@ pub(crate) static CONTROL: Control = Control {
     title: "The cluster's network plugin enforces NetworkPolicies",
     chapter: "Network Isolation",
     severity: Severities::always(Severity::High),
-    rationale: "The API server takes NetworkPolicies whether or not anything enforces them.",
-    audit: "The DaemonSets of known network plugins, in the namespaces where they are installed. One that enforces is enough, also beside others: Calico, Canal, Cilium, Antrea, kube-router, Weave Net, OVN-Kubernetes, OpenShift SDN, Azure NPM, kindnet since August 2024, the AWS plugin with its agent enabled. Fails when there are only others: flannel, the AWS plugin alone. Unknown when there is none, as on k3s, which enforces without a DaemonSet, and on some managed clusters. ConfigMaps are not read: that Cilium's enable-policy is not never is a question of FSP-NET-005.",
+    rationale: "The API server accepts NetworkPolicies whether or not anything enforces them.",
+    audit: "The DaemonSets of known network plugins, in the namespaces where they are installed. One that enforces is enough, even beside others: Calico, Canal, Cilium, Antrea, kube-router, Weave Net, OVN-Kubernetes, OpenShift SDN, Azure NPM, kindnet since August 2024, the AWS plugin with its agent enabled. Fails when there are only others: flannel, the AWS plugin alone. Unknown when there is none, as on k3s, which enforces without a DaemonSet, and on some managed clusters. ConfigMaps are not read: whether Cilium's enable-policy is set to never is left to FSP-NET-005.",
     remediation: "Install a network plugin that enforces NetworkPolicies, or enable it: enableNetworkPolicy of the AWS add-on, network policy of AKS, Dataplane V2 of GKE.",
-    reference: "https://fluxcd.io/flux/security/best-practices/",
+    reference: "https://fluxcd.io/flux/security/best-practices/#network-isolation",
     reads: &[Read::cluster::<DaemonSet>()],
     parameters: &[],
     judges: Judges::Cluster(judge),
@@ -40,7 +40,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
         return Err(Missing::new("PluginUnclear", format!("DaemonSet {key}: {why}")));
     }
     if defects.is_empty() {
-        let message = "no DaemonSet of a known network plugin exists: ask who provides the cluster";
+        let message = "no DaemonSet of a known network plugin was found: ask whoever provides the cluster";
         return Err(Missing::new("PluginUnknown", message));
     }
     Ok(Outcome::Fail(defects))

@@ -15,8 +15,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "NetworkPolicies isolate Flux's controllers",
     chapter: "Network Isolation",
     severity: Severities::always(Severity::High),
-    rationale: "The controllers serve artifacts and take events without asking who is there: only the network keeps others away.",
-    audit: "The NetworkPolicies that select the controller's pods, by the labels of its template and of each pod. Fails when none is about their ingress, when one admits everybody at port 9090, and on the network of the node, where none applies. Unknown when CustomResourceDefinitions of a network plugin's own policies exist and the NetworkPolicies alone do not fail: these may open or close the pods, and are not read.",
+    rationale: "The controllers serve artifacts and take events without asking who the caller is: only the network keeps others out.",
+    audit: "The NetworkPolicies that select the controller's pods, by the labels of its template and of each pod. Fails when no policy covers their ingress, when one admits everybody to port 9090, and for pods on the host network, where no policy applies. Unknown when CustomResourceDefinitions of a network plugin's own policies exist and the NetworkPolicies alone do not fail: those may open or close access, and are not read.",
     remediation: "Install Flux with its NetworkPolicies: flux install without --network-policy=false, networkPolicy: true in a FluxInstance, policies.create: true in the Helm chart. A controller in another namespace needs its own.",
     reference: "https://fluxcd.io/flux/installation/configuration/optional-components/#network-policies",
     reads: &[

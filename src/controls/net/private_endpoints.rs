@@ -16,9 +16,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "Artifacts and events stay within Flux's namespace",
     chapter: "Network Isolation",
     severity: Severities::always(Severity::High),
-    rationale: "Port 9090 of source-controller and source-watcher serves the artifacts of every tenant to whoever asks. That of notification-controller takes events in the name of any object from whoever sends them.",
-    audit: "Who may reach port 9090 of source-controller, source-watcher and notification-controller, by all NetworkPolicies together. Fails when pods of another namespace may; artifacts may be read from flux-security-system, where this operator runs that scans them. The policy allow-webhooks fails before Flux 2.9.4 and in the Helm chart, because it names no port. Unknown for a block of addresses, which may hold pods, and when CustomResourceDefinitions of a network plugin's own policies exist. Port 8080, which serves metrics and profiles, is not judged.",
-    remediation: "Upgrade to Flux 2.9.4 or later, or patch allow-webhooks to admit port 9292 only. Remove other policies that admit other namespaces at port 9090.",
+    rationale: "Port 9090 of source-controller and source-watcher serves the artifacts of every tenant to anyone who asks. Port 9090 of notification-controller accepts events in the name of any object from anyone who sends them.",
+    audit: "Who may reach port 9090 of source-controller, source-watcher and notification-controller, by all NetworkPolicies together. Fails when pods of another namespace may; flux-security-system may read artifacts, because this operator runs there and scans them. The policy allow-webhooks fails before Flux 2.9.4 and in the Helm chart, because it names no port. Unknown for an IP block, which may include pods, and when CustomResourceDefinitions of a network plugin's own policies exist. Port 8080, which serves metrics and profiles, is not judged.",
+    remediation: "Upgrade to Flux 2.9.4 or later, or patch allow-webhooks to admit port 9292 only. Remove any other policy that admits other namespaces to port 9090.",
     reference: "https://fluxcd.io/flux/flux-e2e/",
     reads: &[
         Read::namespace::<NetworkPolicy>(),

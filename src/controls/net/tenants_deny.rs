@@ -14,10 +14,10 @@ pub(crate) static CONTROL: Control = Control {
     title: "Tenants' namespaces deny ingress by default",
     chapter: "Network Isolation",
     severity: Severities::shared(Severity::Medium),
-    rationale: "Without a NetworkPolicy every pod of the cluster may reach a tenant's pods, those of other tenants, too.",
-    audit: "The NetworkPolicies of each tenant's namespace that select every pod. Fails unless one is about ingress, and when one admits everybody at every port, which undoes the others. Rules for chosen peers or ports, such as the same namespace, are fine. Egress is not judged. Unknown instead of a failure when CustomResourceDefinitions of a network plugin's own policies exist.",
+    rationale: "Without a NetworkPolicy every pod in the cluster, including those of other tenants, may reach a tenant's pods.",
+    audit: "The NetworkPolicies of each tenant's namespace that select every pod. Fails unless one of them covers ingress, and fails when one admits everybody to every port, which undoes the others. Rules for chosen peers or ports, such as the same namespace, are fine. Egress is not judged. Unknown instead of Fail when CustomResourceDefinitions of a network plugin's own policies exist.",
     remediation: "Add a NetworkPolicy with podSelector: {} and policyTypes: [Ingress] and no rules to each tenant's namespace, for instance with the manifests of the tenant.",
-    reference: "https://fluxcd.io/flux/security/best-practices/",
+    reference: "https://fluxcd.io/flux/security/best-practices/#network-isolation",
     reads: &[
         Read::Owners(Reach::Namespace),
         Read::namespace::<NetworkPolicy>(),
@@ -29,7 +29,7 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     if !matches!(subject.view.owner(subject.name)?, Owner::Tenant(_)) {
-        return Ok(Outcome::not_applicable("the namespace is no tenant's"));
+        return Ok(Outcome::not_applicable("the namespace belongs to no tenant"));
     }
     let policies = subject.view.siblings::<NetworkPolicy>()?;
     let of_all = policies.filter(|(_, policy)| policy.pods.is_everything());

@@ -1,4 +1,4 @@
-//! FSP-NODE-005: No node runs pods of those who must not meet.
+//! FSP-NODE-005: No node runs pods that must be kept apart.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,18 @@ use crate::kinds::node::Node;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-NODE-005",
-    title: "No node runs pods of those who must not meet",
+    title: "No node runs pods that must be kept apart",
     chapter: "Shared Cluster Multi-tenancy: Node isolation",
     severity: Severities::shared(Severity::Medium),
-    rationale: "Whoever breaks out of a container has every pod of the node, with its tokens and its Secrets.",
-    audit: "The pods of each node, by spec.nodeName, as they are now: another pod may be there in a minute. Fails where a controller of Flux and pods of a tenant share a node, and, where the policy says that tenants stay apart, those of two tenants. Pods that have ended or are being deleted do not count. Agents that run on every node belong to the platform when their namespace does: spec.platform.namespaces of the policy names it.",
-    remediation: "Keep tenants off the nodes of Flux by a taint, and tenants apart by a pool of nodes for each. See FSP-NODE-004.",
+    rationale: "Whoever breaks out of a container gets at every pod of the node, with its tokens and its Secrets.",
+    audit: "The pods of each node, by spec.nodeName, as they are now: another pod may be there in a minute. Fails where a Flux controller and pods of a tenant share a node, and, where the parameter keeps tenants apart, where pods of two tenants share one. Pods that have ended or are being deleted do not count. Agents that run on every node belong to the platform when their namespace does: spec.platform.namespaces of the policy names it.",
+    remediation: "Keep tenants off Flux's nodes with a taint, and tenants apart with a node pool for each. See FSP-NODE-004.",
     reference: "https://fluxcd.io/flux/security/best-practices/#node-isolation",
     reads: &[Read::Neighbours],
     parameters: &[Parameter {
         name: TENANTS,
         values: &["may-share", "apart"],
-        about: "whether pods of several tenants may share a node",
+        about: "Whether pods of several tenants may share a node",
     }],
     judges: Judges::Objects(&[&Each::<Node>(judge)]),
 };
@@ -56,7 +56,7 @@ fn judge(subject: &ObjectSubject<'_, Node>) -> Result<Outcome, Missing> {
     Ok(Outcome::fail(Defect {
         message: format!("node {} runs {observed}", subject.key.name),
         observed,
-        expected: "pods of those who may share a node".to_owned(),
+        expected: "only pods that may share a node".to_owned(),
         ..Defect::default()
     }))
 }

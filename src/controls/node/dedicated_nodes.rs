@@ -15,9 +15,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "Flux runs on nodes of its own",
     chapter: "Shared Cluster Multi-tenancy: Node isolation",
     severity: Severities::shared(Severity::Medium),
-    rationale: "Where tenants' pods may be put beside Flux's controllers, one break-out is enough to take the tokens of a controller, often those of cluster-admin.",
-    audit: "Every node on which the controller may run: by nodeSelector, required node affinity and tolerations of its template and its pods, by labels and taints of the nodes, and the nodes where it runs already. Each needs a taint with NoSchedule or NoExecute that no pod of a tenant tolerates now; who may add a toleration is not judged. PreferNoSchedule keeps nobody off, and taints of a node's condition come and go: neither counts. Tolerating a taint alone is not enough, as without affinity any other node will do. Unknown when no node is there that the controller may run on. Not applicable in a cluster with one node.",
-    remediation: "Taint a pool of nodes for the platform, give Flux's controllers a toleration and a nodeSelector or node affinity for it, and refuse that toleration in tenants' namespaces by an admission policy.",
+    rationale: "Where tenants' pods may be put beside Flux's controllers, one container escape is enough to take the tokens of a controller, often those of cluster-admin.",
+    audit: "Every node on which the controller may run, by the nodeSelector, required node affinity and tolerations of its template and pods and the labels and taints of the nodes; and the nodes where it runs now. Each needs a NoSchedule or NoExecute taint that no tenant pod tolerates now; who may add a toleration is not judged. PreferNoSchedule keeps nobody off, and condition taints come and go: neither counts. A toleration alone is not enough: without node affinity the controller may land on any other node. Unknown when no node exists that the controller may run on. Not applicable in a cluster with one node.",
+    remediation: "Taint a node pool for the platform, give Flux's controllers a toleration and a nodeSelector or node affinity for it, and refuse that toleration in tenants' namespaces with an admission policy.",
     reference: "https://fluxcd.io/flux/security/best-practices/#node-isolation",
     reads: &[Read::cluster::<Node>(), Read::Tolerations],
     parameters: &[],
@@ -33,7 +33,7 @@ type Tenant<'a> = (&'a str, &'a [Toleration]);
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let nodes = subject.view.table::<Node>()?;
     if nodes.len() < 2 {
-        return Ok(Outcome::not_applicable("there is no second node"));
+        return Ok(Outcome::not_applicable("the cluster has no second node"));
     }
     let tenants = subject.view.tolerations_of_tenants()?;
     let launches = &subject.instance.launches;

@@ -16,9 +16,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "Flux and tenants do not share nodes",
     chapter: "Shared Cluster Multi-tenancy: Node isolation",
     severity: Severities::shared(Severity::Medium),
-    rationale: "A pod that breaks out of its container becomes its node, and with it every pod there. A node that runs a controller of Flux is a way to cluster-admin.",
-    audit: "Which nodes are alike enough to be shared is for a person to say. FSP-NODE-002 to FSP-NODE-005 judge what can be judged; here is told what there is to look at: the nodes that controllers of Flux run on, the nodes with a taint with NoSchedule or NoExecute, and the RuntimeClasses. Not applicable where no controller runs.",
-    remediation: "Give Flux nodes of its own by taint and affinity, sandbox tenants with a RuntimeClass, and refuse privileged pods in their namespaces by pod-security.kubernetes.io/enforce or an admission policy.",
+    rationale: "Whoever breaks out of a container controls the node, and with it every pod there. A node that runs a Flux controller is a way to cluster-admin.",
+    audit: "Whether sharing a node is an acceptable risk is for a person to say. FSP-NODE-002 to FSP-NODE-005 judge what can be judged; this control lists what to look at: the nodes that Flux controllers run on, the nodes with a NoSchedule or NoExecute taint, and the RuntimeClasses. Not applicable where no controller runs.",
+    remediation: "Give Flux nodes of its own with a taint and node affinity, sandbox tenants with a RuntimeClass, and refuse privileged pods in their namespaces with pod-security.kubernetes.io/enforce or an admission policy.",
     reference: "https://fluxcd.io/flux/security/best-practices/#node-isolation",
     reads: &[
         Read::Controllers(&Component::ALL),
@@ -39,7 +39,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
         }
     }
     if namespaces.is_empty() {
-        return Ok(Outcome::not_applicable("no controller of Flux runs here"));
+        return Ok(Outcome::not_applicable("no Flux controller runs here"));
     }
     let nodes = subject.view.table::<Node>()?;
     let tainted = nodes.iter().filter(|(_, node)| !node.taints.is_empty()).count();
@@ -47,7 +47,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     let classes: BTreeSet<&str> = classes.map(|(key, _)| &*key.name).collect();
     Ok(Outcome::Manual(
         format!(
-            "see that nodes are shared only by those who may share them: Flux, in namespace {}, runs on {} of {} nodes ({}); nodes with a taint: {tainted}; RuntimeClasses: {}",
+            "check that only workloads that may share a node do so: Flux, in namespace {}, runs on {} of {} nodes ({}); nodes with a taint: {tainted}; RuntimeClasses: {}",
             some(&namespaces),
             of_flux.len(),
             nodes.len(),

@@ -13,8 +13,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "Tenants cannot create privileged containers",
     chapter: "Shared Cluster Multi-tenancy: Node isolation",
     severity: Severities::shared(Severity::High),
-    rationale: "A privileged container is root on its node: it reads the tokens of every pod there, those of Flux's controllers, too.",
-    audit: "The label pod-security.kubernetes.io/enforce of each tenant's namespace: baseline and restricted pass; warn and audit enforce nothing. Without it, a ValidatingAdmissionPolicy passes whose expressions speak of privileged in the securityContext and of initContainers, that has no conditions, no parameters and failurePolicy Fail, and that a binding with Deny puts into force for every pod of the namespace; that its expressions are right is not proven. Unknown when a policy fits but for one of these, when a validating webhook is asked about new pods of the namespace (Kyverno, Gatekeeper, Kubewarden and others; what they answer is not known from here), and on OpenShift, whose security context constraints are not read. Fails when nobody is asked. Ephemeral containers are added by another request, which is not looked for. Exemptions and defaults in the API server's own configuration cannot be seen: the parameter says what the default is.",
+    rationale: "A privileged container is root on its node: it can read the tokens of every pod there, including those of Flux's controllers.",
+    audit: "The label pod-security.kubernetes.io/enforce of each tenant's namespace: baseline and restricted pass; warn and audit enforce nothing. Without the label, a ValidatingAdmissionPolicy passes when its expressions mention privileged in the securityContext and initContainers, when it has no conditions, no parameters and failurePolicy Fail, and when a binding with Deny puts it into force for every pod of the namespace; whether its expressions are right is not proven. Unknown when a policy misses only one of these, when a validating webhook is asked about new pods of the namespace (Kyverno, Gatekeeper, Kubewarden and others; what they answer is not known from here), and on OpenShift, whose security context constraints are not read. Fails when no policy or webhook is asked. Ephemeral containers are added by another request, which is not looked at. Exemptions and defaults in the API server's own configuration cannot be seen: the parameter says what the default is.",
     remediation: "Label each tenant's namespace with pod-security.kubernetes.io/enforce: baseline or restricted, and let no tenant change the labels of namespaces.",
     reference: "https://fluxcd.io/flux/security/best-practices/#node-isolation",
     reads: &[
@@ -27,7 +27,7 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[Parameter {
         name: DEFAULT_LEVEL,
         values: &["privileged", "baseline", "restricted"],
-        about: "what the API server's configuration of Pod Security enforces where a namespace has no label",
+        about: "What the API server's own Pod Security configuration enforces where a namespace has no label",
     }],
     judges: Judges::Namespaces(judge),
 };
@@ -36,7 +36,7 @@ const DEFAULT_LEVEL: &str = "default-level";
 
 fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     if !matches!(subject.view.owner(subject.name)?, Owner::Tenant(_)) {
-        return Ok(Outcome::not_applicable("the namespace is no tenant's"));
+        return Ok(Outcome::not_applicable("the namespace belongs to no tenant"));
     }
     let label = subject.row.labels.get(ENFORCE).map(String::as_str);
     let level = label.unwrap_or_else(|| CONTROL.parameter(DEFAULT_LEVEL, subject.parameters));

@@ -14,8 +14,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "Tenants' pods run in sandboxes",
     chapter: "Shared Cluster Multi-tenancy: Node isolation",
     severity: Severities::shared(Severity::Low),
-    rationale: "Containers share the kernel of their node. A sandbox puts a second one between a tenant and its neighbours.",
-    audit: "The pods of each tenant's namespace, wherever they run now: they may share their next node. Passes when each asks for a RuntimeClass whose handler is a known sandbox: gVisor, Kata Containers, Firecracker, Hyper-V. Whether nodes know the handler by that name, and run what it says, cannot be seen. Where some do not, a person has to say whether that is an acceptable risk; it fails only where the policy requires sandboxes. Unknown when it does and the handler is not known, or the class does not exist. Not applicable where no pod runs.",
+    rationale: "Containers share the kernel of their node. A sandbox puts a second kernel between a tenant and its neighbours.",
+    audit: "The pods of each tenant's namespace, wherever they run now: they may share their next node. Passes when each asks for a RuntimeClass whose handler is a known sandbox: gVisor, Kata Containers, Firecracker, Hyper-V. Whether nodes know the handler by that name, and run what it says, cannot be seen. Where some do not, a person has to say whether that is an acceptable risk; the control fails only where its parameter requires sandboxes. Unknown when sandboxes are required and the handler is not recognised, or the class does not exist. Not applicable where no pod runs.",
     remediation: "Install a sandbox on the nodes for tenants, add its RuntimeClass, and have an admission policy require it as runtimeClassName of tenants' pods.",
     reference: "https://fluxcd.io/flux/security/best-practices/#node-isolation",
     reads: &[
@@ -26,7 +26,7 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[Parameter {
         name: REQUIRED,
         values: &["no", "yes"],
-        about: "whether pods of tenants have to run in a sandbox",
+        about: "Whether tenants' pods must run in a sandbox",
     }],
     judges: Judges::Namespaces(judge),
 };
@@ -46,7 +46,7 @@ enum Isolation {
 
 fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     if !matches!(subject.view.owner(subject.name)?, Owner::Tenant(_)) {
-        return Ok(Outcome::not_applicable("the namespace is no tenant's"));
+        return Ok(Outcome::not_applicable("the namespace belongs to no tenant"));
     }
     let classes = subject.view.table::<RuntimeClass>()?;
     let pods = subject.view.siblings::<Pod>()?;

@@ -10,7 +10,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "Receivers trigger what they are for",
     chapter: "Beyond the document: Notifications",
     severity: Severities::always(Severity::Medium),
-    rationale: "Each request makes Flux reconcile all that the Receiver names. A receiver of everything lets whoever can call it keep the controllers busy, also those of other namespaces.",
+    rationale: "Each request makes Flux reconcile everything that the Receiver names. A Receiver for everything lets whoever can call it keep the controllers busy, even for other namespaces.",
     audit: "spec.resources of each Receiver. Fails when one names another namespace, or is * without spec.resourceFilter. A request only triggers reconciliation; it changes nothing by itself.",
     remediation: "Name the resources, or choose among them with spec.resourceFilter.",
     reference: "https://fluxcd.io/flux/components/notification/receivers/#resources",

@@ -1,4 +1,4 @@
-//! FSX-NOT-006: Of notification-controller only webhooks are exposed, and by TLS.
+//! FSX-NOT-006: notification-controller exposes only webhooks, over TLS.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,12 @@ use crate::kinds::service::Service;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-NOT-006",
-    title: "Of notification-controller only webhooks are exposed, and by TLS",
+    title: "notification-controller exposes only webhooks, over TLS",
     chapter: "Beyond the document: Notifications",
     severity: Severities::always(Severity::Medium),
-    rationale: "Port 9090 takes events in the name of any object from whoever sends them. The path of a webhook is a part of its secret, and without TLS it is read on the way.",
-    audit: "The Services that select the controller's pods, and which of them are of type NodePort or LoadBalancer, have external addresses, or are behind an Ingress or an HTTPRoute with its Gateways. Fails when a way leads to another port than that of --receiverAddr, and when one to that port has no TLS: an Ingress without spec.tls for the host, a listener of protocol HTTP, a Service that is open by itself. Unknown when an annotation of some controller may encrypt it or the controller has flags for mutual TLS, and when CustomResourceDefinitions of other kinds of routes exist and nothing else fails.",
-    remediation: "Lead an Ingress or an HTTPRoute to the Service webhook-receiver, with a certificate, and leave the Service notification-controller to the cluster.",
+    rationale: "Port 9090 accepts events in the name of any object from anyone who sends them. The path of a webhook is part of its secret, and without TLS it can be read on the way.",
+    audit: "The Services that select the controller's pods, and which of them are of type NodePort or LoadBalancer, have external addresses, or are behind an Ingress or an HTTPRoute with its Gateways. Fails when a route leads to a port other than that of --receiverAddr, and when a route to that port has no TLS: an Ingress without spec.tls for the host, a listener with protocol HTTP, a Service that is exposed directly. Unknown when an annotation may add encryption or the controller has flags for mutual TLS, and when CustomResourceDefinitions of other route kinds exist and nothing else fails.",
+    remediation: "Point an Ingress or HTTPRoute with TLS at the Service webhook-receiver, and keep the Service notification-controller inside the cluster.",
     reference: "https://fluxcd.io/flux/guides/webhook-receivers/",
     reads: &[
         Read::namespace::<Service>(),
@@ -53,7 +53,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
             Ok(Some(observed)) => defects.push(Defect {
                 message: format!("{}: {observed}", subject.key),
                 observed,
-                expected: "ways to webhooks only, by TLS".to_owned(),
+                expected: "routes to webhooks only, over TLS".to_owned(),
                 severity: flag::weight(subject),
                 about: Some(way.by),
                 ..Defect::default()

@@ -1,4 +1,4 @@
-//! FSX-NOT-005: Receivers trust chosen callers of an issuer.
+//! FSX-NOT-005: Receivers accept only chosen callers of an OIDC issuer.
 
 use super::super::address::{host, is_plain_http};
 use super::super::control::{Control, Defect, Outcome, Severities};
@@ -9,11 +9,11 @@ use crate::kinds::flux_objects::notifications::OidcProvider;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-NOT-005",
-    title: "Receivers trust chosen callers of an issuer",
+    title: "Receivers accept only chosen callers of an OIDC issuer",
     chapter: "Beyond the document: Notifications",
     severity: Severities::always(Severity::High),
-    rationale: "A public issuer gives a token to every user of its platform. Without a condition on who is calling, any of them triggers the Receiver; without an audience of its own, a token made for another cluster does.",
-    audit: "spec.oidcProviders of each Receiver of type generic-oidc. Fails when an issuer is not https, when no validation of a public issuer looks at the caller's repository, project, owner or subject, and, with less weight, when audience is not set and the default that all Receivers share applies. What a validation compares with is not judged.",
+    rationale: "A public issuer gives a token to every user of its platform. Without a condition on who is calling, any of them triggers the Receiver; without an audience of its own, a token issued for another cluster works as well.",
+    audit: "spec.oidcProviders of each Receiver of type generic-oidc. Fails when an issuer is not https, when no validation of a public issuer looks at the caller's repository, project, owner or subject, and, with a lower severity, when audience is not set, so that the default shared by all Receivers applies. What a validation compares with is not judged.",
     remediation: "Add a validation such as claims.repository_owner == 'org', and set an audience of this cluster.",
     reference: "https://fluxcd.io/flux/components/notification/receivers/#generic-oidc",
     reads: &[],
@@ -45,7 +45,7 @@ const CALLERS: [&str; 8] = [
 fn judge(subject: &ObjectSubject<'_, Receiver>) -> Outcome {
     let spec = &subject.row.spec;
     if spec.kind.as_str() != "generic-oidc" {
-        return Outcome::not_applicable("it is not of type generic-oidc");
+        return Outcome::not_applicable("the Receiver is not of type generic-oidc");
     }
     let providers = spec.oidc_providers.iter().enumerate();
     Outcome::from_defects(
@@ -80,7 +80,7 @@ fn defects(position: usize, provider: &OidcProvider) -> Vec<Defect> {
         ));
     }
     if provider.audience.is_empty() {
-        let observed = "audience is not set: tokens for every notification-controller are taken".to_owned();
+        let observed = "audience is not set: tokens for any notification-controller are accepted".to_owned();
         defects.push(defect(
             "audience",
             observed,

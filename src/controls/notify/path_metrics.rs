@@ -1,4 +1,4 @@
-//! FSX-NOT-008: Paths of webhooks are no metrics.
+//! FSX-NOT-008: Webhook paths are not exported as metrics.
 
 use super::super::control::{Control, Outcome, Severities};
 use super::super::flag;
@@ -9,11 +9,11 @@ use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-NOT-008",
-    title: "Paths of webhooks are no metrics",
+    title: "Webhook paths are not exported as metrics",
     chapter: "Beyond the document: Notifications",
     severity: Severities::always(Severity::Low),
-    rationale: "The path of a webhook is half of its secret. As a label of metrics it is read by everybody who reads metrics, and kept for long.",
-    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails when --export-http-path-metrics is true. Not applicable to versions without the flag.",
+    rationale: "The path of a webhook is half of its secret. As a metric label it can be read by everybody who reads metrics, and it is kept for a long time.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller itself does; the worst one counts. Fails when --export-http-path-metrics is true. Not applicable to versions without the flag.",
     remediation: "Remove --export-http-path-metrics.",
     reference: "https://fluxcd.io/flux/components/notification/options/",
     reads: &[],

@@ -11,9 +11,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "Receivers authenticate requests",
     chapter: "Beyond the document: Notifications",
     severity: Severities::always(Severity::Medium),
-    rationale: "Receivers of some types take every request that knows their path. The path is in the status, which everybody with view rights reads, and in the logs of proxies.",
-    audit: "spec.type of each Receiver. Fails for generic, cdevents, dockerhub, quay and acr, whose requests carry no proof. A type that is not known is unknown. Whether the receiver can be reached from outside is not looked at.",
-    remediation: "Use generic-hmac, generic-oidc or the type of the service that sends the webhook; otherwise admit only its addresses.",
+    rationale: "Receivers of some types accept any request to their path. The path is in the status, which everybody with view rights can read, and in the logs of proxies.",
+    audit: "spec.type of each Receiver. Fails for generic, cdevents, dockerhub, quay and acr, whose requests are not authenticated. Unknown for a type that is not recognised. Whether the Receiver can be reached from outside is not looked at.",
+    remediation: "Use generic-hmac, generic-oidc or the specific type of the service that sends the webhook. Where that is not possible, admit only the sender's addresses.",
     reference: "https://fluxcd.io/flux/components/notification/receivers/#type",
     reads: &[],
     parameters: &[],
@@ -34,7 +34,10 @@ fn judge(subject: &ObjectSubject<'_, Receiver>) -> Result<Outcome, Missing> {
             ..Defect::default()
         })),
         _ => {
-            let message = format!("Receiver {} has a type that is not known: {kind:?}", subject.key);
+            let message = format!(
+                "Receiver {} has a type that is not recognised: {kind:?}",
+                subject.key
+            );
             Err(Missing::new("TypeNotKnown", message))
         }
     }

@@ -16,9 +16,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "Somebody is told when Flux fails to synchronise",
     chapter: "Beyond the document: Notifications",
     severity: Severities::always(Severity::Low),
-    rationale: "When the root Kustomization fails, changes of the platform, repairs of its security among them, do not arrive, and everything else looks as before.",
-    audit: "In each namespace with a kustomize-controller the Kustomization that is named like it, else all that are there. Fails unless an Alert chooses its errors: by kind, name and labels, of severity info or error, not suspended, with a Provider in the Alert's namespace that exists, is not suspended, has an address and does more than write to commits; and events have to reach a notification-controller by --events-addr. Unknown when an inclusionList or exclusionList decides, and when a PrometheusRule speaks of Flux's metrics. That alerts arrive is proven by nothing: Alerts and Providers have no status.",
-    remediation: "Create a Provider and an Alert of severity error for the Kustomization in its namespace. Where something outside of the cluster watches Flux, waive this.",
+    rationale: "When the root Kustomization fails, changes to the platform, security fixes among them, do not arrive, and everything else looks as before.",
+    audit: "In each namespace with a kustomize-controller, the Kustomization with the name of the namespace; without one, all Kustomizations there. Fails unless an Alert selects its errors by kind, name and labels. The Alert must have severity info or error, must not be suspended, and needs a Provider in its own namespace that is not suspended, has an address and does more than set commit statuses. Events must also reach a notification-controller through --events-addr. Unknown when an inclusionList or exclusionList decides, and when a PrometheusRule uses Flux's metrics. Nothing proves that alerts arrive: Alerts and Providers have no status.",
+    remediation: "Create a Provider and an Alert of severity error for the Kustomization in its namespace. If something outside the cluster monitors Flux, waive this control.",
     reference: "https://fluxcd.io/flux/monitoring/alerts/",
     reads: &[
         Read::namespace::<Kustomization>(),

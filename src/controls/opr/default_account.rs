@@ -14,9 +14,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "flux-operator has a default service account",
     chapter: "Beyond the document: Flux operator",
     severity: Severities::shared(Severity::Critical),
-    rationale: "A ResourceSet that names no account is applied as flux-operator, which is cluster-admin. Its chart makes ResourceSets a part of the roles edit and admin: whoever has one of these in a namespace has the cluster. multitenant of the FluxInstance locks the controllers down, and not the operator.",
-    audit: "The command lines and variables of flux-operator's pods and of its workload's template; the worst wins, and DEFAULT_SERVICE_ACCOUNT wins over the argument. Fails when neither names an account, and a ClusterRole that is aggregated to edit or admin allows to create ResourceSets, or somebody who is not of the platform may. Not applicable to a web interface alone. In the operator's own namespace an account is no limit: who may create anything there is judged by FSX-TEN-004 and FSX-RBAC-005.",
-    remediation: "Set multitenancy.enabled: true in the values of the chart, or DEFAULT_SERVICE_ACCOUNT in the Subscription of OLM.",
+    rationale: "A ResourceSet that names no account is applied as flux-operator, which is cluster-admin. Its chart adds ResourceSets to the roles edit and admin: whoever has one of these in any namespace owns the cluster. spec.cluster.multitenant of the FluxInstance locks down the controllers, not the operator.",
+    audit: "The command lines and variables of flux-operator's pods and of its workload's template; the worst wins, and DEFAULT_SERVICE_ACCOUNT wins over the argument. Fails when neither names an account while a ClusterRole aggregated to edit or admin allows creating ResourceSets, or somebody outside the platform may create them. Not applicable to a deployment of the web interface alone. In the operator's own namespace the account limits nothing: who may create anything there is judged by FSX-TEN-004 and FSX-RBAC-005.",
+    remediation: "Set multitenancy.enabled: true in the chart's values, or DEFAULT_SERVICE_ACCOUNT in the OLM Subscription.",
     reference: "https://fluxoperator.dev/docs/crd/resourceset/#role-based-access-control",
     reads: &[
         Read::Owners(Reach::Cluster),
@@ -42,7 +42,7 @@ const RESOURCE_SETS: Ask<'_> = Ask {
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     if only_shows(subject) {
         return Ok(Outcome::not_applicable(
-            "it is a web interface and applies nothing",
+            "the Deployment serves only the web interface and applies nothing",
         ));
     }
     let Outcome::Fail(defects) = flag::must_be_set(subject, "default-service-account")? else {

@@ -1,4 +1,4 @@
-//! FSX-OPR-005: Inputs come from where nobody else can write.
+//! FSX-OPR-005: ResourceSet inputs come from trusted writers only.
 
 use super::super::address::{is_in_cluster, is_plain_http};
 use super::super::control::{Control, Defect, Outcome, Severities};
@@ -10,12 +10,12 @@ use crate::kinds::flux_objects::operator::InputProviderSpec;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-OPR-005",
-    title: "Inputs come from where nobody else can write",
+    title: "ResourceSet inputs come from trusted writers only",
     chapter: "Beyond the document: Flux operator",
     severity: Severities::always(Severity::Medium),
-    rationale: "A ResourceSet deploys what its inputs name. Whoever can open a pull request, in a public repository everybody from a fork, has his code deployed unless somebody has to label it first. On plain HTTP everybody on the path writes the inputs.",
-    audit: "spec of each ResourceSetInputProvider. Fails when it asks on plain HTTP, with less weight inside the cluster, and when it takes pull or merge requests without a label that they must have, by spec.filter.labels or by spec.skip.labels with a !. A label that was given once covers later commits as well. Names of branches are chosen by whoever opens the request, and are no filter against him; authors cannot be filtered. Requests of AWS CodeCommit come from within the repository. Unknown for types that are not known.",
-    remediation: "Set spec.filter.labels to a label that only reviewers can give, and use https.",
+    rationale: "A ResourceSet deploys what its inputs name. Whoever can open a pull request (in a public repository, anybody with a fork) gets their code deployed, unless somebody has to label it first. Over plain HTTP anybody on the network path can write the inputs.",
+    audit: "spec of each ResourceSetInputProvider. Fails when it uses plain HTTP, with a lower severity inside the cluster, and when it takes pull or merge requests without requiring a label through spec.filter.labels, or spec.skip.labels with a !. A label once given covers later commits as well. Whoever opens a request chooses its branch name, so branch names are no filter; authors cannot be filtered. AWS CodeCommit requests come from within the repository. Unknown for types that are not recognised.",
+    remediation: "Set spec.filter.labels to a label that only reviewers can set, and use https.",
     reference: "https://fluxoperator.dev/docs/crd/resourcesetinputprovider/#filter",
     reads: &[],
     parameters: &[],
@@ -60,13 +60,13 @@ fn judge(subject: &ObjectSubject<'_, ResourceSetInputProvider>) -> Result<Outcom
         defects.push(Defect {
             field: "spec.filter.labels".to_owned(),
             observed: format!("every request counts: {kind}"),
-            expected: "a label that only reviewers can give".to_owned(),
-            message: "whoever opens a request has it deployed: no label is needed".to_owned(),
+            expected: "a label that only reviewers can set".to_owned(),
+            message: "whoever opens a request gets it deployed: no label is required".to_owned(),
             ..Defect::default()
         });
     }
     if defects.is_empty() && !REQUESTS.contains(&kind) && !OTHERS.contains(&kind) {
-        let message = format!("who makes the inputs of type {kind} is not known");
+        let message = format!("who writes inputs of type {kind} is not known");
         return Err(Missing::new("TypeNotKnown", message));
     }
     Ok(Outcome::from_defects(defects))
@@ -91,7 +91,7 @@ fn plain_http(spec: &InputProviderSpec) -> Option<Defect> {
         field: field.to_owned(),
         observed: observed.to_owned(),
         expected: "an encrypted connection".to_owned(),
-        message: format!("{field} is {observed}: whoever is on the path writes the inputs"),
+        message: format!("{field} is {observed}: whoever is on the network path can write the inputs"),
         severity: is_in_cluster(url).then_some(Severity::Low),
         ..Defect::default()
     })

@@ -13,9 +13,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "The FluxInstance asks for a safe installation",
     chapter: "Beyond the document: Flux operator",
     severity: Severities::always(Severity::Medium),
-    rationale: "flux-operator makes the controllers what the FluxInstance says, again and again. What is safe today by another hand is not after the next time, and a patch wins over the profile that it comes after.",
-    audit: "spec and the condition Ready of each FluxInstance. Fails when spec.cluster.networkPolicy is false, when spec.cluster.multitenant is not true although the policy says that tenants share the cluster, when a patch undoes a lock-down flag, drops arguments that the profile sets, or removes NetworkPolicies, when spec.distribution.version has no upper end, and when it is not Ready: then what it says is not in force. Without spec.cluster there are NetworkPolicies, and no lock-down. Unknown while it was not reconciled since its last change. That objectLevelWorkloadIdentity is false disables nothing since Flux 2.10.",
-    remediation: "Set spec.cluster.multitenant and spec.cluster.networkPolicy to true, bound the version, for instance 2.x, and remove the patch.",
+    rationale: "flux-operator keeps resetting the controllers to what the FluxInstance says. What somebody made safe by hand is undone at the next reconciliation, and a patch wins over the profile it is applied after.",
+    audit: "spec and the condition Ready of each FluxInstance. Fails when spec.cluster.networkPolicy is false, when spec.cluster.multitenant is not true although the policy says that tenants share the cluster, when a patch undoes a lock-down flag, drops arguments that the profile sets, or removes NetworkPolicies, when spec.distribution.version has no upper bound, and when it is not Ready, because what it says is then not in force. Without spec.cluster there are NetworkPolicies but no lock-down. Unknown while it has not been reconciled since its last change. Since Flux 2.10 objectLevelWorkloadIdentity: false disables nothing.",
+    remediation: "Set spec.cluster.multitenant and spec.cluster.networkPolicy to true, bound the version, for example 2.x, and remove the patch.",
     reference: "https://fluxoperator.dev/docs/crd/fluxinstance/",
     reads: &[Read::Owners(Reach::Namespace)],
     parameters: &[],
@@ -45,7 +45,7 @@ fn judge(subject: &ObjectSubject<'_, FluxInstance>) -> Result<Outcome, Missing> 
         let version = defect(
             "spec.distribution.version",
             &observed,
-            "a range with an upper end",
+            "a range with an upper bound",
         );
         defects.push(Defect {
             severity: Some(Severity::Low),
@@ -61,7 +61,7 @@ fn judge(subject: &ObjectSubject<'_, FluxInstance>) -> Result<Outcome, Missing> 
         }
         Standing::Absent if defects.is_empty() => {
             let message = format!(
-                "FluxInstance {} was not reconciled since its last change",
+                "FluxInstance {} has not been reconciled since its last change",
                 subject.key
             );
             return Err(Missing::new("NotReconciled", message));
@@ -73,7 +73,7 @@ fn judge(subject: &ObjectSubject<'_, FluxInstance>) -> Result<Outcome, Missing> 
 
 fn patch(position: usize, weakening: Weakening) -> Defect {
     let observed = match weakening {
-        Weakening::Flag(flag) => format!("turns --{flag} to its less safe side"),
+        Weakening::Flag(flag) => format!("sets --{flag} to its less safe value"),
         Weakening::Arguments => "drops arguments that the profile sets".to_owned(),
         Weakening::NetworkPolicies => "removes NetworkPolicies".to_owned(),
     };

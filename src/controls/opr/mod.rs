@@ -1,4 +1,4 @@
-//! Beyond the document: flux-operator.
+//! Beyond the document: Flux operator.
 
 use super::judges::Subject;
 use crate::flux::command_line::Setting;

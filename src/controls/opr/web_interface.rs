@@ -21,10 +21,10 @@ use crate::kinds::service::Service;
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-OPR-003",
     title: "flux-operator's web interface knows whom it serves",
-    chapter: "Beyond the document: flux-operator",
+    chapter: "Beyond the document: Flux operator",
     severity: Severities::always(Severity::Medium),
-    rationale: "Without a configuration the web interface asks nobody who they are, and reads the cluster with flux-operator's own rights, those of a cluster-admin. In versions 0.36.0 to 0.39 a user without claims got these rights, too (CVE-2026-23990).",
-    audit: "--web-server-port, --web-config and --web-config-secret-name of flux-operator's template and pods, with the variables that replace them; who may reach that port, by NetworkPolicies, Services, Ingresses and HTTPRoutes; the version. Fails for the versions above, and when there is no configuration and every namespace or somebody outside of the cluster may reach it. Unknown when there is a configuration and so many may reach it: the Secret or file, where it says Anonymous or OAuth2, is not read. Passes when only chosen peers may reach it. Not applicable when the port is 0, and before 0.37.0.",
+    rationale: "Without a configuration the web interface authenticates nobody and reads the cluster with flux-operator's own rights, those of a cluster-admin. In versions 0.36.0 to 0.39 a user without claims got these rights, too (CVE-2026-23990).",
+    audit: "--web-server-port, --web-config and --web-config-secret-name of flux-operator's template and pods, with the variables that replace them; who may reach that port, by NetworkPolicies, Services, Ingresses and HTTPRoutes; the version. Fails for the versions above, and when there is no configuration while every namespace or somebody outside the cluster may reach it. Unknown when there is a configuration and the port is that widely open: the Secret or file that says Anonymous or OAuth2 is not read. Passes when only chosen peers may reach it. Not applicable when the port is 0, and before 0.37.0.",
     remediation: "Configure OAuth2 in web.config of the chart, replace the NetworkPolicy that admits every namespace by one for the ingress controller, and upgrade to 0.40.0 or later; or set web.enabled to false.",
     reference: "https://fluxoperator.dev/docs/web-ui/web-config-api/",
     reads: &[
@@ -70,7 +70,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
         .into_iter()
         .min_by_key(|web| web.configuration.is_some())
     else {
-        return Ok(Outcome::not_applicable("it serves no web interface"));
+        return Ok(Outcome::not_applicable("flux-operator serves no web interface"));
     };
     if let Some(defect) = known_vulnerability(subject) {
         return Ok(Outcome::fail(defect));
@@ -96,7 +96,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     closed::only_network_policies(subject.view)?;
     exposure::only_known_routes(subject.view)?;
     if subject.instance.version.is_none() {
-        let message = format!("{}: its image tells no version", subject.key);
+        let message = format!("{}: its image shows no version", subject.key);
         return Err(Missing::new("VersionNotKnown", message));
     }
     Ok(Outcome::Pass)
@@ -164,7 +164,7 @@ fn network(subject: &Subject<'_>, ports: &BTreeSet<u16>) -> Result<Option<Entran
         .iter()
         .any(|launch| launch.network.on_host)
     {
-        let why = "it uses the network of its node, where no NetworkPolicy applies".to_owned();
+        let why = "it uses the host network, where no NetworkPolicy applies".to_owned();
         return Ok(Some(entrance(why, None)));
     }
     let pods = closed::ingress(subject)?;
@@ -186,7 +186,7 @@ fn network(subject: &Subject<'_>, ports: &BTreeSet<u16>) -> Result<Option<Entran
 }
 
 fn unasked(subject: &Subject<'_>, entrance: Entrance) -> Defect {
-    let observed = format!("its web interface asks nobody who they are, and {}", entrance.why);
+    let observed = format!("its web interface authenticates nobody, and {}", entrance.why);
     Defect {
         about: entrance.by,
         ..defect(subject, observed, "OAuth2, or chosen peers only".to_owned())
@@ -195,7 +195,7 @@ fn unasked(subject: &Subject<'_>, entrance: Entrance) -> Defect {
 
 fn not_read(entrance: &Entrance, unread: &str) -> Missing {
     let message = format!(
-        "{}: whether callers are asked who they are is told by {unread}, which is not read",
+        "{}: whether callers are authenticated depends on {unread}, which is not read",
         entrance.why
     );
     Missing::new("AuthenticationNotRead", message)

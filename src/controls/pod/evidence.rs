@@ -41,7 +41,7 @@ pub(super) fn judge(
     check: impl Fn(&Launch) -> Vec<Objection>,
 ) -> Result<Outcome, Missing> {
     if launches.is_empty() {
-        let message = format!("{} has no container that could be judged", subject.key);
+        let message = format!("{} has no container that can be judged", subject.key);
         return Err(Missing::new("NoCommandLine", message));
     }
     let mut defects: Vec<Defect> = Vec::new();

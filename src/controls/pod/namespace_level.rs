@@ -13,8 +13,8 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Pods",
     severity: Severities::always(Severity::Medium),
     rationale: "Whoever can create a pod next to the controllers could take their node, and with it their tokens. Flux's own pods need no exception.",
-    audit: "The label pod-security.kubernetes.io/enforce of each namespace in which a controller of Flux runs. Fails unless it is restricted; Flux's manifests only set warn, which admits everything.",
-    remediation: "Label the namespace with pod-security.kubernetes.io/enforce: restricted. On OpenShift, whose security context constraints do the same, make an exception in the policy.",
+    audit: "The label pod-security.kubernetes.io/enforce of each namespace in which a Flux controller runs. Fails unless it is restricted; Flux's manifests only set warn, which admits everything.",
+    remediation: "Label the namespace with pod-security.kubernetes.io/enforce: restricted. On OpenShift, where security context constraints do the same, accept the finding with a waiver.",
     reference: "https://fluxcd.io/flux/security/#pod-security-standard",
     reads: &[Read::Controllers(&Component::ALL)],
     parameters: &[],
@@ -23,7 +23,7 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     if !subject.has_controller()? {
-        return Ok(Outcome::not_applicable("no controller of Flux runs there"));
+        return Ok(Outcome::not_applicable("no Flux controller runs there"));
     }
     let level = subject.row.labels.get(ENFORCE).map_or("not set", String::as_str);
     if level == "restricted" {

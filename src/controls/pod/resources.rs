@@ -1,4 +1,4 @@
-//! FSX-POD-004: The controller's pods are bounded and have time to end.
+//! FSX-POD-004: The controller's pods have a memory limit, a priority and time to stop.
 
 use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{Judges, Subject};
@@ -10,10 +10,10 @@ use crate::inventory::instances::Launch;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-POD-004",
-    title: "The controller's pods are bounded and have time to end",
+    title: "The controller's pods have a memory limit, a priority and time to stop",
     chapter: "Beyond the document: Pods",
     severity: Severities::always(Severity::Low),
-    rationale: "Without a limit of memory one large artifact takes the node, without a priority other pods take the controller's place, and a helm-controller that is ended in the middle of a release leaves it locked.",
+    rationale: "Without a memory limit one large artifact can exhaust the node, without a priority other pods can displace the controller, and a helm-controller stopped in the middle of a release leaves that release locked.",
     audit: "The pods and the template of the controller. Fails without resources.limits.memory, without a priorityClassName for those that Flux ships with one (source, kustomize and helm-controller), and for a helm-controller whose terminationGracePeriodSeconds is less than 600.",
     remediation: "Set what Flux's own manifests set: a limit of 1Gi, system-cluster-critical, and 600 seconds for helm-controller.",
     reference: "https://fluxcd.io/flux/installation/configuration/vertical-scaling/",

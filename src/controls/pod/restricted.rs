@@ -14,7 +14,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "The controller's pods are restricted",
     chapter: "Beyond the document: Pods",
     severity: Severities::always(Severity::High),
-    rationale: "A controller that is taken over is then still held in its container. As Flux ships it, it needs no privilege of the node.",
+    rationale: "A compromised controller then stays confined to its container. As Flux ships it, it needs no privileges on the node.",
     audit: "Every container of the controller's pods as they were admitted, or of the template while there is none, against the Pod Security Standard \"restricted\". Fails for each setting that it forbids, and for a writable root file system, which Flux does not need either; that alone is Low.",
     remediation: "Remove the patch that changed the security context, or set it as Flux's own manifests do.",
     reference: "https://fluxcd.io/flux/security/#pod-security-standard",

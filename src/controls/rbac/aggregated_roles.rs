@@ -1,4 +1,4 @@
-//! FSX-RBAC-004: Roles of users do not include Flux objects unasked.
+//! FSX-RBAC-004: Users' roles do not include Flux objects by aggregation.
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
@@ -7,11 +7,11 @@ use crate::kinds::rbac::{ClusterRole, Rule};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-RBAC-004",
-    title: "Roles of users do not include Flux objects unasked",
+    title: "Users' roles do not include Flux objects by aggregation",
     chapter: "Beyond the document: Controller rights",
     severity: Severities::shared(Severity::Medium),
-    rationale: "A ClusterRole that is aggregated to edit and admin lets everybody with these roles in a namespace manage Flux objects there, with their status, such as an artifact's address. One that is aggregated to view shows the secret paths of Receivers.",
-    audit: "Each ClusterRole with rules for Flux's API groups. Fails when a label aggregates it to admin or edit while it allows to change them, or to view while it allows to read the status of Receivers.",
+    rationale: "A ClusterRole aggregated to edit and admin lets everybody with these roles in a namespace manage Flux objects there, including their status, such as an artifact's address. One that is aggregated to view shows the secret paths of Receivers.",
+    audit: "Each ClusterRole with rules for Flux's API groups. Fails when a label aggregates it to admin or edit while it allows changing them, or to view while it allows reading the status of Receivers.",
     remediation: "Remove the labels rbac.authorization.k8s.io/aggregate-to-* from flux-edit and flux-view, or replace their resources [\"*\"] by those that tenants need.",
     reference: "https://fluxcd.io/flux/security/#cluster-roles",
     reads: &[],
@@ -26,7 +26,7 @@ fn judge(subject: &ObjectSubject<'_, ClusterRole>) -> Outcome {
     let is_of_flux = |rule: &&Rule| rule.api_groups.iter().any(|group| group.ends_with(TOOLKIT));
     let rules: Vec<&Rule> = subject.row.rules.iter().filter(is_of_flux).collect();
     if rules.is_empty() {
-        return Outcome::not_applicable("it has no rule for Flux");
+        return Outcome::not_applicable("the role has no rule for Flux objects");
     }
     let part_of = |roles: &'static [&'static str]| {
         let mut names = roles.iter();
@@ -71,7 +71,7 @@ fn defect(role: &str, what: &str) -> Defect {
         field: format!("metadata.labels[rbac.authorization.k8s.io/aggregate-to-{role}]"),
         observed: "true".to_owned(),
         expected: "not set".to_owned(),
-        message: format!("it is part of {role}: {what}"),
+        message: format!("it is part of the role {role}: {what}"),
         ..Defect::default()
     }
 }

@@ -14,9 +14,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "Only the controllers that apply may do everything",
     chapter: "Beyond the document: Controller rights",
     severity: Severities::always(Severity::High),
-    rationale: "kustomize-controller and helm-controller apply for others and are bound to cluster-admin by design. Any other controller with such rights, and anybody else in the same binding, is a way to the whole cluster that nobody needs.",
+    rationale: "kustomize-controller and helm-controller apply for others and are bound to cluster-admin by design. Any other controller with such rights, and anybody else in the same binding, is an unnecessary way to own the whole cluster.",
     audit: "Each ClusterRoleBinding to a ClusterRole that allows every verb on everything. Fails when a subject is the ServiceAccount of another Flux controller than these two, or when such a binding names one of the two and somebody who is not of the platform.",
-    remediation: "Bind the other controllers to the ClusterRole crd-controller that Flux ships, and give everybody else a binding of his own.",
+    remediation: "Bind the other controllers to the ClusterRole crd-controller that Flux ships, and give everybody else a binding of their own.",
     reference: "https://fluxcd.io/flux/security/#controller-permissions",
     reads: &[
         Read::Controllers(&Component::ALL),
@@ -29,7 +29,7 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(subject: &ObjectSubject<'_, ClusterRoleBinding>) -> Result<Outcome, Missing> {
     if super::worth_of(subject)? != Some(Power::Everything) {
-        return Ok(Outcome::not_applicable("it does not allow everything"));
+        return Ok(Outcome::not_applicable("the role does not allow everything"));
     }
     let accounts = accounts::of_controllers(subject.view)?;
     let (mut defects, mut strangers, mut is_flux) = (Vec::new(), Vec::new(), false);
@@ -48,7 +48,7 @@ fn judge(subject: &ObjectSubject<'_, ClusterRoleBinding>) -> Result<Outcome, Mis
         }
     }
     if !is_flux {
-        return Ok(Outcome::not_applicable("it names no controller of Flux"));
+        return Ok(Outcome::not_applicable("the binding names no Flux controller"));
     }
     let shared = strangers.into_iter();
     defects.extend(

@@ -14,7 +14,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Controller rights",
     severity: Severities::always(Severity::High),
     rationale: "In the namespace of a controller, whoever may change objects, run a command in a pod or read Secrets becomes that controller, usually cluster-admin.",
-    audit: "The RoleBindings of each namespace in which a controller of Flux runs. Fails for each subject that is not of the platform and is given more than reading objects that are no Secrets. Rights everywhere are FSP-DED-002.",
+    audit: "The RoleBindings of each namespace in which a Flux controller runs. Fails for each subject outside the platform that may do more than read objects other than Secrets. Cluster-wide rights are judged by FSP-DED-002.",
     remediation: "Remove the binding, or name the subject in spec.platform.subjects of the policy.",
     reference: "https://fluxcd.io/flux/security/",
     reads: &[
@@ -28,7 +28,7 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     if !subject.has_controller()? {
-        return Ok(Outcome::not_applicable("no controller of Flux runs there"));
+        return Ok(Outcome::not_applicable("no Flux controller runs there"));
     }
     let mut defects = Vec::new();
     for grant in subject.view.access()?.in_namespace(subject.name) {

@@ -1,4 +1,4 @@
-//! FSX-RBAC-002: Who applies as cluster-admin applies for nobody by default.
+//! FSX-RBAC-002: Controllers with cluster-admin do not apply with it by default.
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
@@ -12,12 +12,12 @@ use crate::kinds::rbac::{ClusterRole, ClusterRoleBinding};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-RBAC-002",
-    title: "Who applies as cluster-admin applies for nobody by default",
+    title: "Controllers with cluster-admin do not apply with it by default",
     chapter: "Beyond the document: Controller rights",
     severity: Severities::always(Severity::Info),
-    rationale: "kustomize-controller and helm-controller are bound to cluster-admin by design. Whether that is the tenants' right, too, depends on their default account.",
-    audit: "Each ClusterRoleBinding of kustomize-controller or helm-controller to a ClusterRole that allows every verb on everything. A note, never more: FSP-MT-007 and FSP-MT-008 judge the flag.",
-    remediation: "Set --default-service-account, or install with rights to impersonate only.",
+    rationale: "kustomize-controller and helm-controller are bound to cluster-admin by design. Whether tenants have that right, too, depends on the default account.",
+    audit: "Each ClusterRoleBinding of kustomize-controller or helm-controller to a ClusterRole that allows every verb on everything. Always of severity Info: FSP-MT-007 and FSP-MT-008 judge the flag.",
+    remediation: "Set --default-service-account, or install the controllers with rights to impersonate only.",
     reference: "https://fluxcd.io/flux/security/#controller-permissions",
     reads: &[Read::Controllers(&Component::ALL), Read::cluster::<ClusterRole>()],
     parameters: &[],
@@ -26,7 +26,7 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(subject: &ObjectSubject<'_, ClusterRoleBinding>) -> Result<Outcome, Missing> {
     if super::worth_of(subject)? != Some(Power::Everything) {
-        return Ok(Outcome::not_applicable("it does not allow everything"));
+        return Ok(Outcome::not_applicable("the role does not allow everything"));
     }
     let accounts = accounts::of_controllers(subject.view)?;
     let bound = subject
@@ -42,7 +42,9 @@ fn judge(subject: &ObjectSubject<'_, ClusterRoleBinding>) -> Result<Outcome, Mis
     reconcilers.sort_unstable();
     reconcilers.dedup();
     if reconcilers.is_empty() {
-        return Ok(Outcome::not_applicable("it names no controller that applies"));
+        return Ok(Outcome::not_applicable(
+            "the binding names neither kustomize-controller nor helm-controller",
+        ));
     }
     let mut defects = Vec::new();
     for component in reconcilers {

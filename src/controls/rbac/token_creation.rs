@@ -1,4 +1,4 @@
-//! FSX-RBAC-003: Controllers make tokens of other accounts only where objects have identities.
+//! FSX-RBAC-003: Controllers may create ServiceAccount tokens only where objects need them.
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
@@ -13,11 +13,11 @@ use crate::kinds::rbac::ClusterRole;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-RBAC-003",
-    title: "Controllers make tokens of other accounts only where objects have identities",
+    title: "Controllers may create ServiceAccount tokens only where objects need them",
     chapter: "Beyond the document: Controller rights",
     severity: Severities::always(Severity::Medium),
-    rationale: "Whoever may create serviceaccounts/token everywhere can become every ServiceAccount. Flux ships the rule with crd-controller since 2.6 and needs it for object-level workload identity only; Flux 2.10 ships it no more.",
-    audit: "Each ClusterRole that allows to create serviceaccounts/token and is bound everywhere to a controller of Flux, roles that allow everything apart. Fails when no object has an identity: while the feature gate ObjectLevelWorkloadIdentity is off everywhere; since Flux 2.10, which needs no gate, while no default account for workload identity is set and no object names one, for a cloud, for decryption, or by a ConfigMap for a remote cluster. Registries that belong to no cloud are not seen.",
+    rationale: "Whoever may create serviceaccounts/token everywhere can become every ServiceAccount. Flux ships the rule in crd-controller since 2.6 and needs it for object-level workload identity only; Flux 2.10 no longer ships it.",
+    audit: "Each ClusterRole that allows creating serviceaccounts/token and is bound cluster-wide to a Flux controller, except roles that allow everything. Fails when no object needs it: while the feature gate ObjectLevelWorkloadIdentity is off everywhere; since Flux 2.10, which needs no gate, while no default account for workload identity is set and no object names one, for a cloud, for decryption, or by a ConfigMap for a remote cluster. Registries outside the clouds are not seen.",
     remediation: "Remove the rule by its content, not by its position; FluxInstance below Flux 2.10: spec.cluster.objectLevelWorkloadIdentity: false.",
     reference: "https://fluxcd.io/flux/installation/configuration/workload-identity/",
     reads: &[
@@ -56,7 +56,7 @@ const ANYTHING: Ask<'static> = Ask {
 fn judge(subject: &ObjectSubject<'_, ClusterRole>) -> Result<Outcome, Missing> {
     let allows = |ask: &Ask<'_>| subject.row.rules.iter().any(|rule| rule.allows(ask));
     if !allows(&TOKEN) || allows(&ANYTHING) {
-        return Ok(Outcome::not_applicable("it is no role for making tokens"));
+        return Ok(Outcome::not_applicable("the role does not allow creating tokens"));
     }
     let accounts = accounts::of_controllers(subject.view)?;
     let grants = subject.view.access()?.of_role(subject.key);
@@ -66,7 +66,7 @@ fn judge(subject: &ObjectSubject<'_, ClusterRole>) -> Result<Outcome, Missing> {
         .any(|principal| accounts.contains_key(principal));
     if !is_flux {
         return Ok(Outcome::not_applicable(
-            "no controller of Flux is bound to it everywhere",
+            "no Flux controller is bound to the role cluster-wide",
         ));
     }
     if object_identity::is_used(subject.view)? {
@@ -75,8 +75,8 @@ fn judge(subject: &ObjectSubject<'_, ClusterRole>) -> Result<Outcome, Missing> {
     Ok(Outcome::fail(Defect {
         field: "rules".to_owned(),
         observed: "create serviceaccounts/token".to_owned(),
-        expected: "no such rule: no controller uses identities of objects".to_owned(),
-        message: "controllers of Flux may make tokens of every ServiceAccount and do not need to".to_owned(),
+        expected: "no such rule: no object has an identity of its own".to_owned(),
+        message: "Flux controllers may create tokens for every ServiceAccount and do not need to".to_owned(),
         ..Defect::default()
     }))
 }

@@ -1,4 +1,4 @@
-//! FSP-RES-006: Controllers work on as many objects at once as they are meant to.
+//! FSP-RES-006: Controllers' concurrency suits the load.
 
 use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{ClusterSubject, Judges};
@@ -9,12 +9,12 @@ use crate::inventory::{Instance, InstanceKey, Missing, Read};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSP-RES-006",
-    title: "Controllers work on as many objects at once as they are meant to",
+    title: "Controllers' concurrency suits the load",
     chapter: "Resource Isolation",
     severity: Severities::always(Severity::Info),
     rationale: "How many objects a controller works on at once, and how much memory it has for that, decides how long tenants wait for each other.",
-    audit: "--concurrent and the limit of memory of each controller that reconciles. How many are enough only a person can tell.",
-    remediation: "Raise --concurrent with the limits, or add shards.",
+    audit: "--concurrent and the memory limit of each controller that reconciles. Only a person can tell what is enough.",
+    remediation: "Raise --concurrent together with the memory limits, or add shards.",
     reference: "https://fluxcd.io/flux/installation/configuration/vertical-scaling/",
     reads: &[Read::Controllers(&RECONCILING)],
     parameters: &[],
@@ -35,7 +35,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     }
     let lanes = lanes.join(", ");
     Ok(Outcome::Manual(
-        format!("see that the load calls for no more: {lanes}").into(),
+        format!("check that this is enough for the load: {lanes}").into(),
     ))
 }
 
@@ -52,9 +52,9 @@ fn lane(key: &InstanceKey, instance: &Instance) -> Result<String, Missing> {
         Setting::Unknown(why) => return Err(unread(&why)),
     };
     let limit = if launch.definition.has_memory_limit {
-        "a limit of memory"
+        "a memory limit"
     } else {
-        "no limit of memory"
+        "no memory limit"
     };
     Ok(format!(
         "{}/{} {count} at once with {limit}",

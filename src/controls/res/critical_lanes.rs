@@ -11,8 +11,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "Critical tenants have controllers of their own",
     chapter: "Resource Isolation",
     severity: Severities::always(Severity::Low),
-    rationale: "Objects of all tenants wait in one queue: one tenant with many or slow ones delays a critical one.",
-    audit: "Which tenants are critical is written nowhere in the cluster. Counts the controllers of each type that reconciles; where there are several, a person has to see that one of them serves who is critical. More replicas are a stand-by, no second controller.",
+    rationale: "Objects of all tenants wait in one queue: one tenant with many objects or slow ones delays a critical tenant.",
+    audit: "Nothing in the cluster says which tenants are critical. Counts the controllers of each type that reconciles; where there are several, a person has to check that one of them serves the critical tenants. More replicas are a standby, not a second controller.",
     remediation: "Give critical tenants a shard of their own.",
     reference: "https://fluxcd.io/flux/security/best-practices/#resource-isolation",
     reads: &[Read::Controllers(&RECONCILING)],
@@ -33,12 +33,12 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     }
     if several.is_empty() {
         return Ok(Outcome::not_applicable(
-            "no tenant is declared critical, and no controller has a second one beside it",
+            "no type of controller has a second instance; whether a critical tenant needs one is for a person to decide",
         ));
     }
     let several = several.join(", ");
     Ok(Outcome::Manual(
-        format!("see that critical tenants are served by a controller of their own: there are {several}")
+        format!("check that critical tenants are served by a controller of their own: there are {several}")
             .into(),
     ))
 }

@@ -14,9 +14,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "Shards are as locked down as their main controller",
     chapter: "Resource Isolation",
     severity: Severities::always(Severity::High),
-    rationale: "Who may label an object chooses its shard. A shard without the flags of the others is the way around them.",
-    audit: "The lock-down flags of each shard against those of the controllers of its type that are no shard. Fails for each flag that one of those sets and the shard does not. What all of them lack is told by the controls of the flags.",
-    remediation: "Make the patch of the flags match every controller of the type, also those with another name.",
+    rationale: "Whoever may label an object chooses its shard. A shard without the flags of the others is a way around them.",
+    audit: "The lock-down flags of each shard, compared with those of the main controllers of its type. Fails for each flag that a main controller sets and the shard does not. What all of them lack is reported by the controls of those flags.",
+    remediation: "Make the patch that sets the flags match every controller of the type, including those with another name.",
     reference: "https://fluxcd.io/flux/installation/configuration/sharding/",
     reads: &[Read::Peers],
     parameters: &[],
@@ -48,7 +48,7 @@ pub(in crate::controls) fn lock(flag: &str) -> Option<Wanted> {
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     if subject.instance.shard.is_none() {
-        return Ok(Outcome::not_applicable("it is no shard"));
+        return Ok(Outcome::not_applicable("the controller is not a shard"));
     }
     let mut defects = Vec::new();
     for (name, check, _) in LOCKS {

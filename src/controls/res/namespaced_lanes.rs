@@ -13,8 +13,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "A controller for one namespace stays in it",
     chapter: "Resource Isolation",
     severity: Severities::always(Severity::Medium),
-    rationale: "With --watch-all-namespaces=false the variable RUNTIME_NAMESPACE names the namespace. When it is empty the controller watches all, and nothing says so.",
-    audit: "The command lines with --watch-all-namespaces=false. Fails when RUNTIME_NAMESPACE is empty or names another namespace than the controller's, and when another running controller of the type watches all namespaces without a selector.",
+    rationale: "With --watch-all-namespaces=false the variable RUNTIME_NAMESPACE names the namespace. When it is empty, the controller watches all namespaces, and nothing says so.",
+    audit: "The command lines with --watch-all-namespaces=false. Fails when RUNTIME_NAMESPACE is empty or names a namespace other than the controller's, and when another running controller of the type watches all namespaces without a selector.",
     remediation: "Set RUNTIME_NAMESPACE from metadata.namespace, as Flux's manifests do, and narrow the other controller by --watch-label-selector.",
     reference: "https://fluxcd.io/flux/security/best-practices/#resource-isolation",
     reads: &[Read::Peers],
@@ -29,7 +29,9 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     let own = lane::lanes(subject.instance)?;
     let narrow: Vec<&Lane> = own.into_iter().filter(|lane| lane.is_narrow).collect();
     if narrow.is_empty() {
-        return Ok(Outcome::not_applicable("it is to watch all namespaces"));
+        return Ok(Outcome::not_applicable(
+            "the controller is meant to watch all namespaces",
+        ));
     }
     let here = &*subject.key.namespace;
     for lane in narrow {

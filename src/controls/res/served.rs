@@ -19,7 +19,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Resource Isolation",
     severity: Severities::always(Severity::Medium),
     rationale: "With shards an object chooses its controller by a label. One that no controller selects is never reconciled, and nothing says so: revisions stay where they are, drift is not repaired.",
-    audit: "The labels and the namespace of each source, applier, image object, ArtifactGenerator, Alert and Receiver, against what each running controller of its type watches: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector; the template and each pod have to select it. Fails when no controller does. HelmCharts are judged by their own labels, also those that helm-controller makes. Unknown when a comparison by < or > decides, or a label that Flux itself puts on what it applies: those are not kept. Not applicable to HelmRepositories of type oci, which need no controller, and where there is no controller of Flux at all.",
+    audit: "The labels and the namespace of each source, applier, image object, ArtifactGenerator, Alert and Receiver, against what each running controller of its type watches: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector; the template and each pod have to select it. Fails when no controller does. HelmCharts are judged by their own labels, including those that helm-controller creates. Unknown when a comparison by < or > decides, or a label that Flux itself sets on what it applies: those are not kept. Not applicable to HelmRepositories of type oci, which need no controller, and where there is no Flux controller at all.",
     remediation: "Give the object the label of a shard that exists, or run a controller without one. The label of a HelmChart that a HelmRelease makes goes into its spec.chart.metadata.labels.",
     reference: "https://fluxcd.io/flux/installation/configuration/sharding/",
     reads: &[Read::Controllers(&RECONCILING)],
@@ -103,7 +103,7 @@ where
         return Err(missing);
     }
     if !has_controllers(subject.view)? {
-        return Ok(Outcome::not_applicable("no controller of Flux is here"));
+        return Ok(Outcome::not_applicable("there is no Flux controller"));
     }
     let observed = if runs {
         format!("no running {component} selects it")

@@ -14,7 +14,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Resource Isolation",
     severity: Severities::always(Severity::High),
     rationale: "Two controllers that reconcile one object undo each other's work, and the one with more rights decides what a tenant gets.",
-    audit: "What each controller watches, against each other running one of its type: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector, read as Kubernetes reads it. Fails when one object can be watched by both. Unknown when a comparison by < or > decides.",
+    audit: "What each controller watches, compared with every other running controller of its type: --watch-all-namespaces with the variable RUNTIME_NAMESPACE, and --watch-label-selector, read as Kubernetes reads it. Fails when one object can be watched by both. Unknown when a comparison by < or > decides.",
     remediation: "Give the main controller --watch-label-selector=!sharding.fluxcd.io/key, and each shard sharding.fluxcd.io/key=<its own name>.",
     reference: "https://fluxcd.io/flux/installation/configuration/sharding/",
     reads: &[Read::Peers],
@@ -27,11 +27,13 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     if subject.instance.inactive {
-        return Ok(Outcome::not_applicable("it does not run"));
+        return Ok(Outcome::not_applicable("the controller does not run"));
     }
     let others = lane::others(subject)?;
     if others.is_empty() {
-        return Ok(Outcome::not_applicable("it is the only one of its type"));
+        return Ok(Outcome::not_applicable(
+            "the controller is the only one of its type",
+        ));
     }
     let own = lane::lanes(subject.instance)?;
     let mut defects = Vec::new();

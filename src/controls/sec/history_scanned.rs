@@ -19,9 +19,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "Git sources hold no credentials, now and in their history",
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::High),
-    rationale: "A credential that was committed once stays in the history of every clone, also after it was removed from the files.",
-    audit: "The files of the sources in their last state, or those that are audited instead of a cluster; what the sources delivered before; and scans of their histories that attestations of the policy tell of. Fails for tokens of known issuers, private keys, stores of keys, passwords in addresses, connection strings and settings, and literals under names that speak of passwords, tokens or keys, in files of any kind. Private keys that open what is encrypted weigh more, defaults of a chart less. Data of Secrets are told by FSP-SEC-003, and here as soon as a newer revision has them no more: what was delivered once is exposed. Fails for what a scan of the history has found. The history cannot be seen from the cluster: a person has to scan it. As soon as the policy tells of scans, it is unknown unless each repository has one that is complete, that ends at the last state or at one after which the files were read, and that has not expired. Not applicable without a GitRepository.",
-    remediation: "Scan the history of each repository with fluxsec scan-history, GitLeaks, TruffleHog or Kingfisher, change what they find, and put the result of fluxsec attest-history into the policy. Removing a secret from the files does not take it back: change what it lets in to, and accept the finding with a waiver.",
+    rationale: "A credential that was committed once stays in the history of every clone, even after it was removed from the files.",
+    audit: "The files of the sources in their latest revision, or those that are audited instead of a cluster; what the sources delivered before; and history scans recorded in the policy's attestations. Fails for tokens of known issuers, private keys, key stores, passwords in addresses, connection strings and settings, and literals under names that suggest passwords, tokens or keys, in files of any kind. Private keys that open what is encrypted weigh more, a chart's defaults less. Data of Secrets are reported by FSP-SEC-003, and here once a newer revision no longer has them: what was delivered once is exposed. Fails for what a history scan has found. The history cannot be seen from the cluster: a person has to scan it. Once the policy records scans, the control is unknown unless each repository has a scan that is complete, has not expired, and ends at the latest revision or at one after which the files were read. Not applicable without a GitRepository.",
+    remediation: "Scan the history of each repository with fluxsec scan-history, GitLeaks, TruffleHog or Kingfisher, rotate what they find, and put the result of fluxsec attest-history into the policy. Removing a secret from the files does not take it back: rotate it, then accept the finding with a waiver.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
     reads: &[Read::cluster::<GitRepository>(), Read::Trees, Read::Scans],
     parameters: &[],
@@ -57,7 +57,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     }
     let count = repositories.len();
     Ok(Outcome::Manual(
-        format!("reports tell that the histories of {count} GitRepositories hold no secrets").into(),
+        format!("reports say that the histories of {count} GitRepositories hold no secrets").into(),
     ))
 }
 
@@ -78,9 +78,9 @@ fn exposed(key: &TreeKey, source: &OfSource) -> Vec<Defect> {
         .collect();
     if source.is_full && !defects.is_empty() {
         defects.push(Defect {
-            observed: "more secrets than are remembered".to_owned(),
+            observed: "more secrets than the report keeps".to_owned(),
             expected: EXPECTED.to_owned(),
-            message: format!("{key} delivered more secrets than are remembered: change all of them"),
+            message: format!("{key} delivered more secrets than the report keeps: rotate all of them"),
             about: key.about(),
             ..Defect::default()
         });
@@ -88,7 +88,7 @@ fn exposed(key: &TreeKey, source: &OfSource) -> Vec<Defect> {
     defects
 }
 
-const EXPECTED: &str = "a secret that was changed, and a waiver that says so";
+const EXPECTED: &str = "a rotated secret, and a waiver that says so";
 
 fn rotate(key: &TreeKey, place: &Place, delivery: &Delivery) -> Defect {
     let Place {
@@ -188,7 +188,7 @@ fn to_be_scanned(view: &View<'_>, count: usize) -> Outcome {
 /// Fails unless all of the history of a repository was scanned, and its last state was, or was read.
 fn is_scanned(view: &View<'_>, key: &ObjectKey, row: &Row) -> Result<(), Missing> {
     let Some(newest) = scan(view, row) else {
-        let message = format!("no report tells of the history of GitRepository {key}");
+        let message = format!("no scan report covers the history of GitRepository {key}");
         return Err(Missing::new("HistoryNotScanned", message));
     };
     if let (_, Some(what)) = chain(view, newest) {
@@ -237,7 +237,7 @@ fn chain<'a>(view: &View<'a>, newest: &'a Scanned) -> (Vec<&'a Scanned>, Option<
             .filter(|it| it.at <= scan.at)
             .collect::<Vec<_>>();
         let Some(before) = before.iter().find(is_before).copied() else {
-            return (chain, Some("begins behind a commit that no report ends at"));
+            return (chain, Some("starts after a commit that no report ends at"));
         };
         chain.push(before);
         scan = before;

@@ -17,9 +17,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "No secret stands in a Flux object",
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::High),
-    rationale: "Whoever has view rights in a namespace reads its Flux objects, but not its Secrets. A password in a HelmRelease is known to all of them, and stands in the source as well.",
-    audit: "values and postRenderers of HelmReleases; patches and postBuild.substitute of Kustomizations and FluxInstances; inputs, resources and templates of ResourceSets and their providers; addresses of sources, Providers and Receivers; variables in the workloads of controllers. Fails for data of a Secret, private keys, tokens whose beginning tells the issuer, passwords in addresses and connection strings, addresses that let in whoever knows them, and literals under names that speak of passwords, tokens or keys. Placeholders, hashes, paths and what is encrypted with SOPS are no literals. Names and shapes decide: some secrets are missed, and some literals are none. Values are neither kept nor shown. ConfigMaps that objects refer to are not read.",
-    remediation: "Revoke the secret, put its successor into a Secret that is encrypted in the source, and refer to it: valuesFrom, substituteFrom, secretRef, secretKeyRef.",
+    rationale: "Whoever has view rights in a namespace reads its Flux objects, but not its Secrets. A password in a HelmRelease is known to all of them, and is in the source as well.",
+    audit: "values and postRenderers of HelmReleases; patches and postBuild.substitute of Kustomizations and FluxInstances; inputs, resources and templates of ResourceSets and their providers; addresses of sources, Providers and Receivers; variables in the workloads of controllers. Fails for data of a Secret, private keys, tokens whose prefix tells the issuer, passwords in addresses and connection strings, addresses that let in whoever knows them, and literals under names that suggest passwords, tokens or keys. Placeholders, hashes, paths and what is encrypted with SOPS are not literals. Names and shapes decide: some secrets are missed, and some findings are not secrets. Values are neither kept nor shown. ConfigMaps that objects refer to are not read.",
+    remediation: "Revoke the secret, put the new one into a Secret that is encrypted in the source, and refer to it with valuesFrom, substituteFrom, secretRef or secretKeyRef.",
     reference: "https://fluxcd.io/flux/security/secrets-management/",
     reads: &[],
     parameters: &[],
@@ -135,7 +135,7 @@ fn judge(fields: &[(&str, &Inline)]) -> Result<Outcome, Missing> {
     let unread = fields.iter().find(|(_, found)| found.is_unread());
     match unread {
         Some((field, _)) if defects.is_empty() => {
-            let message = format!("{field} is nested deeper than is looked");
+            let message = format!("{field} is nested deeper than the operator looks");
             Err(Missing::new("NotLookedInto", message))
         }
         _ => Ok(Outcome::from_defects(defects)),

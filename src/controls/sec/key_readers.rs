@@ -15,8 +15,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "Only its tenant and the platform read a decryption key",
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::High),
-    rationale: "Whoever reads the Secret with the key decrypts all that was encrypted with it, also what stands in old commits.",
-    audit: "Who may read Secrets in each namespace where a Kustomization names a decryption Secret or a kustomize-controller runs, by RoleBindings there and by ClusterRoleBindings. Fails for each subject that is not of the platform, apart from accounts of the same tenant, and users and groups that a RoleBinding of the tenant's namespace names. Whoever may create pods reads Secrets as well, and is counted.",
+    rationale: "Whoever reads the Secret with the key can decrypt everything that was encrypted with it, including what is in old commits.",
+    audit: "Who may read Secrets in each namespace where a Kustomization names a decryption Secret or a kustomize-controller runs, by RoleBindings there and by ClusterRoleBindings. Fails for each subject outside the platform, except accounts of the same tenant, and users and groups that a RoleBinding in the tenant's namespace names. Whoever may create pods reads Secrets as well, and is counted.",
     remediation: "Remove the binding, or name the subject in spec.platform.subjects of the policy.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
     reads: &[
@@ -82,9 +82,9 @@ fn reads_keys(grant: &Grant<'_>, namespace: &str, keys: &BTreeSet<&str>) -> Opti
     };
     let mut verbs = ["get", "list", "watch"].into_iter();
     if verbs.any(|verb| keys.iter().any(|key| may(verb, "secrets", key))) {
-        return Some("may read the Secrets with keys");
+        return Some("may read Secrets such as decryption keys");
     }
-    may("create", "pods", "").then_some("may create pods, and so read the Secrets with keys")
+    may("create", "pods", "").then_some("may create pods, and so read Secrets such as decryption keys")
 }
 
 /// Whether somebody is of the platform, or of the tenant whose namespace it is.

@@ -19,8 +19,8 @@ pub(crate) static CONTROL: Control = Control {
         shared: Some(Severity::High),
         dedicated: Some(Severity::Info),
     },
-    rationale: "A key, a token or an identity of the controller itself decrypts for every Kustomization of every namespace that names none: whoever gets at the encrypted file of another tenant has it decrypted.",
-    audit: "The command lines, the environment and the ServiceAccount of kustomize-controller. Fails when --sops-age-secret or --sops-vault-configmap is set, when a variable such as VAULT_TOKEN or SOPS_AGE_KEY carries a key, and when the controller has an identity of a cloud without --default-decryption-service-account. Unknown when its environment comes from a Secret or a ConfigMap as a whole. EKS Pod Identity, direct federation and mounted key rings leave no trace that is read. SOPS_HC_VAULT_ALLOWLIST limits since 1.9 where a token goes, and does not make it another's.",
+    rationale: "A key, a token or an identity of the controller itself decrypts for every Kustomization of every namespace that names none: whoever gets hold of another tenant's encrypted file can have it decrypted.",
+    audit: "The command lines, the environment and the ServiceAccount of kustomize-controller. Fails when --sops-age-secret or --sops-vault-configmap is set, when a variable such as VAULT_TOKEN or SOPS_AGE_KEY carries a key, and when the controller has a cloud identity without --default-decryption-service-account. Unknown when its environment comes from a Secret or a ConfigMap as a whole. EKS Pod Identity, direct federation and mounted key rings leave no trace that is read. Since kustomize-controller 1.9 SOPS_HC_VAULT_ALLOWLIST limits where a Vault token is sent, but the token still serves every tenant.",
     remediation: "Give each tenant a key in spec.decryption.secretRef or an account in spec.decryption.serviceAccountName, set --default-decryption-service-account, and take the key from the controller.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
     reads: &[Read::cluster::<ServiceAccount>()],
@@ -43,7 +43,7 @@ fn judge(subject: &Subject<'_>) -> Result<Outcome, Missing> {
     if flag::must_be_set(subject, "default-decryption-service-account")? != Outcome::Pass
         && identity::controller_has_identity(subject)?
     {
-        let observed = "the controller decrypts with its own identity of a cloud";
+        let observed = "the controller decrypts with its own cloud identity";
         return Ok(fail(subject, observed));
     }
     if instance.has_unread_environment {

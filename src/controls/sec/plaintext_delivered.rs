@@ -13,9 +13,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "No Secret is delivered in plain text",
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::High),
-    rationale: "A Secret that stands in a source as plain text is known to everybody who can read the source, its history and its copies.",
-    audit: "The files of the sources, or those that are audited instead of a cluster. Fails for data of a Secret in plain text, wherever the Secret is written: in manifests, lists, patches, templates, texts within other objects, and as literals or files that kustomize makes one of. Files of SOPS are verified value by value: one that was edited after it was encrypted, data that a selector leaves out, and metadata without a recipient or an authentication code fail as well. Placeholders, empty values, public keys, SealedSecrets and references to other stores are no plain text. Unknown when the files of something that is applied are not read, or not all of them: whether Secrets are encrypted can be seen there only, and Secrets are not read. FSP-SEC-001 tells which Kustomizations apply Secrets without decrypting them.",
-    remediation: "Change what the Secret holds, for it stays in the history of the source. Encrypt its successor with SOPS, or keep it out of the sources with an operator for external secrets.",
+    rationale: "A Secret in a source in plain text is known to everybody who can read the source, its history and its copies.",
+    audit: "The files of the sources, or those that are audited instead of a cluster. Fails for data of a Secret in plain text, wherever the Secret is written: in manifests, lists, patches, templates, texts within other objects, and as literals or files that kustomize turns into a Secret. SOPS files are verified value by value: a file edited after it was encrypted, data that a selector leaves out, and metadata without a recipient or an authentication code fail as well. Placeholders, empty values, public keys, SealedSecrets and references to other stores are not plain text. Unknown when the files of something that is applied are not read, or not all of them: only the files show whether Secrets are encrypted, and Secrets in the cluster are not read. FSP-SEC-001 tells which Kustomizations apply Secrets without decrypting them.",
+    remediation: "Rotate what the Secret holds: it stays in the history of the source. Encrypt the new value with SOPS, or keep it out of the sources with an external secrets operator.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
     reads: &[
         Read::cluster::<Kustomization>(),
@@ -44,8 +44,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
         return Ok(Outcome::not_applicable("nothing is applied"));
     }
     let Ok(trees) = trees else {
-        let message =
-            "whether Secrets are encrypted can be seen in the sources only, whose content is not read";
+        let message = "whether Secrets are encrypted can only be seen in the sources, whose content is not read: spec.secrets.artifacts.enabled of the policy reads it";
         return Err(Missing::new("SourceNotRead", message));
     };
     files::all_are_read(view, trees)?;

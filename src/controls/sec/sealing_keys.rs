@@ -14,8 +14,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "The controller of SealedSecrets renews its keys",
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::Low),
-    rationale: "One key opens all that was ever sealed with it. With new keys from time to time, what is sealed today does not fall with a key that is lost tomorrow.",
-    audit: "The arguments and variables of each Deployment that runs the controller, known by its image or its names. Fails when --key-renew-period, which was --rotate-period, is 0; the default is 30 days. Unknown when there are SealedSecrets and no such Deployment is seen. Renewal is not rotation: what was sealed before stays sealed with the old key until it is sealed again. Whose keys are read is judged by FSP-SEC-016.",
+    rationale: "One key opens everything that was ever sealed with it. With new keys from time to time, a leaked key does not open what is sealed later.",
+    audit: "The arguments and variables of each Deployment that runs the controller, recognised by its image or its names. Fails when --key-renew-period (formerly --rotate-period) is 0; the default is 30 days. Unknown when there are SealedSecrets and no such Deployment is seen. Renewal is not rotation: what was sealed before stays sealed with the old key until it is sealed again. Who can read the keys is judged by FSP-SEC-016.",
     remediation: "Remove --key-renew-period=0 (keyrenewperiod of the chart), and seal old SealedSecrets again.",
     reference: "https://github.com/bitnami-labs/sealed-secrets#secret-rotation",
     reads: &[Read::cluster::<Deployment>(), Read::cluster::<SealedSecret>()],
@@ -56,7 +56,7 @@ fn absent(nothing_is_sealed: bool) -> Result<Outcome, Missing> {
     if nothing_is_sealed {
         return Ok(Outcome::not_applicable("there are no SealedSecrets"));
     }
-    let message = "there are SealedSecrets, and no Deployment is known to open them";
+    let message = "there are SealedSecrets, but no Deployment of their controller was found";
     Err(Missing::new("ControllerNotFound", message))
 }
 

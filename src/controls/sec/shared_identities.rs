@@ -19,9 +19,9 @@ pub(crate) static CONTROL: Control = Control {
         shared: Some(Severity::High),
         dedicated: Some(Severity::Info),
     },
-    rationale: "Two tenants whose accounts are the same identity to the key management can decrypt each other's Secrets.",
-    audit: "spec.decryption.serviceAccountName of each Kustomization in a tenant's namespace, and the annotation of that account that names its identity in a cloud. Fails when accounts of two tenants name the same one. Unknown when an account does not exist or carries no annotation: EKS Pod Identity and direct federation leave none.",
-    remediation: "Give each tenant a role, client or service account of its own, with the right to its keys only.",
+    rationale: "Two tenants whose accounts have the same identity at the key management service can decrypt each other's Secrets.",
+    audit: "spec.decryption.serviceAccountName of each Kustomization in a tenant's namespace, and the annotation that names the account's cloud identity. Fails when accounts of two tenants name the same one. Unknown when an account does not exist or carries no annotation: EKS Pod Identity and direct federation leave none.",
+    remediation: "Give each tenant a role, client or service account of its own, with rights to its own keys only.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
     reads: &[
         Read::cluster::<Kustomization>(),
@@ -58,7 +58,7 @@ fn judge(subject: &ClusterSubject<'_>) -> Result<Outcome, Missing> {
     match unseen {
         Some(account) if defects.is_empty() => Err(Missing::new(
             "IdentityNotSeen",
-            format!("ServiceAccount {account} does not tell its identity"),
+            format!("ServiceAccount {account} has no annotation that names its cloud identity"),
         )),
         _ => Ok(Outcome::from_defects(defects)),
     }

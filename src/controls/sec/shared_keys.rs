@@ -25,8 +25,8 @@ pub(crate) static CONTROL: Control = Control {
         dedicated: Some(Severity::Info),
     },
     rationale: "Two tenants with the same key can decrypt each other's Secrets, wherever they find them.",
-    audit: "spec.decryption of the Kustomizations in tenants' namespaces. Fails when Kustomizations of two tenants name no key and kustomize-controller has one for all, by --sops-age-secret. Where the files of sources are read, fails when files of two tenants are encrypted for one recipient, or are copies of each other; a tenant's files are those that its Kustomizations apply, and encrypted objects of its namespaces. Where the policy lists the recipients of a tenant in spec.secrets.decryption.tenantRecipients, fails when a file of the tenant is for another one. Versions and regions of one key are one recipient; an alias in AWS may be any key of its account, so that it is unknown whether another tenant has it. Whether two Secrets hold the same key is not read, and the same name proves nothing: unknown as long as two tenants decrypt with Secrets, unless all their files were read and have no recipient in common. Not applicable with one tenant that decrypts.",
-    remediation: "Make a key for each tenant, name its Secret in spec.decryption.secretRef, and encrypt the tenant's Secrets again with it.",
+    audit: "spec.decryption of the Kustomizations in tenants' namespaces. Fails when Kustomizations of two tenants name no key and kustomize-controller has one for all through --sops-age-secret. Where the files of sources are read, fails when files of two tenants are encrypted for the same recipient, or are copies of each other; a tenant's files are those that its Kustomizations apply, and encrypted objects of its namespaces. Where the policy lists a tenant's recipients in spec.secrets.decryption.tenantRecipients, fails when a file of that tenant is encrypted for another one. Versions and regions of one key count as one recipient; an AWS alias may stand for any key of its account, so whether another tenant has that key is unknown. Whether two Secrets hold the same key is not read, and an equal name proves nothing: unknown while two tenants decrypt with Secrets, unless all their files were read and share no recipient. Not applicable with one tenant that decrypts.",
+    remediation: "Create a key for each tenant, name its Secret in spec.decryption.secretRef, and encrypt the tenant's Secrets again with it.",
     reference: "https://fluxcd.io/flux/security/best-practices/#secret-decryption",
     reads: &[
         Read::cluster::<Kustomization>(),
@@ -37,7 +37,7 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[Parameter {
         name: SHARED,
         values: &[],
-        about: "Recipients that may be in the files of several tenants, such as a key for emergencies, as SOPS writes them, with commas between them",
+        about: "Recipients that may appear in the files of several tenants, such as an emergency key, as SOPS writes them, separated by commas",
     }],
     judges: Judges::Cluster(judge),
 };

@@ -13,8 +13,8 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Secret Decryption",
     severity: Severities::always(Severity::Medium),
     rationale: "A Kustomization that cannot decrypt its source applies nothing: rotated credentials and repaired policies do not arrive.",
-    audit: "The condition Ready of each Kustomization, of the current generation. Fails when it says that decryption failed, or that a Secret is encrypted with SOPS and nothing is configured to decrypt it. Unknown while there is no such condition. Encrypted values in objects that are no Secrets are applied as they are and cannot be seen here.",
-    remediation: "Set spec.decryption with the Secret or account that has the key, and give the key to it.",
+    audit: "The condition Ready of each Kustomization, of the current generation. Fails when it says that decryption failed, or that a Secret is encrypted with SOPS and nothing is configured to decrypt it. Unknown while there is no such condition. Encrypted values in objects other than Secrets are applied as they are and cannot be seen here.",
+    remediation: "Set spec.decryption to a Secret that holds the key, or to an account that may use it.",
     reference: "https://fluxcd.io/flux/components/kustomize/kustomizations/#decryption",
     reads: &[],
     parameters: &[],
@@ -28,7 +28,7 @@ fn judge(subject: &ObjectSubject<'_, Kustomization>) -> Result<Outcome, Missing>
         Attempt::Fine | Attempt::AccessDenied => return Ok(Outcome::Pass),
         Attempt::Unknown => {
             let message = format!(
-                "Kustomization {} was not reconciled since its last change",
+                "Kustomization {} has not been reconciled since its last change",
                 subject.key
             );
             return Err(Missing::new("NotReconciled", message));

@@ -11,7 +11,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "Sources come from allowed places",
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::Low),
-    rationale: "Whoever may create a source decides whose content runs in the cluster. A list of hosts and organisations says whom you trust with that.",
+    rationale: "Whoever may create a source decides whose content runs in the cluster. A list of hosts and organisations says whom you trust.",
     audit: "The url of GitRepositories, OCIRepositories and HelmRepositories, the endpoint and bucket of Buckets and the image of ImageRepositories, against the parameter `allowed`. The scheme, a user, upper case and .git at the end make no difference; a port other than the usual ones does. Fails for a place that the list does not have, and for an address with .. or encoded slashes. Where a server redirects to is not seen. Not applicable without a list.",
     remediation: "Take the source from an allowed place, or add the place to the parameter.",
     reference: "https://fluxcd.io/flux/components/source/gitrepositories/#url",
@@ -62,7 +62,7 @@ fn judge(parameters: &Parameters, field: &str, place: impl Fn() -> Option<Place>
         return Outcome::not_applicable("the policy has no list of allowed places");
     }
     let observed = match place() {
-        None => format!("{field} is no plain address"),
+        None => format!("{field} is not a plain address"),
         Some(place) if entries.filter_map(Place::of).any(|allowed| allowed.holds(&place)) => {
             return Outcome::Pass;
         }

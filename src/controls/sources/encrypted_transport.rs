@@ -14,7 +14,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "What Flux fetches and sends travels encrypted",
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::High),
-    rationale: "On plain HTTP everybody on the path reads what is fetched, changes it, and takes the credentials that are sent along.",
+    rationale: "Over plain HTTP anybody on the network path can read what is fetched, change it, and take the credentials that are sent along.",
     audit: "The url of GitRepositories and HelmRepositories; insecure of OCIRepositories, ImageRepositories, Buckets and HelmRepositories of type oci; the STS endpoint of Buckets; address and proxy of Providers; issuer URLs of Receivers. Fails on plain HTTP: critical with a credential, low inside the cluster. Artifact addresses in status are http by design and not judged. A Provider's address that is only in its Secret is unknown.",
     remediation: "Use https or ssh addresses, give the registry a certificate, and remove insecure.",
     reference: "https://fluxcd.io/flux/components/source/gitrepositories/#url",

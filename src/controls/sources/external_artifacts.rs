@@ -13,8 +13,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "Only the platform writes ExternalArtifacts",
     chapter: "Beyond the document: Sources",
     severity: Severities::shared(Severity::Medium),
-    rationale: "Where an ExternalArtifact is accepted as a source, whoever writes its status says from which address the content is fetched. The roles that Flux ships for editors allow it in every namespace where they are bound.",
-    audit: "Who may create, update or patch externalartifacts or their status, by any binding, when the feature gate ExternalArtifact is on in a kustomize-controller or helm-controller. Fails for each subject that is not of the platform. source-watcher needs the gate.",
+    rationale: "Where ExternalArtifacts are accepted as sources, whoever writes their status decides from which address the content is fetched. The roles that Flux ships for editors allow it in every namespace where they are bound.",
+    audit: "Who may create, update or patch externalartifacts or their status, by any binding, when the feature gate ExternalArtifact is on in a kustomize-controller or helm-controller. Fails for each subject outside the platform. source-watcher needs the gate.",
     remediation: "Take externalartifacts out of the roles of tenants, or let an admission policy check the host in status.artifact.url; otherwise turn the gate off.",
     reference: "https://fluxcd.io/flux/components/source/externalartifacts/",
     reads: &[

@@ -1,4 +1,4 @@
-//! FSX-SRC-003: Keyless signatures are accepted of named signers only.
+//! FSX-SRC-003: Keyless signatures are accepted from named signers only.
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
@@ -8,10 +8,10 @@ use crate::kinds::flux_objects::{HelmChart, OciRepository};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-SRC-003",
-    title: "Keyless signatures are accepted of named signers only",
+    title: "Keyless signatures are accepted from named signers only",
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::High),
-    rationale: "Anybody can get a keyless signature of Sigstore. Without identities every such signature is good, and an expression without anchors also matches look-alike hosts and repositories.",
+    rationale: "Anybody can get a keyless signature from Sigstore. Without identities every such signature is accepted, and an expression without anchors also matches look-alike hosts and repositories.",
     audit: "spec.verify of each OCIRepository and HelmChart with the provider cosign and no secretRef. Fails when matchOIDCIdentity is empty, when an issuer or subject is not anchored with ^ and $, or when a subject admits every project of a host.",
     remediation: "List in spec.verify.matchOIDCIdentity the issuer and the subject down to workflow and ref, each as ^…$ with escaped dots.",
     reference: "https://fluxcd.io/flux/components/source/ocirepositories/#keyless-verification",

@@ -10,9 +10,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "OCI registries prove who they are",
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::High),
-    rationale: "On an OCIRepository insecure does more than its documentation says: without a certSecretRef it also stops the verification of certificates on HTTPS, so that any host can answer for the registry.",
+    rationale: "On an OCIRepository, insecure does more than its documentation says: without a certSecretRef it also turns off certificate verification for HTTPS, so any host can pose as the registry.",
     audit: "insecure and certSecretRef of each OCIRepository. Fails when insecure is true and there is no certSecretRef.",
-    remediation: "Remove insecure; for a private authority name its certificate in spec.certSecretRef.",
+    remediation: "Remove insecure; for a private certificate authority, put its certificate into the Secret that spec.certSecretRef names.",
     reference: "https://fluxcd.io/flux/components/source/ocirepositories/#insecure",
     reads: &[],
     parameters: &[],
@@ -30,7 +30,7 @@ fn judge(subject: &ObjectSubject<'_, OciRepository>) -> Outcome {
         field: "spec.insecure".to_owned(),
         message: observed.clone(),
         observed,
-        expected: "insecure is absent, or certSecretRef names the authority".to_owned(),
+        expected: "insecure is absent, or certSecretRef names the certificate authority".to_owned(),
         ..Defect::default()
     })
 }

@@ -34,7 +34,7 @@ fn repository(subject: &ObjectSubject<'_, OciRepository>) -> Result<Outcome, Mis
         .as_ref()
         .is_some_and(|reference| !reference.digest.is_empty())
     {
-        return Ok(Outcome::not_applicable("the digest says what is fetched"));
+        return Ok(Outcome::not_applicable("the digest fixes what is fetched"));
     }
     if is_in_cluster(spec.url.as_str()) {
         return Ok(Outcome::not_applicable("the registry is one of this cluster"));

@@ -11,7 +11,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::Medium),
     rationale: "An index may name any host for its charts. With passCredentials the repository's credential is sent to that host as well.",
-    audit: "passCredentials of each HelmRepository. Fails when it is true. Some repositories that serve charts from another host need it; accept those by a waiver.",
+    audit: "passCredentials of each HelmRepository. Fails when it is true. Some repositories that serve charts from another host need it; accept those with a waiver.",
     remediation: "Remove spec.passCredentials, or serve index and charts from one host.",
     reference: "https://fluxcd.io/flux/components/source/helmrepositories/#pass-credentials",
     reads: &[],

@@ -1,4 +1,4 @@
-//! FSX-SRC-010: Git over SSH knows its hosts and asks for no outdated algorithm.
+//! FSX-SRC-010: Git over SSH verifies hosts and allows no outdated algorithm.
 
 use super::super::control::{Control, Outcome, Severities};
 use super::super::flag::{self, Objection};
@@ -12,12 +12,12 @@ use crate::kinds::flux_objects::{GitRepository, Standing};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-SRC-010",
-    title: "Git over SSH knows its hosts and asks for no outdated algorithm",
+    title: "Git over SSH verifies hosts and allows no outdated algorithm",
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::Medium),
-    rationale: "SSH protects a source as far as the host proves who it is. Signatures and key exchanges with SHA-1 can be forged, and a host that is not in known_hosts can be anybody.",
-    audit: "--ssh-kex-algos and --ssh-hostkey-algos of source-controller and image-automation-controller. Fails for a key exchange with SHA-1 and for ssh-rsa and ssh-dss. A list that is not set leaves the choice to the SSH library, which takes SHA-1 last; that is not judged. known_hosts is in Secrets, which are not read: a GitRepository over SSH that is Ready had it, because the controller refuses to connect without; unknown as long as one is not. Not applicable where no list is set and no GitRepository is fetched by SSH.",
-    remediation: "Remove the outdated algorithms from the lists, or the flags. Renew known_hosts in the Secret of a GitRepository when its host has got new keys.",
+    rationale: "SSH protects a source only if the host proves who it is. Signatures and key exchanges with SHA-1 can be forged, and a host that is not in known_hosts can be anybody.",
+    audit: "--ssh-kex-algos and --ssh-hostkey-algos of source-controller and image-automation-controller. Fails for a key exchange with SHA-1 and for ssh-rsa and ssh-dss. Without a list the choice is left to the SSH library, which prefers SHA-1 least; that is not judged. known_hosts is in Secrets, which are not read. A GitRepository over SSH that is Ready had it, because the controller refuses to connect without; unknown while one is not Ready. Not applicable where no list is set and no GitRepository is fetched by SSH.",
+    remediation: "Remove the outdated algorithms from the lists, or remove the flags. Update known_hosts in the GitRepository's Secret when its host gets new keys.",
     reference: "https://fluxcd.io/flux/components/source/gitrepositories/#ssh-authentication",
     reads: &[Read::cluster::<GitRepository>()],
     parameters: &[],
@@ -64,7 +64,7 @@ fn outdated(evaluation: &Evaluation) -> Result<Option<Objection>, Missing> {
             return Ok(Some(Objection {
                 argument: flag::argument(&origin),
                 observed: format!("--{flag} has {algorithm}"),
-                expected: format!("--{flag} without algorithms of SHA-1"),
+                expected: format!("--{flag} without SHA-1 algorithms"),
             }));
         }
     }

@@ -1,4 +1,4 @@
-//! FSX-SRC-008: Sources in a cloud use its identities.
+//! FSX-SRC-008: Sources in a cloud use workload identity.
 
 use super::super::address::host;
 use super::super::control::{Control, Defect, Outcome, Severities};
@@ -13,11 +13,11 @@ use crate::kinds::flux_objects::{
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-SRC-008",
-    title: "Sources in a cloud use its identities",
+    title: "Sources in a cloud use workload identity",
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::Low),
-    rationale: "A static credential lasts until somebody rotates it and works wherever it is copied to. Where the host belongs to a cloud that Flux can log in to, a short-lived identity does the same.",
-    audit: "secretRef of each GitRepository, OCIRepository, HelmRepository of type oci, Bucket and ImageRepository whose host belongs to a cloud that its provider field supports. Fails when it is set. Git over HTTPS counts when every source-controller has the provider: azure since Flux 2.4, aws since 2.9. Credentials for another account of the cloud may have no substitute; accept those by a waiver.",
+    rationale: "A static credential lasts until somebody rotates it, and works wherever it is copied to. Where the host belongs to a cloud that Flux can log in to, a short-lived identity replaces it.",
+    audit: "secretRef of each GitRepository, OCIRepository, HelmRepository of type oci, Bucket and ImageRepository whose host belongs to a cloud that its provider field supports. Fails when it is set. Git over HTTPS counts when every source-controller has the provider: azure since Flux 2.4, aws since 2.9. Credentials for another cloud account may have no substitute; accept those with a waiver.",
     remediation: "Set spec.provider to the cloud and spec.serviceAccountName to an account with a workload identity, and remove spec.secretRef.",
     reference: "https://fluxcd.io/flux/security/contextual-authorization/",
     reads: &[Read::Controllers(&[Component::Source])],
@@ -43,7 +43,7 @@ fn git(subject: &ObjectSubject<'_, GitRepository>) -> Result<Outcome, Missing> {
         return Ok(no_cloud());
     };
     if !url.starts_with("https://") {
-        return Ok(Outcome::not_applicable("identities of a cloud need https"));
+        return Ok(Outcome::not_applicable("workload identity needs https"));
     }
     if !is_supported(subject.view, since)? {
         return Ok(Outcome::not_applicable(format!(
@@ -67,7 +67,7 @@ fn oci(subject: &ObjectSubject<'_, OciRepository>) -> Outcome {
 fn helm(subject: &ObjectSubject<'_, HelmRepository>) -> Outcome {
     let spec = &subject.row.spec;
     if spec.kind.as_str() != "oci" {
-        return Outcome::not_applicable("identities of a cloud need type oci");
+        return Outcome::not_applicable("workload identity needs type oci");
     }
     judge(registry(spec.url.as_str()), spec.secret_ref.as_ref())
 }
@@ -112,7 +112,7 @@ fn is_aws(name: &str) -> bool {
 }
 
 fn no_cloud() -> Outcome {
-    Outcome::not_applicable("the host is of no cloud that Flux can log in to")
+    Outcome::not_applicable("the host belongs to no cloud that Flux can log in to")
 }
 
 fn judge(provider: Option<&str>, secret: Option<&NameRef>) -> Outcome {
@@ -127,7 +127,7 @@ fn judge(provider: Option<&str>, secret: Option<&NameRef>) -> Outcome {
         observed: format!("Secret {}", secret.name),
         expected: format!("spec.provider: {provider}, with a workload identity"),
         message: format!(
-            "Secret {} holds a static credential where {provider} has identities",
+            "Secret {} holds a static credential where provider {provider} supports workload identity",
             secret.name
         ),
         ..Defect::default()

@@ -12,7 +12,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "Trust policies of notation refuse what is not signed",
     chapter: "Beyond the document: Sources",
     severity: Severities::always(Severity::Medium),
-    rationale: "The trust policy decides what comes of a signature. Its level skip verifies nothing, audit and permissive let pass what strict refuses, and the source is Ready all the same.",
+    rationale: "The trust policy decides what happens when a signature is bad. The level skip verifies nothing, audit and permissive accept what strict refuses, and the source is Ready all the same.",
     audit: "spec.verify of each OCIRepository and HelmChart with the provider notation, and the conditions Ready and SourceVerified. Fails when the source is Ready without having been verified, as the level skip leaves it. Otherwise Unknown: the policy is in a Secret, and Secrets are not read.",
     remediation: "Set signatureVerification.level to strict in the trustpolicy.json of the Secret that spec.verify.secretRef names.",
     reference: "https://fluxcd.io/flux/components/source/ocirepositories/#notation",
@@ -30,7 +30,7 @@ pub(crate) static CONTROL: Control = Control {
 
 fn judge(verify: Option<&OciVerification>, status: &Fetched) -> Result<Outcome, Missing> {
     if verify.is_none_or(|verify| verify.provider.as_str() != "notation") {
-        return Ok(Outcome::not_applicable("no signature of notation is asked for"));
+        return Ok(Outcome::not_applicable("spec.verify does not use notation"));
     }
     if matches!(
         (&status.ready, &status.verified),

@@ -10,8 +10,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "What is applied follows its source",
     chapter: "Beyond the document: Tenancy",
     severity: Severities::always(Severity::Low),
-    rationale: "A suspended object hides that the cluster drifts away from its source. Without prune, what is removed from the source stays in the cluster. With force, objects that cannot be changed are deleted and made again, and their data may go with them.",
-    audit: "spec.suspend of each Kustomization and HelmRelease, spec.prune and spec.force of each Kustomization. Fails when it is suspended, does not prune, or forces. How long it has been so is not looked at.",
+    rationale: "A suspended object hides that the cluster drifts away from its source. Without prune, what is removed from the source stays in the cluster. With force, objects that cannot be changed are deleted and created again, and their data may be lost.",
+    audit: "spec.suspend of each Kustomization and HelmRelease, spec.prune and spec.force of each Kustomization. Fails when it is suspended, does not prune, or forces. For how long is not looked at.",
     remediation: "Resume it with flux resume; set spec.prune to true and remove spec.force.",
     reference: "https://fluxcd.io/flux/components/kustomize/kustomizations/#prune",
     reads: &[],
@@ -37,7 +37,7 @@ fn kustomization(subject: &ObjectSubject<'_, Kustomization>) -> Outcome {
             defect(
                 "force",
                 true,
-                "objects that cannot be changed are deleted and made again",
+                "objects that cannot be changed are deleted and created again",
             )
         }),
     ];

@@ -12,7 +12,7 @@ pub(crate) static CONTROL: Control = Control {
     severity: Severities::always(Severity::Medium),
     rationale: "An ImageRepository lists tags with its own credential. A selector without labels shares what that credential can see with every namespace.",
     audit: "spec.accessFrom of each ImageRepository. Fails when one of its namespaceSelectors has no labels. Who may set the labels of a namespace is not looked at here.",
-    remediation: "Name in matchLabels a label that only the platform sets, for instance kubernetes.io/metadata.name.",
+    remediation: "Use in matchLabels a label that only the platform can set, for example kubernetes.io/metadata.name.",
     reference: "https://fluxcd.io/flux/components/image/imagerepositories/#access-from",
     reads: &[],
     parameters: &[],

@@ -12,8 +12,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "Tenants' appliers put objects into their own namespaces",
     chapter: "Beyond the document: Tenancy",
     severity: Severities::shared(Severity::High),
-    rationale: "What a tenant puts into the namespace of another one, or of the platform, runs with what is there: accounts, Secrets, network.",
-    audit: "spec.targetNamespace, spec.storageNamespace and the inventory of each Kustomization and HelmRelease in a tenant's namespace. Fails for each namespace that is not of the same tenant. Objects without a namespace are not judged here, nor is what goes to remote clusters. Unknown as long as there is no inventory; HelmReleases have one since Flux 2.8.",
+    rationale: "What a tenant puts into a namespace of another tenant or of the platform can use what is there: accounts, Secrets, network.",
+    audit: "spec.targetNamespace, spec.storageNamespace and the inventory of each Kustomization and HelmRelease in a tenant's namespace. Fails for each namespace that is not the same tenant's. Cluster-scoped objects are not judged here, nor is what goes to remote clusters. Unknown without an inventory; HelmReleases have one since Flux 2.8.",
     remediation: "Give the account of the applier rights in the tenant's namespaces only, and remove what it put elsewhere.",
     reference: "https://fluxcd.io/flux/components/kustomize/kustomizations/#target-namespace",
     reads: &[Read::Owners(Reach::Cluster)],
@@ -61,10 +61,12 @@ fn release(subject: &ObjectSubject<'_, HelmRelease>) -> Result<Outcome, Missing>
 fn judge(view: &View<'_>, targets: &Targets<'_>) -> Result<Outcome, Missing> {
     let own = view.owner(view.subject().namespace())?;
     if !matches!(own, Owner::Tenant(_)) {
-        return Ok(Outcome::not_applicable("the namespace is no tenant's"));
+        return Ok(Outcome::not_applicable("the namespace belongs to no tenant"));
     }
     if targets.is_remote {
-        return Ok(Outcome::not_applicable("it is applied to a remote cluster"));
+        return Ok(Outcome::not_applicable(
+            "the object is applied to a remote cluster",
+        ));
     }
     let applied = targets.inventory.map_or(&[][..], |places| &places.namespaces);
     let applied = applied.iter().map(|namespace| ("status.inventory", namespace));

@@ -1,4 +1,4 @@
-//! FSX-TEN-004: Only the platform makes appliers in platform namespaces.
+//! FSX-TEN-004: Only the platform creates appliers in platform namespaces.
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Judges, NamespaceSubject};
@@ -8,11 +8,11 @@ use crate::kinds::flux_objects::{HelmRelease, Kustomization};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-TEN-004",
-    title: "Only the platform makes appliers in platform namespaces",
+    title: "Only the platform creates appliers in platform namespaces",
     chapter: "Beyond the document: Tenancy",
     severity: Severities::shared(Severity::High),
     rationale: "A Kustomization in a platform namespace may name the platform's accounts, kustomize-controller's among them: whoever may create one there may do what they may.",
-    audit: "Who may create Kustomizations or HelmReleases in each namespace of the platform that has some, by RoleBindings there and by ClusterRoleBindings. Fails for each subject that is not of the platform.",
+    audit: "Who may create Kustomizations or HelmReleases in each namespace of the platform that has some, by RoleBindings there and by ClusterRoleBindings. Fails for each subject outside the platform.",
     remediation: "Remove the binding, or name the subject in spec.platform.subjects of the policy.",
     reference: "https://fluxcd.io/flux/installation/configuration/multitenancy/",
     reads: &[

@@ -1,4 +1,4 @@
-//! FSX-TEN-005: Values of Secrets stay in Secrets.
+//! FSX-TEN-005: Secret values stay in Secrets.
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges};
@@ -7,12 +7,12 @@ use crate::kinds::flux_objects::{HelmRelease, Kustomization, ObjectRef};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-TEN-005",
-    title: "Values of Secrets stay in Secrets",
+    title: "Secret values stay in Secrets",
     chapter: "Beyond the document: Tenancy",
     severity: Severities::always(Severity::Info),
     rationale: "The controller reads the Secret with its own rights and writes what it finds into whatever the source says: a ConfigMap, an annotation, an argument. From there everybody with view rights reads it.",
-    audit: "spec.postBuild.substituteFrom of Kustomizations and spec.valuesFrom of HelmReleases. Fails for each reference to a Secret. It can only be one of the object's own namespace; where the value goes is not looked at, and passing a password to a chart is no mistake in itself.",
-    remediation: "Refer to the Secret from the workload, by secretKeyRef or a volume, instead of copying its value.",
+    audit: "spec.postBuild.substituteFrom of Kustomizations and spec.valuesFrom of HelmReleases. Fails for each reference to a Secret. The Secret can only be in the object's own namespace. Where the value goes is not looked at, and passing a password to a chart is not a mistake in itself.",
+    remediation: "Refer to the Secret from the workload, with secretKeyRef or a volume, instead of copying its value.",
     reference: "https://fluxcd.io/flux/components/kustomize/kustomizations/#post-build-variable-substitution",
     reads: &[],
     parameters: &[],

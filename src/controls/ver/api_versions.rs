@@ -1,4 +1,4 @@
-//! FSX-VER-005: Objects of Flux are written in a current version.
+//! FSX-VER-005: Flux objects use current API versions.
 
 use super::super::control::{Control, Defect, Outcome, Severities};
 use super::super::judges::{Each, Judges, ObjectSubject};
@@ -12,11 +12,11 @@ use crate::kinds::flux_objects::{
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-VER-005",
-    title: "Objects of Flux are written in a current version",
+    title: "Flux objects use current API versions",
     chapter: "Beyond the document: Versions",
     severity: Severities::always(Severity::Medium),
-    rationale: "Flux stops to serve old versions of its kinds: after that upgrade a manifest in such a version is refused, and what was stored in it cannot be read.",
-    audit: "The apiVersion of each entry of managedFields that is not one of status, of every object of Flux. Fails when one is a pre-release version (v1beta2, v2beta1) older than the best version that the cluster serves. Unknown without managedFields. In which version an object is stored is told by status.storedVersions of its CustomResourceDefinition, which is not read: flux migrate repairs both.",
+    rationale: "Flux stops serving old API versions: after that upgrade, a manifest in such a version is refused, and objects stored in it cannot be read.",
+    audit: "The apiVersion of each managedFields entry, except those for status, of every Flux object. Fails when one is a pre-release version (v1beta2, v2beta1) older than the best version that the cluster serves. Unknown without managedFields. The version in which objects are stored is in status.storedVersions of their CustomResourceDefinition, which is not read: flux migrate repairs both.",
     remediation: "Write the manifests in Git in the current version, then run flux migrate, or let the FluxInstance migrate.",
     reference: "https://fluxcd.io/flux/installation/upgrade/",
     reads: &[],

@@ -58,11 +58,11 @@ impl Builder {
 pub(super) fn upstream_version<'a>(subject: &Subject<'a>) -> Result<&'a Version, Missing> {
     let image = &subject.instance.image;
     if is_rebuilt(image) {
-        let message = format!("{}: {image} is a vendor's build, ask the vendor", subject.key);
+        let message = format!("{}: {image} is a vendor build: ask the vendor", subject.key);
         return Err(Missing::new("VendorBuild", message));
     }
     subject.instance.version.as_ref().ok_or_else(|| {
-        let message = format!("{}: the image {image} does not tell its version", subject.key);
+        let message = format!("{}: the image {image} does not show its version", subject.key);
         Missing::new("VersionUnknown", message)
     })
 }

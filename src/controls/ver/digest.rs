@@ -12,7 +12,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "The controller's image is pinned by digest",
     chapter: "Beyond the document: Images",
     severity: Severities::always(Severity::Medium),
-    rationale: "A tag can be moved; a digest names one image for ever. Flux's images are signed, but nothing verifies that at admission unless a policy does.",
+    rationale: "A tag can be moved; a digest names one image forever. Flux's images are signed, but nothing verifies that at admission unless a policy does.",
     audit: "The image of the workload. Fails without a digest. An admission policy that verifies Flux's signatures serves as well and is not looked for here.",
     remediation: "Pin the images with kustomize (images.digest), install with flux-operator, or verify the signatures at admission.",
     reference: "https://fluxcd.io/flux/security/#signed-container-images",
@@ -29,7 +29,7 @@ fn judge(subject: &Subject<'_>) -> Outcome {
     if ImageRef::parse(image).digest.is_some() {
         return Outcome::Pass;
     }
-    let expected = "an image with @sha256:...".to_owned();
+    let expected = "an image with a digest (@sha256:…)".to_owned();
     Outcome::fail(build::defect(
         subject,
         format!("runs {image}, which is not pinned"),

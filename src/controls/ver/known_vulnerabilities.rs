@@ -18,8 +18,8 @@ pub(crate) static CONTROL: Control = Control {
     title: "The controller has no known vulnerability",
     chapter: "Beyond the document: Versions",
     severity: Severities::always(Severity::High),
-    rationale: "A known vulnerability is the first thing that an attacker tries.",
-    audit: "The version in the image's tag against the advisories of src/flux/advisories.yaml, as of the day in the message. An advisory has its own severity; one whose condition is not met, for instance that a bucket exists, is a note. Fixes of security that nobody gave a CVE are on the list, too. Unknown when the image does not tell its version, and for builds of vendors, who fix without a new tag.",
+    rationale: "Known vulnerabilities are what attackers try first.",
+    audit: "The version in the image tag, against the advisories in src/flux/advisories.yaml, as of the date in the message. An advisory has its own severity; one whose condition is not met, for example that a Bucket exists, has severity Info. Security fixes without a CVE are on the list, too. Unknown when the image does not show its version, and for vendor builds, because vendors fix without changing the tag.",
     remediation: "Upgrade Flux to a release with the fixed controller.",
     reference: "https://github.com/fluxcd/flux2/security/advisories",
     reads: &[

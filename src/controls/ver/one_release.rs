@@ -11,9 +11,9 @@ pub(crate) static CONTROL: Control = Control {
     title: "The controllers of an installation belong together",
     chapter: "Beyond the document: Versions",
     severity: Severities::always(Severity::Medium),
-    rationale: "The controllers of one Flux release are tested with each other and with its CustomResourceDefinitions. An upgrade that stopped half-way leaves some behind.",
-    audit: "The Flux minor of each controller of a namespace, by its version. Fails when two are more than one minor apart. Unknown when one does not tell its version.",
-    remediation: "Finish the upgrade: flux install or flux bootstrap with one version.",
+    rationale: "The controllers of one Flux release are tested with each other and with its CustomResourceDefinitions. An upgrade that stopped halfway leaves some behind.",
+    audit: "The Flux minor of each controller of a namespace, by its version. Fails when two are more than one minor apart. Unknown when one does not show its version.",
+    remediation: "Finish the upgrade: run flux install or flux bootstrap with one version.",
     reference: "https://fluxcd.io/flux/installation/upgrade/",
     reads: &[Read::Controllers(&Component::ALL)],
     parameters: &[],
@@ -32,14 +32,17 @@ fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
             let minor = minor.ok_or_else(|| {
                 Missing::new(
                     "VersionUnknown",
-                    format!("{key}: of which Flux release {} is, is not known", instance.image),
+                    format!(
+                        "{key}: which Flux release {} belongs to is not known",
+                        instance.image
+                    ),
                 )
             })?;
             minors.push((minor, component));
         }
     }
     let (Some(first), Some(last)) = (minors.iter().min(), minors.iter().max()) else {
-        return Ok(Outcome::not_applicable("no controller of Flux runs there"));
+        return Ok(Outcome::not_applicable("no Flux controller runs there"));
     };
     if last.0.1 - first.0.1 <= 1 {
         return Ok(Outcome::Pass);

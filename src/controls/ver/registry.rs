@@ -12,7 +12,7 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Beyond the document: Images",
     severity: Severities::always(Severity::Medium),
     rationale: "Whoever publishes the image of a controller runs code as that controller.",
-    audit: "The registry and path of the image: ghcr.io/fluxcd, docker.io/fluxcd, ghcr.io/controlplaneio-fluxcd and mcr.microsoft.com/oss/fluxcd pass. A mirror of your own fails until it is accepted: nothing in the cluster tells who fills it.",
+    audit: "The registry and path of the image: ghcr.io/fluxcd, docker.io/fluxcd, ghcr.io/controlplaneio-fluxcd and mcr.microsoft.com/oss/fluxcd pass. A mirror of your own fails until it is accepted with a waiver: nothing in the cluster tells who pushes to it.",
     remediation: "Take the images of the Flux project, or accept your mirror with a waiver.",
     reference: "https://fluxcd.io/flux/installation/configuration/air-gapped/",
     reads: &[],

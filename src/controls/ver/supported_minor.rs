@@ -1,4 +1,4 @@
-//! FSX-VER-002: The controller is of a supported Flux minor.
+//! FSX-VER-002: The controller belongs to a supported Flux minor release.
 
 use super::super::control::{Control, Outcome, Severities};
 use super::super::judges::{Judges, Subject};
@@ -11,11 +11,11 @@ use crate::inventory::Missing;
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-VER-002",
-    title: "The controller is of a supported Flux minor",
+    title: "The controller belongs to a supported Flux minor release",
     chapter: "Beyond the document: Versions",
     severity: Severities::always(Severity::High),
-    rationale: "The Flux project fixes the last three minor releases. Older ones get no fixes, of vulnerabilities neither.",
-    audit: "The Flux minor that the controller's version belongs to, by the releases that this catalogue knows. Unknown when the image does not tell its version, when the version is newer than the catalogue, and for builds of vendors, who support what they choose.",
+    rationale: "The Flux project supports the last three minor releases. Older ones get no fixes, not even for vulnerabilities.",
+    audit: "The Flux minor that the controller's version belongs to, by the releases that this catalogue knows. Unknown when the image does not show its version, when the version is newer than the catalogue, and for vendor builds, because vendors choose what they support.",
     remediation: "Upgrade Flux, minor by minor.",
     reference: "https://fluxcd.io/flux/releases/",
     reads: &[],
@@ -55,6 +55,6 @@ fn unlisted(subject: &Subject<'_>, version: &Version, expected: String) -> Resul
         let message = format!("{}: version {version} is newer than this catalogue", subject.key);
         return Err(Missing::new("NewerThanCatalogue", message));
     }
-    let observed = format!("version {version} is of no supported Flux minor");
+    let observed = format!("version {version} belongs to no supported Flux minor release");
     Ok(Outcome::fail(build::defect(subject, observed, expected)))
 }

@@ -16,7 +16,7 @@ pub(crate) static CONTROL: Control = Control {
     title: "Default accounts of workload identity have their feature gate",
     chapter: "Shared Cluster Multi-tenancy: Workload identity",
     severity: Severities::shared(Severity::High),
-    rationale: "Until 1.10 a controller with a default account for workload identity and without the feature gate ObjectLevelWorkloadIdentity does not start: pods of the old template keep running, and the change is not in force.",
+    rationale: "Before Flux 2.10 a controller with a default account for workload identity but without the feature gate ObjectLevelWorkloadIdentity does not start: pods of the old template keep running, and the change is not in force.",
     audit: "The command lines of every controller: a default account for workload identity while the feature gate is off. Not applicable where no such account is set, or where the gate has been retired.",
     remediation: "Add --feature-gates=ObjectLevelWorkloadIdentity=true, or upgrade to Flux 2.10, which needs no gate.",
     reference: "https://fluxcd.io/flux/installation/configuration/workload-identity/",
@@ -96,7 +96,7 @@ fn is_certain(component: Component, evaluation: &Evaluation) -> Result<(), Missi
     Ok(())
 }
 
-/// An empty account is none.
+/// An empty account counts as none.
 fn sets_an_account(component: Component, evaluation: &Evaluation) -> bool {
     workload_identity_flags(component)
         .iter()

@@ -48,5 +48,5 @@ pub(super) fn weigh_token(subject: &Subject<'_>, outcome: Outcome, since: Releas
 
 /// Nobody uses an identity that a default account could limit.
 pub(super) fn not_used() -> Outcome {
-    Outcome::NotApplicable("no identity of a cloud is in use".into())
+    Outcome::NotApplicable("no cloud identity is in use".into())
 }

@@ -16,8 +16,8 @@ pub(crate) static CONTROL: Control = Control {
     chapter: "Shared Cluster Multi-tenancy: Workload identity",
     severity: Severities::shared(Severity::Medium),
     rationale: "Without a default account, an object that names none authenticates with the identity of the controller, which may reach what its tenant must not.",
-    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller does; the worst wins. Fails unless --default-service-account names an account. Not applicable while neither the controller nor any object uses an identity of a cloud.",
-    remediation: "In the bootstrap repository add a JSON patch for the Deployment that appends --default-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Until 1.10 the feature gate ObjectLevelWorkloadIdentity is needed as well; the account must exist in every tenant namespace. Edits with kubectl are reverted.",
+    audit: "The command lines of the controller's pods and of its workload's template, evaluated as the controller itself does; the worst one counts. Fails unless --default-service-account names an account. Not applicable while neither the controller nor any object uses a cloud identity.",
+    remediation: "Bootstrap: in the repository, add a JSON patch for the Deployment that appends --default-service-account=<name> to /spec/template/spec/containers/0/args; FluxInstance: spec.cluster.multitenantWorkloadIdentity; chart: container.additionalArgs of the controller. Before Flux 2.10 the feature gate ObjectLevelWorkloadIdentity is needed as well. The account must exist in every tenant namespace. Edits with kubectl are reverted.",
     reference: "https://fluxcd.io/flux/security/best-practices/#multi-tenancy-lock-down",
     reads: &[
         Read::cluster::<ServiceAccount>(),
