@@ -227,7 +227,7 @@ fn log_coverage(kind: KindId, before: &Coverage, now: &Coverage) {
             );
         }
         Coverage::Forbidden => {
-            tracing::warn!("{resource}: {now}; grant get, list and watch on it to this ServiceAccount");
+            tracing::warn!("{resource}: {now}; grant list and watch on it to the account that this runs as");
         }
         Coverage::NotServed { .. } | Coverage::Failing { .. } => tracing::warn!("{resource}: {now}"),
         Coverage::Synced | Coverage::Absent if *before != Coverage::Pending => {

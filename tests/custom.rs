@@ -310,7 +310,7 @@ fn a_custom_control_is_judged_like_any_other() {
     let (result, message, _) = watching.said("ACME-001");
     assert_eq!(
         (result, message.as_str()),
-        (ControlResult::NotApplicable, "no ConfigMap that matches exists")
+        (ControlResult::NotApplicable, "no matching ConfigMap exists")
     );
 
     let good = config_map("a", "good", &json!({"owner": "us"}));

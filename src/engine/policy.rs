@@ -30,7 +30,7 @@ pub(crate) struct Plan {
 /// One control under a policy.
 pub(crate) struct Item {
     pub(crate) control: &'static Control,
-    /// `None`: the policy's tenancy does not call for it.
+    /// `None`: it does not apply under the policy's tenancy.
     pub(crate) severity: Option<Severity>,
     /// The severity that the policy sets instead of the catalogue's.
     pub(crate) tuned: Option<Severity>,
@@ -161,7 +161,7 @@ fn check(spec: &FluxSecurityPolicySpec, catalogue: &[&Control]) -> Result<(), St
             .any(|earlier| earlier.id == tuning.id);
         if twice {
             return Err(format!(
-                "spec.controls[{position}].id: {} is tuned twice",
+                "spec.controls[{position}].id: {} is listed twice",
                 tuning.id
             ));
         }
@@ -183,7 +183,7 @@ fn check_scans(attestation: &Attestation) -> Result<(), String> {
     for (position, scan) in attestation.scans.iter().enumerate() {
         if repository(&scan.repository).is_none() {
             return Err(format!(
-                ".scans[{position}].repository: {:?} is no address of a repository",
+                ".scans[{position}].repository: {:?} is not the address of a repository",
                 scan.repository
             ));
         }
@@ -215,7 +215,7 @@ fn check_tuning(tuning: &ControlTuning, catalogue: &[&Control]) -> Result<(), St
         let takes_any_text = parameter.values.is_empty();
         if !takes_any_text && !parameter.values.contains(&value.as_str()) {
             let allowed = parameter.values.join(", ");
-            return Err(format!(".parameters.{name}: {value:?} is none of {allowed}"));
+            return Err(format!(".parameters.{name}: {value:?} is not one of {allowed}"));
         }
     }
     Ok(())

@@ -383,11 +383,11 @@ impl Judgement<'_> {
     /// any pass, else not applicable.
     fn control(&self, told: &Told) -> ControlPosture {
         let Some(severity) = self.item.severity else {
-            let message = "the policy's tenancy does not call for it".to_owned();
+            let message = "it does not apply under the policy's tenancy".to_owned();
             return self.result(Severity::Info, ControlResult::NotApplicable, "Tenancy", message);
         };
         if let (Some(worst), Some(first)) = (told.worst(), told.first()) {
-            let message = summed_up(&first.finding.message, told.count() - 1);
+            let message = summed_up(&first.finding, told.count() - 1);
             let mut failing = self.result(worst, ControlResult::Fail, "Failed", message);
             failing.findings = told.count();
             return failing;
@@ -440,7 +440,7 @@ impl Judgement<'_> {
         let judges = &self.item.control.judges;
         let message = judges.comply(passes);
         if matches!(judges, Judges::Controllers { .. }) && templates_stand_for_pods(self.inventory) {
-            return format!("{message}, as far as manifests tell: their pods are not in the input");
+            return format!("{message}, judged by workloads only: their pods are not in the input");
         }
         message
     }
@@ -551,16 +551,30 @@ fn named_harmlessly(resource: ResourceRef) -> ResourceRef {
 
 /// What is said of a control that fails: its first finding, and how many there are.
 pub(crate) fn summary_of<'a>(mut failed: impl Iterator<Item = &'a Finding>) -> String {
-    let first = failed
-        .next()
-        .map(|finding| finding.message.clone())
-        .unwrap_or_default();
-    summed_up(&first, failed.count())
+    let first = failed.next();
+    first.map_or_else(String::new, |first| summed_up(first, failed.count()))
 }
 
-pub(super) fn summed_up(first: &str, more: usize) -> String {
+/// The message of a finding, with its object where the message does not name it: a row has no other place for that.
+fn with_object(finding: &Finding) -> String {
+    let (message, resource) = (&finding.message, &finding.resource);
+    let (namespace, name) = (&resource.namespace, &resource.name);
+    let names = [
+        resource.to_string(),
+        format!("{namespace}/{name}"),
+        format!("{name} in namespace {namespace}"),
+        format!("namespace {name}"),
+    ];
+    if names.iter().any(|name| message.contains(name.as_str())) {
+        return message.clone();
+    }
+    format!("{resource}: {message}")
+}
+
+pub(super) fn summed_up(first: &Finding, more: usize) -> String {
+    let first = with_object(first);
     match more {
-        0 => first.to_owned(),
+        0 => first,
         more => format!("{first} (and {more} more)"),
     }
 }

@@ -49,7 +49,7 @@ pub struct EventsAddress {
 
 /// An address that cannot be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is not of the form http://notification-controller.flux-system.svc.cluster.local./")]
+#[error("it must have the form http://notification-controller.flux-system.svc.cluster.local./")]
 pub struct NoEventsAddress;
 
 impl FromStr for EventsAddress {
@@ -91,14 +91,14 @@ pub struct Courier {
 #[derive(Debug, thiserror::Error)]
 enum Problem {
     #[error(
-        "notification-controller cannot be reached: a NetworkPolicy may stand in the way, config/notifications has the one that is needed"
+        "notification-controller cannot be reached: a NetworkPolicy may block the way, and config/notifications has the one that is needed"
     )]
     Unreachable(#[from] std::io::Error),
     #[error("notification-controller did not answer within {ATTEMPT:?}")]
     Late,
-    #[error("notification-controller broke off")]
+    #[error("notification-controller closed the connection")]
     Broken(#[from] hyper::Error),
-    #[error("notification-controller answers {0}")]
+    #[error("notification-controller answered {0}")]
     Refused(StatusCode),
     #[error("no request can be made")]
     NoRequest(#[from] http::Error),
@@ -142,7 +142,7 @@ impl Courier {
         while let Some(event) = self.queue.recv().await {
             if let Err(problem) = self.deliver(&event, &stop).await {
                 self.counters.not_notified();
-                tracing::warn!("an Event was given up: {}", sentence(&problem));
+                tracing::warn!("an Event was not delivered: {}", sentence(&problem));
             }
         }
     }

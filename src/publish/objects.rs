@@ -46,12 +46,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PublishError {
     /// Another replica may write by now.
-    #[error("this replica leads no more")]
+    #[error("this replica no longer leads")]
     NotLeading,
     #[error("the API server did not answer within {REQUEST:?}")]
     Late,
     /// Twice in a row.
-    #[error("{0} is written by somebody else at the same time")]
+    #[error("somebody else keeps writing {0} at the same time")]
     Contested(String),
     #[error(transparent)]
     Request(#[from] kube::Error),

@@ -18,7 +18,7 @@ pub struct Baseline {
     known: BTreeMap<String, Vec<Severity>>,
 }
 
-/// Why a text is no baseline.
+/// Why a text is not a baseline.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
     /// Not JSON.

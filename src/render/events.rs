@@ -294,7 +294,11 @@ impl Scene<'_> {
             (0, _) => (NoticeType::Normal, "FindingResolved"),
             _ => (NoticeType::Warning, "FindingDetected"),
         };
-        let note = format!("{detected} more findings were detected and {resolved} more were resolved");
+        let note = match (detected, resolved) {
+            (detected, 0) => format!("{detected} more findings were detected; the report lists them"),
+            (0, resolved) => format!("{resolved} more findings were resolved"),
+            _ => format!("{detected} more findings were detected and {resolved} more were resolved"),
+        };
         let counts = format!("{detected}/{resolved}");
         Some(self.on_report(
             &[reason, "rest", &counts, &self.last_change()],
@@ -549,7 +553,7 @@ mod tests {
         assert_eq!(notices.len(), 2 + MAX_FINDING_NOTICES + 1);
         assert_eq!(
             notices[22].note,
-            "80 more findings were detected and 0 more were resolved"
+            "80 more findings were detected; the report lists them"
         );
     }
 

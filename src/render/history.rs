@@ -78,7 +78,7 @@ fn rule(id: &str, report: &HistoryReport) -> Value {
     let mut rule = json!({
         "id": id,
         "shortDescription": {"text": about},
-        "fullDescription": {"text": "A credential that was committed once stays in the history of every clone, also after it was removed from the files."},
+        "fullDescription": {"text": "A credential that was committed once stays in the history of every clone, even after it was removed from the files."},
         "help": {"text": "Change what the secret lets in to. Removing it from the files, or rewriting the history, does not take it back."},
         "defaultConfiguration": {"level": level(worst)},
         "properties": {"tags": ["security", "flux", CONTROL]},

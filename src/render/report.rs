@@ -168,10 +168,8 @@ pub fn compliance(posture: &PolicyPosture) -> Compliance {
     };
     let failing = matters(ControlResult::Fail);
     if failing > 0 {
-        let message = format!(
-            "{} of severity {fail_on} or above",
-            verb(failing, "fails", "fail")
-        );
+        let verb = if failing == 1 { "fails" } else { "fail" };
+        let message = format!("{} of severity {fail_on} or above {verb}", number_of(failing));
         return Compliance {
             status: "False",
             reason: "ControlsFailing",
@@ -180,9 +178,10 @@ pub fn compliance(posture: &PolicyPosture) -> Compliance {
     }
     let unknown = matters(ControlResult::Unknown);
     if unknown > 0 {
+        let verb = if unknown == 1 { "is" } else { "are" };
         let message = format!(
-            "{} of severity {fail_on} or above",
-            verb(unknown, "is unknown", "are unknown")
+            "{} of severity {fail_on} or above {verb} unknown",
+            number_of(unknown)
         );
         return Compliance {
             status: "Unknown",
@@ -198,10 +197,10 @@ pub fn compliance(posture: &PolicyPosture) -> Compliance {
     }
 }
 
-fn verb(controls: usize, one: &str, many: &str) -> String {
+fn number_of(controls: usize) -> String {
     match controls {
-        1 => format!("1 control {one}"),
-        controls => format!("{controls} controls {many}"),
+        1 => "1 control".to_owned(),
+        controls => format!("{controls} controls"),
     }
 }
 
@@ -267,11 +266,9 @@ fn completeness(posture: &PolicyPosture) -> (&'static str, &str, String) {
     }
     let rest = messages.len().saturating_sub(MAX_GAPS);
     messages.truncate(MAX_GAPS);
-    let mut message = format!(
-        "{}: {}",
-        verb(unknown().count(), "is unknown", "are unknown"),
-        messages.join("; ")
-    );
+    let unknown = unknown().count();
+    let verb = if unknown == 1 { "is" } else { "are" };
+    let mut message = format!("{} {verb} unknown: {}", number_of(unknown), messages.join("; "));
     if rest > 0 {
         message = format!("{message}; and {rest} more reasons");
     }

@@ -81,15 +81,17 @@ pub fn sentence(waiver: &WaiverPosture) -> String {
     match (&waiver.doubt, waiver.state) {
         (Some(Doubt::Invalid(invalid)), _) => format!("it covers nothing: {invalid}"),
         (_, WaiverState::Expired) => match waiver.matched {
-            0 => format!("it expired at {end}; there is nothing left that it was for"),
+            0 => format!("it expired at {end}; no finding matches it any more"),
             1 => format!("it expired at {end}; 1 finding of {control} counts again"),
             _ => format!("it expired at {end}; {findings} of {control} count again"),
         },
-        (Some(Doubt::NoControl), _) => format!("no policy that it is for audits a control {control}"),
+        (Some(Doubt::NoControl), _) => format!("no policy that it applies to audits the control {control}"),
         (Some(Doubt::Unjudged), _) => {
-            format!("{control} could not be judged everywhere, and no finding is known that it is for")
+            format!("{control} could not be judged everywhere, and no known finding matches it")
         }
-        (None, WaiverState::Unmatched) => format!("there is no finding of {control} that it is for"),
+        (None, WaiverState::Unmatched) => {
+            format!("no finding of {control} matches its resources: delete it, or correct spec.resources")
+        }
         (None, WaiverState::Active | WaiverState::ExpiringSoon) => {
             format!("it covers {findings} of {control} until {end}")
         }
@@ -129,7 +131,7 @@ fn end_notice(
     }
     let unit = if days == 1 { "day" } else { "days" };
     let note = format!(
-        "it ends at {}, in {days} {unit} or less: repair what {} finds, or ask {} to decide anew",
+        "it ends at {}, in {days} {unit} or less: repair what {} finds, or ask {} to decide again",
         end.0, spec.control, spec.owner
     );
     Some(notice(waiver, "WaiverExpiringSoon", &key, &note))

@@ -91,7 +91,7 @@ fn a_kind_that_is_forbidden_from_the_start_blinds_its_own_controls() {
     assert_blind_to(&blind, RESOURCE, &whole);
     assert_eq!(result(&blind, JUDGES_IT), "Unknown");
     let said = scene.operator.process.log();
-    let complaint = format!("{RESOURCE}: list and watch are forbidden; grant get, list and watch");
+    let complaint = format!("{RESOURCE}: list and watch are forbidden; grant list and watch");
     assert_eq!(said.matches(&complaint).count(), 1, "{said}");
     let asked = requests(control_plane, "/kustomizations");
     sleep(Duration::from_secs(5));

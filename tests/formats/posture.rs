@@ -78,7 +78,7 @@ fn controls() -> Vec<ControlStatus> {
             Medium,
             NotApplicable,
             "Tenancy",
-            "the policy's tenancy does not call for it",
+            "it does not apply under the policy's tenancy",
         ),
         row(
             "FSX-CFG-003",

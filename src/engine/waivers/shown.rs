@@ -329,7 +329,7 @@ fn doubted(control: &ControlPosture, scan: &ScannedHistory) -> ControlPosture {
         result: ControlResult::Unknown,
         reason: "ReportStale".to_owned(),
         message: bounded(&format!(
-            "the report of {at} on the history of {repository} counts no more: scan it again"
+            "the report of {at} on the history of {repository} has expired: scan it again"
         )),
         ..control.clone()
     }

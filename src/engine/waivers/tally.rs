@@ -90,11 +90,11 @@ impl Tally {
         if let Some(InOrder(first)) = self.counted.first() {
             // The first is the worst.
             reduced.severity = first.finding.severity;
-            reduced.message = summed_up(&first.finding.message, self.counted.len() - 1);
+            reduced.message = summed_up(&first.finding, self.counted.len() - 1);
         } else if let Some(InOrder(first)) = self.waived.first() {
             reduced.result = ControlResult::Waived;
             "Waived".clone_into(&mut reduced.reason);
-            let accepted = summed_up(&first.finding.message, self.waived.len() - 1);
+            let accepted = summed_up(&first.finding, self.waived.len() - 1);
             reduced.message = format!("accepted: {accepted}");
         }
         reduced
