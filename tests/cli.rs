@@ -85,11 +85,121 @@ fn a_broken_baseline_is_wrong_usage() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     let expected = format!(
-        "{} is no baseline: status.findings[0].resource.name: it is missing",
+        "{} is not a baseline: status.findings[0].resource.name: it is missing",
         path.display()
     );
     assert!(said.contains(&expected), "{said}");
     assert!(output.stdout.is_empty());
+}
+
+/// No API server has seen it: what it would refuse, or drop without a word, would be another audit than is meant.
+#[test]
+fn a_policy_that_says_something_else_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("manifest.yaml");
+    fs::write(
+        &manifest,
+        "{apiVersion: v1, kind: Namespace, metadata: {name: flux-system}}",
+    )
+    .unwrap();
+    let audit = |head: &str, spec: &str| {
+        let path = folder.path().join("policy.yaml");
+        fs::write(&path, format!("{{{head}, metadata: {{name: x}}, spec: {spec}}}")).unwrap();
+        let files = [path.to_str().unwrap(), manifest.to_str().unwrap()];
+        let output = run(FLUXSEC, &["audit", "--policy", files[0], "-f", files[1]]);
+        (output.status.code(), text(&output.stderr))
+    };
+    let head = "apiVersion: fluxsecurity.dev/v1alpha1, kind: FluxSecurityPolicy";
+    let good = "{tenancy: Shared, tenants: {namespaceSelector: {matchLabels: {any: thing}}}}";
+    assert_eq!(audit(head, good).0, Some(0), "{}", audit(head, good).1);
+    for (head, spec, expected) in [
+        (
+            "apiVersion: apps/v1, kind: Deployment",
+            good,
+            "apiVersion: expected fluxsecurity.dev/v1alpha1, found \"apps/v1\"",
+        ),
+        (
+            "apiVersion: fluxsecurity.dev/v1alpha1, kind: FluxSecurityWaiver",
+            good,
+            "kind: expected FluxSecurityPolicy, found \"FluxSecurityWaiver\"",
+        ),
+        (head, "{tenancyy: Shared}", "unknown field spec.tenancyy"),
+        (
+            head,
+            "{controls: [{id: FSP-MT-001}, {id: FSP-MT-002, parameter: {a: b}}]}",
+            "unknown field spec.controls[1].parameter",
+        ),
+        (head, "{tenancy: shared}", "unknown variant `shared`"),
+    ] {
+        let (code, said) = audit(head, spec);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(
+            said.contains("policy.yaml is not a FluxSecurityPolicy: "),
+            "{said}"
+        );
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn files_may_be_named_as_a_shell_expands_a_pattern() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = |name: &str| {
+        let path = folder.path().join(name);
+        let object = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
+        fs::write(&path, object).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (one, two, three) = (manifest("one"), manifest("two"), manifest("three"));
+    let output = run(
+        FLUXSEC,
+        &["audit", "-f", &one, &two, &three, "--tenancy", "Shared"],
+    );
+    let said = text(&output.stderr);
+    assert!(said.contains("objects: 3,"), "{said}");
+    let output = run(FLUXSEC, &["audit", &one]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("--filename"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_context_that_does_not_exist_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    fs::write(
+        &kubeconfig,
+        "{apiVersion: v1, kind: Config, current-context: gone}",
+    )
+    .unwrap();
+    let audit = |arguments: &[&str]| {
+        let output = Command::new(FLUXSEC)
+            .args(arguments)
+            .env("KUBECONFIG", &kubeconfig)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        text(&output.stderr)
+    };
+    for (arguments, context) in [
+        (&["audit"][..], "gone"),
+        (&["audit", "--context", "prod"], "prod"),
+    ] {
+        let said = audit(arguments);
+        assert!(said.contains(&format!("has no context {context:?}")), "{said}");
+    }
+}
+
+#[test]
+fn an_address_to_listen_on_is_explained() {
+    let output = run(FLUXSEC, &["run", "--metrics-address", ":8080"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("for example [::]:8080"), "{said}");
 }
 
 #[test]
@@ -175,7 +285,7 @@ spec: {interval: 5m, url: 'http://git.example.com/fleet'}
     let (result, _, said) = audited(&["--waivers", &other]);
     assert_eq!(result, "Fail");
     assert!(
-        said.contains("is Unmatched: there is no finding of FSX-SRC-005"),
+        said.contains("is Unmatched: no finding of FSX-SRC-005 matches"),
         "{said}"
     );
     let expires = printed.lines().find(|line| line.contains("expires:")).unwrap();

@@ -109,11 +109,11 @@ fn settings_that_cannot_be_are_refused_at_the_start() {
         ),
         (
             vec!["--events-address=https://notification-controller".to_owned()],
-            "it is not of the form http://notification-controller.flux-system.svc.cluster.local./",
+            "it must have the form http://notification-controller.flux-system.svc.cluster.local./",
         ),
         (
             vec!["--events-kustomization=flux-security-policy".to_owned()],
-            "it is not of the form NAMESPACE/NAME",
+            "it must have the form NAMESPACE/NAME",
         ),
     ] {
         let mut command = Command::new(fluxsec());

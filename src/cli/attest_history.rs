@@ -14,27 +14,27 @@ use crate::api::history::{repository, without_credentials};
 use crate::api::policy::{Attestation, ScannedHistory};
 use crate::history::import::{self, Imported};
 
-/// What reports on the histories of repositories tell, as an attestation for a FluxSecurityPolicy: of
-/// `fluxsec scan-history`, GitLeaks, TruffleHog and Kingfisher, in JSON or SARIF. Values are not taken over.
+/// Turns reports of history scans into an attestation for a FluxSecurityPolicy: reports of `fluxsec scan-history`,
+/// GitLeaks, TruffleHog and Kingfisher, in JSON or SARIF. Values are not taken over.
 #[derive(Debug, Args)]
 pub(super) struct AttestHistory {
-    /// Reports. What they do not say themselves is to be said for all of them.
+    /// Reports. The options below say for all of them what they do not say themselves.
     #[arg(value_name = "FILE", required = true)]
     reports: Vec<PathBuf>,
-    /// Who says that the reports are what they seem.
+    /// Who vouches for the reports.
     #[arg(long, value_name = "NAME")]
     by: String,
     /// What was scanned and how, in at least 10 characters.
     #[arg(long, value_name = "TEXT")]
     statement: Option<String>,
-    /// When it ends: so long from now (30d), a day (2030-01-31) or an instant; at most 90 days after the oldest scan, which
-    /// is the default.
+    /// When it ends: a duration from now (30d), a day (2030-01-31) or an instant; at most 90 days after the oldest scan,
+    /// which is the default.
     #[arg(long, value_name = "DURATION|DATE")]
     expires: Option<String>,
     /// Address of the repository, as GitRepositories name it.
     #[arg(long, value_name = "URL")]
     repository: Option<String>,
-    /// What made the report.
+    /// Name of the scanner that made the report.
     #[arg(long, value_name = "NAME")]
     scanner: Option<String>,
     /// When the repository was scanned.
@@ -43,10 +43,10 @@ pub(super) struct AttestHistory {
     /// The last commit that was scanned.
     #[arg(long, value_name = "COMMIT")]
     head: Option<String>,
-    /// The commit that the scan began behind, when it did not begin with the first one.
+    /// The commit after which the scan began, when it did not begin with the first one.
     #[arg(long, value_name = "COMMIT")]
     since: Option<String>,
-    /// Not all of the history was scanned.
+    /// Only a part of the history was scanned.
     #[arg(long)]
     partial: bool,
 }
@@ -80,7 +80,7 @@ impl AttestHistory {
             anyhow::bail!("--expires: a scan counts for at most 90 days, here until {latest}");
         }
         if expires <= now {
-            anyhow::bail!("the oldest scan is of {oldest} and counts no more: scan again");
+            anyhow::bail!("the oldest scan is from {oldest} and has expired: scan again");
         }
         let statement = self.statement.clone().unwrap_or_else(|| {
             let found: i64 = scans.iter().map(|scan| i64::from(scan.findings)).sum();
@@ -100,16 +100,16 @@ impl AttestHistory {
 
     fn scan(&self, imported: Imported) -> anyhow::Result<ScannedHistory> {
         let address = self.repository.clone().or(imported.repository);
-        let address =
-            address.context("it does not say of which repository it is: say so with --repository")?;
+        let address = address.context("it does not name its repository: name it with --repository")?;
         if repository(&address).is_none() {
             anyhow::bail!(
-                "{:?} is no address of a repository: name it with --repository",
+                "{:?} is not the address of a repository: name it with --repository",
                 without_credentials(&address)
             );
         }
         let at = self.scanned_at.or(imported.at);
-        let at = at.context("it does not say when the repository was scanned: say so with --scanned-at")?;
+        let at =
+            at.context("it does not say when the repository was scanned: give the time with --scanned-at")?;
         Ok(ScannedHistory {
             repository: without_credentials(&address),
             scanner: imported.scanner,

@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use k8s_openapi::jiff::Timestamp;
-use kube::Api;
+use kube::{Api, CustomResourceExt};
 use prometheus::Registry;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +23,9 @@ use super::gate::Gate;
 use super::output::Output;
 use super::{UNUSABLE, is_broken_pipe};
 use crate::api::report::Change;
-use crate::api::{FluxSecurityPolicy, FluxSecurityReport, ReportStatus, Tenancy, WaiverState};
+use crate::api::{
+    FluxSecurityPolicy, FluxSecurityReport, GROUP, ReportStatus, Tenancy, VERSION, WaiverState,
+};
 use crate::app::Loop;
 use crate::cluster::{self, Contact, client};
 use crate::engine::posture::bounded;
@@ -38,11 +44,14 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a person is told what it waits for.
 const PACE: Duration = Duration::from_secs(2);
 
-/// One audit of the cluster in the kubeconfig, printed.
+/// Audits a cluster or manifests once and prints the result.
 #[derive(Debug, Args)]
 pub(super) struct Audit {
     #[command(flatten)]
     input: Input,
+    /// More manifests, as a shell lists them for `-f *.yaml`.
+    #[arg(value_name = "FILE|DIR", requires = "files")]
+    more: Vec<PathBuf>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -53,18 +62,18 @@ pub(super) struct Audit {
 #[derive(Debug, Args)]
 pub(super) struct Input {
     /// Who shares the cluster.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, ignore_case = true, value_name = "TENANCY")]
     tenancy: Option<TenancyArgument>,
-    /// A FluxSecurityPolicy to audit with; an empty one when absent.
-    #[arg(long)]
+    /// A FluxSecurityPolicy to audit by; an empty one when absent.
+    #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Context of the kubeconfig; the current one when absent.
     #[arg(long, conflicts_with = "files")]
     context: Option<String>,
-    /// Manifests to audit instead of a cluster: a file, a folder, or `-` for standard input.
+    /// Manifests to audit instead of a cluster: a file, a folder, or `-` for standard input; repeatable.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     pub(super) files: Vec<PathBuf>,
-    /// FluxSecurityWaivers that count, beside those of the cluster or among the manifests.
+    /// FluxSecurityWaivers that count in addition to those of the cluster or among the manifests; repeatable.
     #[arg(long, value_name = "FILE")]
     waivers: Vec<PathBuf>,
 }
@@ -77,7 +86,8 @@ enum TenancyArgument {
 }
 
 impl Audit {
-    pub(super) async fn run(self) -> anyhow::Result<u8> {
+    pub(super) async fn run(mut self) -> anyhow::Result<u8> {
+        self.input.files.append(&mut self.more);
         let policy = self.input.policy()?;
         let baseline = self.gate.baseline()?;
         let waived = self.input.waived(Timestamp::now())?;
@@ -112,7 +122,7 @@ impl Audit {
         tell_of_gaps(&posture);
         tell_of_waivers(posture.waivers.values());
         let audited = posture.policies.get(&policy.0).cloned();
-        let audited = audited.context("the audit came to no result")?;
+        let audited = audited.context("the audit produced no result: please report this")?;
         Ok((audited, true, history(client, &policy.0).await))
     }
 
@@ -195,7 +205,45 @@ impl Input {
 /// The policy of a file.
 pub(super) fn read_policy(path: &Path) -> anyhow::Result<FluxSecurityPolicy> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("{} is no FluxSecurityPolicy", path.display()))
+    policy_of(&text).with_context(|| format!("{} is not a FluxSecurityPolicy", path.display()))
+}
+
+/// A policy that no API server has seen: what it would refuse or drop without a word would be another audit than is meant.
+fn policy_of(text: &str) -> anyhow::Result<FluxSecurityPolicy> {
+    let policy = serde_saphyr::from_str(text)?;
+    let value: Value = serde_saphyr::from_str(text)?;
+    let version = format!("{GROUP}/{VERSION}");
+    for (field, expected) in [("apiVersion", version.as_str()), ("kind", "FluxSecurityPolicy")] {
+        let found = value[field].as_str().unwrap_or_default();
+        anyhow::ensure!(found == expected, "{field}: expected {expected}, found {found:?}");
+    }
+    let schemas = FluxSecurityPolicy::crd().spec.versions;
+    let schema = schemas
+        .first()
+        .and_then(|it| it.schema.as_ref()?.open_api_v3_schema.as_ref());
+    let spec = schema.and_then(|it| it.properties.as_ref()?.get("spec"));
+    if let Some(unknown) = spec.and_then(|spec| unknown_field(spec, &value["spec"], "spec")) {
+        anyhow::bail!("unknown field {unknown}");
+    }
+    Ok(policy)
+}
+
+/// The first field that a schema does not know.
+fn unknown_field(schema: &JSONSchemaProps, value: &Value, path: &str) -> Option<String> {
+    match (value, &schema.properties, &schema.items) {
+        (Value::Object(fields), Some(known), _) => fields.iter().find_map(|(name, value)| {
+            let path = format!("{path}.{name}");
+            let Some(schema) = known.get(name) else {
+                return Some(path);
+            };
+            unknown_field(schema, value, &path)
+        }),
+        (Value::Array(items), _, Some(JSONSchemaPropsOrArray::Schema(schema))) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(at, item)| unknown_field(schema, item, &format!("{path}[{at}]")))
+        }
+        _ => None,
+    }
 }
 
 /// Whoever stops reading, such as `head`, has no say in the exit code.
@@ -219,7 +267,7 @@ pub(super) fn tell(audited: &Audited) {
     }
     let skipped = audited.skipped;
     say(&format!(
-        "objects: {}, of kinds that no control asks for: {}; left out: {} documents that are no objects of Kubernetes, {} templates, {} patches",
+        "objects: {}, of kinds that no control asks for: {}; left out: {} documents that are not Kubernetes objects, {} templates, {} patches",
         audited.objects, skipped.of_no_interest, skipped.others, skipped.templates, skipped.patches
     ));
 }
@@ -248,7 +296,7 @@ fn tell_of_gaps(posture: &Posture) {
     let unseen = kinds.find(|it| !it.coverage.is_complete() && it.coverage != Coverage::Absent);
     if let Some(unseen) = unseen {
         eprintln!(
-            "fluxsec: the waivers of the cluster do not count: {}",
+            "fluxsec: the waivers of the cluster could not be read and do not count: {}",
             unseen.coverage
         );
     }

@@ -11,7 +11,7 @@ use crate::api::{Severity, Tenancy};
 use crate::controls::{self, CATALOGUE, Control};
 use crate::render::control_page;
 
-/// The catalogue of controls, or one of them explained.
+/// Lists the controls, or explains one of them.
 #[derive(Debug, Args)]
 pub(super) struct Controls {
     /// Id of a control, for example FSP-KUST-003.
@@ -112,28 +112,27 @@ fn explain(out: &mut impl Write, control: &Control) -> std::io::Result<()> {
             .map_or("not applicable", Severity::as_str);
         writeln!(out, "  severity under tenancy {tenancy:<9} {severity}")?;
     }
-    writeln!(
-        out,
-        "\nWhy\n  {}\n\nWhat is read\n  {}",
-        control.rationale, control.audit
-    )?;
-    writeln!(
-        out,
-        "\nHow to repair\n  {}\n\nReference\n  {}",
-        control.remediation, control.reference
-    )?;
+    section(out, "Why", control.rationale)?;
+    section(out, "What is read", control.audit)?;
+    section(out, "How to repair", control.remediation)?;
+    section(out, "Reference", control.reference)?;
     for parameter in control.parameters {
         let values = match parameter.values {
             [] => "text".to_owned(),
             values => values.join(", "),
         };
-        writeln!(
-            out,
-            "\nParameter {} ({values})\n  {}",
-            parameter.name, parameter.about
-        )?;
+        let title = format!("Parameter {} ({values})", parameter.name);
+        section(out, &title, parameter.about)?;
     }
     Ok(())
+}
+
+/// A paragraph under its title, in lines that fit a terminal.
+fn section(out: &mut impl Write, title: &str, text: &str) -> std::io::Result<()> {
+    writeln!(out, "\n{title}")?;
+    super::wrapped(text)
+        .lines()
+        .try_for_each(|line| writeln!(out, "  {line}"))
 }
 
 #[cfg(test)]

@@ -9,16 +9,22 @@ use super::{CLEAN, FINDINGS, INCOMPLETE};
 use crate::api::{ControlResult, ReportStatus, Severity};
 use crate::render::baseline::Baseline;
 
-/// What decides about the exit code.
+/// What decides the exit code.
 #[derive(Debug, Args)]
 pub(super) struct Gate {
     /// Exit with 1 when a control of this severity or above fails.
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "high")]
+    #[arg(
+        long,
+        value_enum,
+        ignore_case = true,
+        value_name = "SEVERITY",
+        default_value = "high"
+    )]
     fail_on: Threshold,
-    /// Exit with 3 when nothing fails and something could not be judged.
+    /// Exit with 3 when nothing fails but something could not be judged.
     #[arg(long)]
     require_complete: bool,
-    /// A former `fluxsec audit -o json`: only findings that it does not have count.
+    /// The output of an earlier `fluxsec audit -o json`: only findings that it does not have count.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
 }
@@ -45,7 +51,7 @@ impl Gate {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let baseline =
-            Baseline::parse(&text).with_context(|| format!("{} is no baseline", path.display()))?;
+            Baseline::parse(&text).with_context(|| format!("{} is not a baseline", path.display()))?;
         Ok(Some(baseline))
     }
 

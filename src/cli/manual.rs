@@ -8,17 +8,17 @@ use clap_complete::Shell;
 
 use super::{Arguments, CLEAN};
 
-/// A script that completes this command line, for the shell to read.
+/// Prints a completion script for a shell.
 #[derive(Debug, Args)]
 pub(super) struct Completions {
-    /// The shell.
+    /// Shell to complete for.
     shell: Shell,
 }
 
-/// The manual page of this program or of one of its commands.
+/// Prints the manual page of this program or of one of its commands, for `man -l -`.
 #[derive(Debug, Args)]
 pub(super) struct Man {
-    /// The command.
+    /// Command whose page is wanted; the program's own when absent.
     command: Option<String>,
 }
 

@@ -29,6 +29,9 @@ pub(crate) const UNUSABLE: u8 = 2;
 /// Nothing fails, something could not be judged, and completeness was asked for.
 pub(crate) const INCOMPLETE: u8 = 3;
 
+/// How wide a paragraph for a terminal is, beside its indentation.
+const WIDTH: usize = 90;
+
 /// What kubectl looks for when it is asked for `kubectl fluxsec`.
 const PLUGIN: &str = "kubectl-fluxsec";
 
@@ -38,34 +41,40 @@ const PLUGIN: &str = "kubectl-fluxsec";
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What is logged, for instance `info` or `flux_security_operator=debug`.
-    #[arg(long, global = true, env = "FLUXSEC_LOG", default_value = "info")]
+    /// What is logged, for example `info` or `flux_security_operator=debug`.
+    #[arg(
+        long,
+        value_name = "FILTER",
+        global = true,
+        env = "FLUXSEC_LOG",
+        default_value = "info"
+    )]
     log: String,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The operator: watches, evaluates, publishes.
+    /// Runs the operator: watches, evaluates, publishes.
     Run(run::Run),
-    /// One audit of the cluster in the kubeconfig, printed.
+    /// Audits a cluster or manifests once and prints the result.
     Audit(audit::Audit),
-    /// The catalogue of controls, or one of them explained.
+    /// Lists the controls, or explains one of them.
     Controls(controls::Controls),
-    /// The patch that makes failing controls pass, and before it what that breaks.
+    /// Prints the patch that makes failing controls pass, after a list of what it breaks.
     Remediate(remediate::Remediate),
-    /// What reports on histories tell, as an attestation for a policy.
+    /// Turns reports of history scans into an attestation for a policy.
     AttestHistory(attest_history::AttestHistory),
     /// Scans the history of a Git repository for secrets in plain text.
     ScanHistory(scan_history::ScanHistory),
-    /// A waiver on standard output, for kubectl or a repository.
+    /// Prints a waiver, for kubectl or a repository.
     Waive(waive::Waive),
-    /// The CustomResourceDefinitions, as YAML.
+    /// Prints the CustomResourceDefinitions as YAML.
     Crds,
-    /// A script that completes this command line, for the shell to read.
+    /// Prints a completion script for a shell.
     Completions(manual::Completions),
-    /// The manual page of this program or of one of its commands, for `man -l -`.
+    /// Prints the manual page of this program or of one of its commands, for `man -l -`.
     Man(manual::Man),
-    /// Version of this program and of its catalogue.
+    /// Prints the version of this program and of its catalogue.
     Version,
     /// Writes the generated files of the repository.
     #[command(hide = true)]
@@ -105,11 +114,37 @@ pub fn main() -> ExitCode {
 
 /// The command line under the name by which it is called: as a plugin it is a part of kubectl.
 fn command(called: Option<&Path>) -> clap::Command {
-    let command = Arguments::command();
+    let command = Arguments::command().mut_subcommands(legible);
     match called.and_then(Path::file_stem).and_then(OsStr::to_str) {
         Some(PLUGIN) => command.bin_name("kubectl fluxsec"),
         _ => command,
     }
+}
+
+/// Help whose lines fit a terminal: clap breaks none without a dependency more.
+fn legible(command: clap::Command) -> clap::Command {
+    command.next_line_help(true).mut_args(|argument| {
+        let Some(help) = argument.get_help().map(|help| wrapped(&help.to_string())) else {
+            return argument;
+        };
+        argument.help(help)
+    })
+}
+
+/// A text in lines of at most [`WIDTH`] characters, as far as its words are shorter.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 fn block_on(command: impl Future<Output = anyhow::Result<u8>>) -> anyhow::Result<u8> {
@@ -150,6 +185,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        let program = command(None);
+        let names: Vec<String> = program
+            .get_subcommands()
+            .map(|it| it.get_name().to_owned())
+            .collect();
+        for name in names {
+            let help = command(None).try_get_matches_from(["fluxsec", name.as_str(), "--help"]);
+            let help = help.unwrap_err().to_string();
+            // What follows in brackets (values, defaults) and the usage are clap's own.
+            let own = |line: &&str| !line.contains('[') && !line.starts_with("Usage:");
+            let widest = help.lines().filter(own).map(|line| line.chars().count()).max();
+            assert!(widest <= Some(100), "{name}: {widest:?}\n{help}");
+        }
     }
 
     #[test]

@@ -18,13 +18,13 @@ use crate::remedy::{Choice, Remedy, remedy};
 /// How long the watches may take to end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The patch that makes failing controls pass, and before it what that breaks.
+/// Prints the patch that makes failing controls pass, after a list of what it breaks.
 #[derive(Debug, Args)]
 pub(super) struct Remediate {
-    /// Ids of controls, for example FSP-KUST-003; every one that fails and that a patch can repair when absent.
+    /// Ids of controls, for example FSP-KUST-003; when absent, every failing control that a patch can repair.
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// Name of the default service account, where no controller has one yet.
+    /// Name of the default service account to set where no controller has one yet.
     #[arg(long, value_name = "NAME", default_value = "default", value_parser = account)]
     account: String,
     #[command(flatten)]
@@ -39,9 +39,11 @@ impl Remediate {
         let (breaks, may_break) = remedy.broken();
         if remedy.documents.is_empty() {
             eprintln!("fluxsec: there is nothing that a patch could repair");
+        } else if (breaks, may_break) == (0, 0) {
+            eprintln!("fluxsec: nothing that is seen here breaks with this change");
         } else {
             eprintln!(
-                "fluxsec: {breaks} objects break by this change, {may_break} may; the patch begins with their names"
+                "fluxsec: objects that break with this change: {breaks}, that may break: {may_break}; the patch begins with their names"
             );
         }
         audit::print(&remedy.text())?;
@@ -93,7 +95,7 @@ impl Remediate {
             .await
             .context("the watches do not end")??;
         let posture = engine.posture().policies.get(name).cloned();
-        let posture = posture.context("the audit came to no result")?;
+        let posture = posture.context("the audit produced no result: please report this")?;
         is_valid(posture.invalid.as_deref())?;
         found.add(remedy(&posture, engine.inventory(), choice, &|_| None));
         Ok((found, true))
@@ -119,7 +121,7 @@ fn account(name: &str) -> Result<String, String> {
     if fits {
         return Ok(name.to_owned());
     }
-    Err("a ServiceAccount has a name of small letters, digits, `-` and `.`".to_owned())
+    Err("the name of a ServiceAccount has lowercase letters, digits, `-` and `.`".to_owned())
 }
 
 #[cfg(test)]

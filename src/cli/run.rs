@@ -27,35 +27,47 @@ use crate::serve;
 /// How long a graceful stop may take.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// The operator: watches, evaluates, publishes.
+/// Runs the operator: watches, evaluates, publishes.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// Where /metrics, /livez and /readyz are served.
-    #[arg(long, env = "FLUXSEC_METRICS_ADDRESS", default_value = "[::]:8080")]
+    #[arg(long, value_name = "ADDRESS", env = "FLUXSEC_METRICS_ADDRESS", value_parser = address, default_value = "[::]:8080")]
     metrics_address: SocketAddr,
-    /// Where /metrics is served instead, over HTTPS and to those alone whom a role lets get that path.
-    #[arg(long, env = "FLUXSEC_SECURE_METRICS_ADDRESS", requires = "certificate_folder")]
+    /// Where /metrics is served instead, over HTTPS and only to those whom a role lets get that path.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "FLUXSEC_SECURE_METRICS_ADDRESS",
+        value_parser = address,
+        requires = "certificate_folder"
+    )]
     secure_metrics_address: Option<SocketAddr>,
     /// Folder with tls.crt and tls.key for HTTPS, which are read again when they change.
-    #[arg(long, env = "FLUXSEC_CERTIFICATE_FOLDER", requires = "secure_metrics_address")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "FLUXSEC_CERTIFICATE_FOLDER",
+        requires = "secure_metrics_address"
+    )]
     certificate_folder: Option<PathBuf>,
     /// Context of the kubeconfig; the current one when absent.
     #[arg(long)]
     context: Option<String>,
-    /// Where notification-controller takes events, as http://notification-controller.flux-system.svc.cluster.local./:
-    /// it is told of Events, too.
-    #[arg(long, env = "FLUXSEC_EVENTS_ADDRESS")]
+    /// Address of notification-controller, to notify it of Events, for example
+    /// http://notification-controller.flux-system.svc.cluster.local./.
+    #[arg(long, value_name = "URL", env = "FLUXSEC_EVENTS_ADDRESS")]
     events_address: Option<EventsAddress>,
-    /// The Kustomization, as NAMESPACE/NAME, that stands in there for objects that no Alert can name. It need not exist.
+    /// The Kustomization, as NAMESPACE/NAME, that stands for objects that no Alert can name. It need not exist.
     #[arg(
         long,
+        value_name = "NAMESPACE/NAME",
         env = "FLUXSEC_EVENTS_KUSTOMIZATION",
         default_value = "flux-system/flux-security-policy",
         value_parser = kustomization
     )]
     events_kustomization: ResourceRef,
-    /// Namespace of the Lease by which one replica is elected to write.
-    #[arg(long, env = "FLUXSEC_LEASE_NAMESPACE", default_value = INSTALL_NAMESPACE)]
+    /// Namespace of the Lease that elects the replica that writes.
+    #[arg(long, value_name = "NAMESPACE", env = "FLUXSEC_LEASE_NAMESPACE", default_value = INSTALL_NAMESPACE)]
     lease_namespace: String,
 }
 
@@ -122,7 +134,10 @@ impl Run {
             () = stop.cancelled() => {}
             _ = shells.join_next() => {}
         }
-        anyhow::ensure!(stop.is_cancelled(), "a part of the operator ended by itself");
+        anyhow::ensure!(
+            stop.is_cancelled(),
+            "a part of the operator stopped unexpectedly: please report this"
+        );
         tracing::info!("stopping");
         failpoint("stopping");
         let _ = tokio::time::timeout(GRACE, async {
@@ -146,6 +161,12 @@ impl Run {
     }
 }
 
+/// Where to listen.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    let address = text.parse();
+    address.map_err(|_| "it must be an IP address with a port, for example [::]:8080 or 0.0.0.0:8080")
+}
+
 /// `NAMESPACE/NAME` of a Kustomization.
 fn kustomization(text: &str) -> Result<ResourceRef, &'static str> {
     let is_name = |part: &str| {
@@ -160,7 +181,7 @@ fn kustomization(text: &str) -> Result<ResourceRef, &'static str> {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         }),
-        _ => Err("it is not of the form NAMESPACE/NAME"),
+        _ => Err("it must have the form NAMESPACE/NAME"),
     }
 }
 

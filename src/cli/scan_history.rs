@@ -20,14 +20,14 @@ pub(super) struct ScanHistory {
     /// Address of the repository, as GitRepositories name it; that of the remote `origin` when absent.
     #[arg(long, value_name = "URL")]
     repository: Option<String>,
-    /// A key of at least 16 bytes that fingerprints are made with, so that reports can be compared; another one for each
-    /// report when absent.
+    /// A key of at least 16 bytes for fingerprints, so that reports can be compared; a random one for each report when
+    /// absent.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// How the result is printed.
     #[arg(short = 'o', long = "output", value_enum, default_value = "table")]
     format: Format,
-    /// Exit with 3 when nothing is found and something was not looked into.
+    /// Exit with 3 when nothing is found but something could not be scanned.
     #[arg(long)]
     require_complete: bool,
 }
@@ -72,7 +72,7 @@ impl ScanHistory {
         };
         let file = || path.display().to_string();
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", file()))?;
-        Key::new(&bytes).with_context(|| format!("{} is no key", file()))
+        Key::new(&bytes).with_context(|| format!("{} is not a usable key", file()))
     }
 
     fn render(&self, report: &HistoryReport) -> anyhow::Result<String> {

@@ -15,13 +15,15 @@ use crate::api::{FluxSecurityWaiver, FluxSecurityWaiverSpec};
 use crate::controls::CATALOGUE;
 use crate::custom::RESERVED;
 
-/// A waiver on standard output, for kubectl or a repository.
+/// Prints a waiver, for kubectl or a repository.
 #[derive(Debug, Args)]
 pub(super) struct Waive {
-    /// Id of the control, for example FSP-KUST-003, or a chapter with a star at its end.
+    /// Id of the control, for example FSP-KUST-003, or the beginning of ids with a star at its end, for example
+    /// FSP-MT-*.
     #[arg(value_name = "ID")]
     control: String,
-    /// An object, as KIND/NAMESPACE/NAME, or as KIND/NAME when it is in no namespace; `*` stands for any text.
+    /// An object, as KIND/NAMESPACE/NAME, or as KIND/NAME when it has no namespace; `*` stands for any text;
+    /// repeatable.
     #[arg(long = "resource", value_name = "KIND/NAMESPACE/NAME", required = true)]
     resources: Vec<String>,
     /// Why the risk is accepted, in at least 10 characters.
@@ -30,17 +32,17 @@ pub(super) struct Waive {
     /// Who answers for it.
     #[arg(long)]
     owner: String,
-    /// When it ends, at most 365 days from now: so long from now (30d, 12h, 1h30m), the beginning of a day in UTC
+    /// When it ends, at most 365 days from now: a duration (30d, 12h, 1h30m), the beginning of a day in UTC
     /// (2030-01-31), or an instant (2030-01-31T12:00:00Z).
     #[arg(long, value_name = "DURATION|DATE")]
     expires: String,
     /// Where it was discussed.
-    #[arg(long, default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     ticket: String,
-    /// Name of a policy that it is for; all when absent.
+    /// Name of a policy that it applies to, repeatable; all when absent.
     #[arg(long = "policy", value_name = "NAME")]
     policies: Vec<String>,
-    /// Name of the waiver; made of the control and its objects when absent.
+    /// Name of the waiver; made from the control and its objects when absent.
     #[arg(long)]
     name: Option<String>,
 }
@@ -78,12 +80,12 @@ impl Waive {
             );
         }
         if spec.expires.0 <= now {
-            anyhow::bail!("spec.expires: {} is past", spec.expires.0);
+            anyhow::bail!("spec.expires: {} is in the past", spec.expires.0);
         }
         let name = self.name.unwrap_or_else(|| name(&spec));
         if !is_name(&name) {
             anyhow::bail!(
-                "--name: {name:?} is no name of an object: it may have small letters, digits, dashes and dots"
+                "--name: {name:?} is not a valid object name: it may have lowercase letters, digits, dashes and dots"
             );
         }
         Ok(FluxSecurityWaiver::new(&name, spec))

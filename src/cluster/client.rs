@@ -28,6 +28,21 @@ pub enum ConnectError {
     /// Neither a kubeconfig nor a ServiceAccount was found, or it is broken.
     #[error("no usable kubeconfig; set KUBECONFIG to a file that `kubectl cluster-info` works with")]
     NoConfig(#[source] KubeconfigError),
+    /// A file of the kubeconfig is broken.
+    #[error("the kubeconfig {} is broken", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Where, and why.
+        #[source]
+        source: KubeconfigError,
+    },
+    /// The kubeconfig lacks the context that is asked for, or that it calls the current one.
+    #[error("the kubeconfig has no context {context:?}; `kubectl config get-contexts` lists them")]
+    NoContext {
+        /// Its name.
+        context: String,
+    },
     /// The configuration cannot be turned into a client.
     #[error("the kubeconfig cannot be used")]
     Client(#[source] kube::Error),
@@ -51,6 +66,14 @@ pub enum ConnectError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The API server does not know who is asking.
+    #[error(
+        "the API server at {url} does not accept the credentials of the kubeconfig; `kubectl auth whoami` must work"
+    )]
+    Unauthorized {
+        /// Address of the API server.
+        url: String,
+    },
     /// The API server did not answer in time.
     #[error(
         "the API server at {url} did not answer within 10 s; check the address with `kubectl cluster-info`"
@@ -68,7 +91,7 @@ pub enum ConnectError {
 pub async fn configure(context: Option<&str>) -> Result<Config, ConnectError> {
     let error = match from_kubeconfig(context).await {
         Ok(config) => return directly(config),
-        Err(error) => ConnectError::NoConfig(error),
+        Err(error) => error,
     };
     if context.is_some() {
         return Err(error);
@@ -133,17 +156,49 @@ fn is_in(address: IpAddr, network: &str) -> bool {
     first.checked_shr(rest).unwrap_or(0) == second.checked_shr(rest).unwrap_or(0)
 }
 
-async fn from_kubeconfig(context: Option<&str>) -> Result<Config, KubeconfigError> {
-    let kubeconfig = Kubeconfig::read()?;
+async fn from_kubeconfig(context: Option<&str>) -> Result<Config, ConnectError> {
+    let kubeconfig = read(&listed())?;
+    let chosen = context.or(kubeconfig.current_context.as_deref());
+    if let Some(context) = chosen.filter(|it| !it.is_empty())
+        && !kubeconfig.contexts.iter().any(|it| it.name == context)
+    {
+        let context = context.to_owned();
+        return Err(ConnectError::NoContext { context });
+    }
     let authority = authority(&kubeconfig, context);
     let options = KubeConfigOptions {
         context: context.map(str::to_owned),
         ..KubeConfigOptions::default()
     };
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let mut config = config.map_err(ConnectError::NoConfig)?;
     // Read again every minute, as kube does by itself in a pod only: a CA that is rotated needs no restart.
     config.root_cert_file = authority;
     Ok(config)
+}
+
+/// The files that KUBECONFIG names.
+fn listed() -> Vec<PathBuf> {
+    let files = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    let files = std::env::split_paths(&files);
+    files.filter(|file| !file.as_os_str().is_empty()).collect()
+}
+
+/// The kubeconfig of some files, of which all but one may be missing, as for kubectl; without any, the usual one.
+fn read(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
+    let there: Vec<&PathBuf> = files.iter().filter(|file| file.exists()).collect();
+    if there.is_empty() {
+        return Kubeconfig::read().map_err(ConnectError::NoConfig);
+    }
+    let mut merged = Kubeconfig::default();
+    for path in there {
+        let read = Kubeconfig::read_from(path).map_err(|source| ConnectError::Broken {
+            path: path.clone(),
+            source,
+        })?;
+        merged = merged.merge(read).map_err(ConnectError::NoConfig)?;
+    }
+    Ok(merged)
 }
 
 /// The file that holds the CA of the cluster, when the kubeconfig names one.
@@ -213,6 +268,9 @@ pub async fn probe(client: &Client, url: &str) -> Result<String, ConnectError> {
     let answer = tokio::time::timeout(Duration::from_secs(10), client.apiserver_version()).await;
     match answer {
         Err(_) => Err(ConnectError::Timeout { url: url.to_owned() }),
+        Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
+            Err(ConnectError::Unauthorized { url: url.to_owned() })
+        }
         Ok(Err(source)) => Err(ConnectError::Unreachable {
             url: url.to_owned(),
             source: Box::new(source),
@@ -258,6 +316,25 @@ mod tests {
         ] {
             assert!(!is_excepted(host, exceptions), "{host}: {exceptions}");
         }
+    }
+
+    #[test]
+    fn of_several_kubeconfigs_some_may_be_missing_and_a_broken_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let good = file("good", "current-context: a");
+        let missing = folder.path().join("missing");
+        let merged = read(&[missing, good.clone()]).unwrap();
+        assert_eq!(merged.current_context.as_deref(), Some("a"));
+        let broken = file("broken", "users: [{user: {token: hunter2}, {");
+        let error = read(&[good, broken.clone()]).unwrap_err();
+        let said = crate::cluster::sentence(&error);
+        assert!(said.contains(&broken.display().to_string()), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
     }
 
     #[test]

@@ -99,14 +99,37 @@ pub fn observe(
 
 /// An error with its causes, each said once.
 pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = said(error);
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
+        let cause_text = said(cause);
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         source = cause.source();
     }
     text
+}
+
+/// One error without what others append to theirs: the lines of a file around its mistake, which may hold a credential,
+/// and the whole answer of the API server as Rust writes it.
+fn said(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.split(" (Status {").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn an_error_is_one_line_and_quotes_nothing() {
+        let long = "ApiError: pods is forbidden (Status { code: 403 })\n 1 | token: hunter2";
+        let error = anyhow::anyhow!(long).context("cannot list pods");
+        assert_eq!(
+            sentence(error.as_ref()),
+            "cannot list pods: ApiError: pods is forbidden"
+        );
+    }
 }
