@@ -41,15 +41,10 @@ const PLUGIN: &str = "kubectl-fluxsec";
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What is logged, for example `info` or `flux_security_operator=debug`.
-    #[arg(
-        long,
-        value_name = "FILTER",
-        global = true,
-        env = "FLUXSEC_LOG",
-        default_value = "info"
-    )]
-    log: String,
+    /// What is logged, for example `info` or `flux_security_operator=debug`; `info` by `run` and `error` by all others
+    /// when absent.
+    #[arg(long, value_name = "FILTER", global = true, env = "FLUXSEC_LOG")]
+    log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,7 +82,12 @@ pub fn main() -> ExitCode {
     let called = std::env::args_os().next().map(PathBuf::from);
     let matches = command(called.as_deref()).get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    crate::telemetry::start(&arguments.log);
+    // What an audit could not read is in its result: no log has to say it once more.
+    let usual = match arguments.command {
+        Command::Run(_) => "info",
+        _ => "error",
+    };
+    crate::telemetry::start(arguments.log.as_deref().unwrap_or(usual));
     let result = match arguments.command {
         Command::Run(run) => block_on(run.run()),
         Command::Audit(audit) => block_on(audit.run()),
