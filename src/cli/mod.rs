@@ -41,8 +41,7 @@ const PLUGIN: &str = "kubectl-fluxsec";
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What is logged, for example `info` or `flux_security_operator=debug`; `info` by `run` and `error` by all others
-    /// when absent.
+    /// What is logged, such as `debug`; when absent, `info` by `run` and `error` by all others.
     #[arg(long, value_name = "FILTER", global = true, env = "FLUXSEC_LOG")]
     log: Option<String>,
 }

@@ -234,7 +234,7 @@ mod tests {
         let control = &news.controls[0];
         assert_eq!(
             (control.findings, control.message.as_str()),
-            (2, "message (and 1 more)")
+            (2, "Deployment c/helm-controller: message (and 1 more)")
         );
     }
 

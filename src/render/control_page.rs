@@ -154,7 +154,7 @@ mod tests {
         for part in [
             "# FSX-CFG-003: The controller",
             "| Beyond the document: Configuration sanity | Info | Info | Info |",
-            "\n## Why\n\nAt debug",
+            "\n## Why\n\nAt the levels debug",
             "\n## What is read\n",
             "\n## How to repair\n",
             "\n## Reference\n\n<https://",
