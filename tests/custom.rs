@@ -323,7 +323,7 @@ fn a_custom_control_is_judged_like_any_other() {
     let (result, message, findings) = watching.said("ACME-001");
     assert_eq!(
         (result, message.as_str(), findings),
-        (ControlResult::Fail, "the map is wrong", 1)
+        (ControlResult::Fail, "ConfigMap b/bad: the map is wrong", 1)
     );
     let posture = support::posture(&watching.0);
     let finding = &posture
