@@ -610,7 +610,7 @@ fn fsp_sec_004_a_scan_counts_for_ninety_days() {
         (
             scan_of("/srv/app.git", &json!({})),
             LATER,
-            "no address of a repository",
+            "not the address of a repository",
         ),
     ] {
         let mut row = policy(Tenancy::Shared);
