@@ -313,7 +313,7 @@ fn what_is_no_waiver_is_wrong_usage() {
         ("FSP-XYZ-*", &["--expires", "30d"], "there is no control"),
         ("*", &["--expires", "30d"], "spec.control"),
         ("FSP-KUST-001", &["--expires", "366d"], "more than 365 days"),
-        ("FSP-KUST-001", &["--expires", "2020-01-01"], "is past"),
+        ("FSP-KUST-001", &["--expires", "2020-01-01"], "is in the past"),
         ("FSP-KUST-001", &["--expires", "soon"], "neither a duration"),
         ("FSP-KUST-001", &["--expires", "0d"], "neither a duration"),
         (
