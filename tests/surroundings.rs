@@ -78,7 +78,7 @@ fn settings_that_cannot_be_are_refused_at_the_start() {
     for (arguments, sentence) in [
         (
             vec!["--metrics-address=8080".to_owned()],
-            "'--metrics-address <METRICS_ADDRESS>'",
+            "'--metrics-address <ADDRESS>'",
         ),
         (
             vec![format!("--metrics-address={taken}")],
@@ -86,11 +86,11 @@ fn settings_that_cannot_be_are_refused_at_the_start() {
         ),
         (
             vec![secure.to_owned()],
-            "--certificate-folder <CERTIFICATE_FOLDER>",
+            "--certificate-folder <FOLDER>",
         ),
         (
             vec!["--certificate-folder=/nowhere".to_owned()],
-            "--secure-metrics-address <SECURE_METRICS_ADDRESS>",
+            "--secure-metrics-address <ADDRESS>",
         ),
         (
             vec![secure.to_owned(), "--certificate-folder=/nowhere".to_owned()],
