@@ -11,6 +11,7 @@ mod hash_index;
 pub mod ingress;
 pub mod instances;
 pub mod lane;
+pub(crate) mod placed;
 pub mod placement;
 pub mod reads;
 pub mod scanned;
