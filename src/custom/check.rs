@@ -262,6 +262,16 @@ impl Target {
         }
     }
 
+    /// What metrics call it, for instance `Deployment.v1.apps`: no other kind is called so.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let version = self.version.as_deref().unwrap_or(ANY);
+        match &*self.group {
+            "" => format!("{}.{version}", self.kind),
+            group => format!("{}.{version}.{group}", self.kind),
+        }
+    }
+
     /// Whether an object of this group, version and kind is one.
     #[must_use]
     pub fn is(&self, group: &str, kind: &str) -> bool {
