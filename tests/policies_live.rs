@@ -533,6 +533,9 @@ fn a_report_says_what_it_promises_to() {
     let control_plane = installed();
     control_plane.kubectl(&["create", "namespace", "team"]).unwrap();
     control_plane
+        .kubectl(&["label", "namespace", "team", "toolkit.fluxcd.io/tenant=shop"])
+        .unwrap();
+    control_plane
         .apply(&decided_by_one(&json!({})).to_string())
         .unwrap();
     let mut operator = Operator::start(&control_plane).unwrap();
@@ -619,12 +622,13 @@ fn every_transition_is_told(control_plane: &ControlPlane) {
     let namespaces = report["status"]["namespaces"].as_array().unwrap();
     let team = namespaces.iter().find(|it| it["name"] == "team").unwrap();
     assert_eq!(team["failing"]["critical"], 1, "{team}");
+    assert_eq!(team["tenant"], "shop", "{team}");
 
     wait_for("the report of the namespace", PATIENCE, || {
         let report = control_plane.get(&["fluxsecuritynamespacereport", "default", "-n", "team"])?;
         let status = &report["status"];
         ensure!(
-            status["policy"] == "default",
+            status["policy"] == "default" && status["tenant"] == "shop",
             "{status}"
         );
         let findings = status["findings"].as_array().into_iter().flatten();

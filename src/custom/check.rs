@@ -62,7 +62,7 @@ pub enum Said {
 pub struct CustomRow {
     /// Unique over time.
     pub uid: Box<str>,
-    /// Group and version that it was read in.
+    /// Group and version that it was read in; empty: those that the policy names.
     pub api_version: Box<str>,
     said: Box<[Said]>,
     reasons: Box<[(u16, Failure)]>,
@@ -316,7 +316,11 @@ impl Demand {
             .collect();
         Ok(Some(CustomRow {
             uid: meta.uid.as_str().into(),
-            api_version: meta.api_version.as_str().into(),
+            api_version: if meta.api_version == self.target.api_version() {
+                Box::default()
+            } else {
+                meta.api_version.as_str().into()
+            },
             said,
             reasons: reasons.into(),
         }))

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) items: Vec<Item>,
     /// What its custom controls ask.
     pub(super) checks: Vec<Arc<Check>>,
+    /// How it tells platform from tenants.
+    pub(super) owners: Arc<TenancyRules>,
     /// What is wrong with the spec: names the field and the value.
     pub(crate) invalid: Option<String>,
 }
@@ -46,10 +48,10 @@ impl Plan {
             Ok(customs) => (None, customs),
             Err(reason) => (Some(reason), (Vec::new(), Vec::new())),
         };
+        let rules = Rules::new(&row.spec);
         let mut items: Vec<Item> = if invalid.is_some() {
             Vec::new()
         } else {
-            let rules = Rules::new(&row.spec);
             let items = catalogue.iter();
             items
                 .filter_map(|control| item(&row.spec, control, &rules))
@@ -60,6 +62,7 @@ impl Plan {
             row: row.clone(),
             items,
             checks,
+            owners: rules.of_owners,
             invalid,
         }
     }

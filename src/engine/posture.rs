@@ -17,6 +17,7 @@ use super::cells::Cells;
 use super::findings::Findings;
 use super::policy::{Item, Plan};
 use super::telling::{Telling, Told};
+use super::tenants::Tenants;
 use super::waivers::WaiverPostures;
 use super::{Stale, Unit};
 
@@ -101,6 +102,8 @@ pub struct PolicyPosture {
     pub gaps: Vec<Missing>,
     /// Secrets that sources delivered, for the report to remember.
     pub delivered: Arc<[DeliveredSecret]>,
+    /// Which tenant each namespace belongs to.
+    pub tenants: Arc<Tenants>,
 }
 
 /// One control under one policy.
@@ -231,6 +234,8 @@ pub(super) struct Sources<'a> {
     pub(super) before: Option<&'a PolicyPosture>,
     /// Secrets that sources delivered.
     pub(super) delivered: &'a Arc<[DeliveredSecret]>,
+    /// Which tenant each namespace belongs to.
+    pub(super) tenants: &'a Arc<Tenants>,
 }
 
 /// Makes the posture of one policy out of the verdicts that it asked for. `None`: it is the one before.
@@ -291,6 +296,7 @@ pub(super) fn render(name: &str, sources: &Sources<'_>, telling: &mut Telling) -
             .filter_map(|kind| inventory.complete(kind).err())
             .collect(),
         delivered,
+        tenants: sources.tenants.clone(),
     };
     (sources.before != Some(&fresh)).then_some(fresh)
 }
@@ -325,6 +331,7 @@ impl PolicyPosture {
             installations: self.installations.clone(),
             gaps: self.gaps.clone(),
             delivered: Arc::default(),
+            tenants: self.tenants.clone(),
         }
     }
 }
