@@ -550,6 +550,7 @@ fn a_report_says_what_it_promises_to() {
     what_is_asked_for_is_echoed(&control_plane);
     a_suspended_policy_keeps_its_report(&control_plane);
     a_word_counts_until_it_ends(&control_plane);
+    words_that_say_nothing_are_refused(&control_plane);
     a_bad_policy_is_told_once(&control_plane);
     operator.process.check().unwrap();
 }
@@ -770,6 +771,35 @@ fn a_word_counts_until_it_ends(control_plane: &ControlPlane) {
     let since: Timestamp = since.as_str().unwrap().parse().unwrap();
     let late = since.duration_since(end);
     assert!(late.as_secs().abs() <= 2, "it ended {late:#} after its end");
+}
+
+/// The API server refuses a word that says nothing.
+fn words_that_say_nothing_are_refused(control_plane: &ControlPlane) {
+    let good = json!({
+        "control": "FSP-NET-003", "statement": "tried it with a pod", "by": "jane", "expires": "2030-01-01T00:00:00Z",
+    });
+    for (field, value, says) in [
+        (
+            "statement",
+            "            ",
+            "statement must say in at least 10 characters",
+        ),
+        (
+            "statement",
+            "............",
+            "statement must say in at least 10 characters",
+        ),
+        ("by", " ", "by must name who says so"),
+        ("expires", "tomorrow", "spec.attestations[0].expires"),
+        // A letter of another alphabet that looks alike.
+        ("control", "FSP-N\u{415}T-003", "spec.attestations[0].control"),
+    ] {
+        let mut word = good.clone();
+        word[field] = json!(value);
+        let policy = decided_by_one(&json!({"attestations": [word]}));
+        let error = control_plane.apply(&policy.to_string()).unwrap_err().to_string();
+        assert!(error.contains(says), "{field}: {error}");
+    }
 }
 
 fn a_bad_policy_is_told_once(control_plane: &ControlPlane) {

@@ -164,8 +164,9 @@ impl KindWatch {
         told: Vec<Watched>,
         trouble: &mut Trouble,
     ) -> Ended {
+        let pages = told.iter().map(Watched::page_size);
         let config = watcher::Config::default()
-            .page_size(self.what.page_size())
+            .page_size(pages.fold(u32::MAX, u32::min))
             .timeout(WATCH_SECONDS);
         let mut permit = self.lists.clone().acquire_owned().await.ok();
         let mut events = pin!(watcher(api, config));
