@@ -302,12 +302,12 @@ impl KindWatch {
         changes: &mut signal::Receiver<u64>,
         next_look: Duration,
     ) -> Duration {
-        let changed = tokio::select! {
-            changed = tokio::time::timeout(next_look, changes.changed()) => changed,
+        let news = tokio::select! {
+            news = tokio::time::timeout(next_look, changes.changed()) => news,
             // Whoever asks now wants to know as well.
             () = custom::asks_otherwise(self.joining.as_mut()) => return next_look,
         };
-        match changed {
+        match news {
             Ok(_) => {
                 tokio::time::sleep(FIRST_LOOK).await;
                 FIRST_LOOK

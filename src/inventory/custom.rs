@@ -237,14 +237,11 @@ impl Customs {
             return;
         }
         // Another question is no change of an object.
-        let (changes, hands) = (&mut BTreeSet::new(), &mut Hands::new());
-        next.apply(
-            delta.news,
-            &mut News {
-                changed: changes,
-                hands,
-            },
-        );
+        let mut nobody = News {
+            changed: &mut BTreeSet::new(),
+            hands: &mut Hands::new(),
+        };
+        next.apply(delta.news, &mut nobody);
         if next.coverage.is_settled()
             && let Some(next) = state.next.take()
         {
