@@ -341,7 +341,7 @@ fn a_custom_control_is_judged_like_any_other() {
     let (result, message, findings) = watching.said("ACME-001");
     assert_eq!(
         (result, message.as_str(), findings),
-        (ControlResult::Fail, "the map is wrong", 1)
+        (ControlResult::Fail, "ConfigMap b/bad: the map is wrong", 1)
     );
     let posture = support::posture(&watching.0);
     let finding = &posture
@@ -409,7 +409,7 @@ fn an_expression_that_fails_on_some_objects_is_unknown_for_those() {
     let (result, message, findings) = watching.said("ACME-001");
     assert_eq!(
         (result, message.as_str(), findings),
-        (ControlResult::Fail, "the map is wrong", 1),
+        (ControlResult::Fail, "ConfigMap a/bad: the map is wrong", 1),
         "what is seen to be bad stays bad"
     );
     watching.lose(&config_map("a", "bad", &json!({})));
@@ -472,7 +472,7 @@ fn custom_controls_are_tuned_by_their_policy() {
         ),
         (
             json!([{"id": "ACME-001"}, {"id": "ACME-001", "severity": "Low"}]),
-            "spec.controls[1].id: ACME-001 is tuned twice",
+            "spec.controls[1].id: ACME-001 is listed twice",
         ),
     ] {
         let invalid = support::posture(&tuned(tuning).0).invalid.unwrap();

@@ -715,7 +715,7 @@ fn a_waiver_waits_for_its_control(control_plane: &ControlPlane) {
     };
     let message = says("no such control", "Unmatched", "NoSuchControl");
     assert!(
-        message.contains("no policy that it is for audits a control ACME-004"),
+        message.contains("no policy that it applies to audits the control ACME-004"),
         "{message}"
     );
     control_plane
