@@ -4,16 +4,17 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
+use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Severity, Tenancy, WaiverState};
 use flux_security_operator::custom::{Demand, Expression, Failure, Object};
-use flux_security_operator::engine::Engine;
+use flux_security_operator::engine::{Doubt, Engine};
 use flux_security_operator::inventory::{Coverage, CustomDelta, CustomNews, Delta, ObjectKey};
-use flux_security_operator::kinds::Meta;
+use flux_security_operator::kinds::{Author, Meta};
 use flux_security_operator::manifests;
 use serde_json::{Value, json};
-use support::expressions::{FAILS, FALSE, NOT_OFFERED, REFUSED, TRUE, spec};
+use support::expressions::{FAILS, FALSE, NOT_OFFERED, REFUSED, TRUE, WITHOUT_RESULT, spec};
 
 fn evaluate(expression: &str, object: &serde_json::Value) -> Result<bool, Failure> {
     let expression = Expression::compile(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
@@ -179,7 +180,13 @@ fn expressions_mean_what_they_mean_to_kubernetes() {
         "metadata": {"name": "it", "namespace": "default", "labels": {"app": "demo"}},
     });
     let mut wrong = Vec::new();
-    for (expressions, expected) in [(TRUE, Some(true)), (FALSE, Some(false)), (FAILS, None)] {
+    let expected = [
+        (TRUE, Some(true)),
+        (FALSE, Some(false)),
+        (FAILS, None),
+        (WITHOUT_RESULT, None),
+    ];
+    for (expressions, expected) in expected {
         for expression in expressions {
             let said = match Expression::compile(expression) {
                 Ok(compiled) => Object::parse(&object.to_string())
@@ -265,6 +272,17 @@ impl Watching {
             Err(error) => CustomNews::Undecodable(key, error.to_string()),
         };
         self.tell(&demand, news);
+    }
+
+    /// An object that somebody has just changed.
+    fn written(&mut self, object: &Value) {
+        let demand = self.demand();
+        let text = object.to_string();
+        let meta = Meta::parse(&text).unwrap();
+        let key = ObjectKey::new(&meta.namespace, &meta.name);
+        let row = demand.project(&meta, &text).unwrap().unwrap();
+        let author = Author::of_change(&meta).unwrap();
+        self.tell(&demand, CustomNews::Written(key, row, Arc::new(author)));
     }
 
     fn lose(&mut self, object: &Value) {
@@ -371,6 +389,186 @@ fn a_custom_control_is_judged_like_any_other() {
     );
     watching.cover(Coverage::Absent);
     assert_eq!(watching.result("ACME-001"), ControlResult::NotApplicable);
+}
+
+/// Some objects have no result: those are named, and neither the good ones nor the bad ones hide them for ever.
+#[test]
+fn an_expression_that_fails_on_some_objects_is_unknown_for_those() {
+    let mut watching = Watching::new(&[control("ACME-001", "object.data.owner == 'us'")]);
+    watching.list(&[
+        config_map("a", "good", &json!({"owner": "us"})),
+        config_map("b", "without", &json!({})),
+    ]);
+    let unknown = (
+        ControlResult::Unknown,
+        "ConfigMap b/without: no such key: owner".to_owned(),
+        0,
+    );
+    assert_eq!(watching.said("ACME-001"), unknown);
+    watching.see(&config_map("a", "bad", &json!({"owner": "them"})));
+    let (result, message, findings) = watching.said("ACME-001");
+    assert_eq!(
+        (result, message.as_str(), findings),
+        (ControlResult::Fail, "ConfigMap a/bad: the map is wrong", 1),
+        "what is seen to be bad stays bad"
+    );
+    watching.lose(&config_map("a", "bad", &json!({})));
+    assert_eq!(watching.said("ACME-001"), unknown);
+    watching.see(&config_map("b", "without", &json!({"owner": "us"})));
+    assert_eq!(watching.said("ACME-001").1, "2 ConfigMaps comply");
+}
+
+/// A policy tunes its own controls as it tunes those of the catalogue.
+#[test]
+fn custom_controls_are_tuned_by_their_policy() {
+    let controls = [control("ACME-001", "false"), control("ACME-002", "false")];
+    let tuned = |tuning: Value| {
+        let mut watching = Watching::new(&controls);
+        let mut row = support::policy(Tenancy::None);
+        row.spec.custom_controls = spec_of(&controls).custom_controls;
+        row.spec.controls = serde_json::from_value(tuning).unwrap();
+        watching.0.pin("test", row);
+        watching
+    };
+    let mut watching = tuned(json!([{"id": "ACME-001", "severity": "Low"}]));
+    watching.list(&[config_map("a", "it", &Value::Null)]);
+    let posture = support::posture(&watching.0);
+    assert_eq!(
+        support::control(&posture, "ACME-001").severity,
+        Severity::Low,
+        "instead of the High that it says itself"
+    );
+    assert_eq!(support::control(&posture, "ACME-002").severity, Severity::High);
+    let severities: Vec<Severity> = posture
+        .findings
+        .iter()
+        .filter(|it| it.finding.control == "ACME-001")
+        .map(|it| it.finding.severity)
+        .collect();
+    assert_eq!(severities, [Severity::Low]);
+
+    let off = tuned(json!([{"id": "ACME-001", "enabled": false}]));
+    let posture = support::posture(&off.0);
+    assert!(posture.controls.iter().all(|it| it.control.id != "ACME-001"));
+    assert_eq!(
+        off.demand().checks.len(),
+        1,
+        "nobody asks what nobody wants to know"
+    );
+    let both = tuned(json!([{"id": "ACME-001", "enabled": false}, {"id": "ACME-002", "enabled": false}]));
+    assert!(
+        both.0.inventory().customs().demands().is_empty(),
+        "and nothing is watched for it"
+    );
+
+    for (tuning, says) in [
+        (
+            json!([{"id": "ACME-003", "enabled": false}]),
+            "spec.controls[0].id: there is no control \"ACME-003\", neither in the catalogue",
+        ),
+        (
+            json!([{"id": "ACME-001", "parameters": {"level": "x"}}]),
+            "spec.controls[0].parameters: ACME-001 has no parameter \"level\": a custom control has none",
+        ),
+        (
+            json!([{"id": "ACME-001"}, {"id": "ACME-001", "severity": "Low"}]),
+            "spec.controls[1].id: ACME-001 is listed twice",
+        ),
+    ] {
+        let invalid = support::posture(&tuned(tuning).0).invalid.unwrap();
+        assert!(invalid.starts_with(says), "{invalid}");
+    }
+    // An expression judges it, and nobody's word.
+    let mut row = support::policy(Tenancy::None);
+    row.spec.custom_controls = spec_of(&controls).custom_controls;
+    row.spec.attestations = serde_json::from_value(json!([{
+        "control": "ACME-001", "statement": "looked at all of them", "by": "joe", "expires": "2030-01-01T00:00:00Z",
+    }]))
+    .unwrap();
+    let mut engine = support::engine(Tenancy::None);
+    engine.pin("test", row);
+    let invalid = support::posture(&engine).invalid.unwrap();
+    assert!(invalid.contains("ACME-001 is a custom control"), "{invalid}");
+}
+
+/// Who made a finding come and go: what an expression reads is nobody else's business.
+#[test]
+fn findings_name_who_made_them() {
+    let by = |manager: &str, second: u8, data: &Value| {
+        let mut map = config_map("a", "it", data);
+        map["metadata"]["managedFields"] =
+            json!([{"manager": manager, "time": format!("2026-01-01T00:00:{second:02}Z")}]);
+        map["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = json!("apps");
+        map["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/namespace"] = json!("flux-system");
+        map
+    };
+    let mut watching = Watching::new(&[control("ACME-001", "has(object.data.owner)")]);
+    watching.list(&[by("kustomize-controller", 1, &json!({"owner": "us"}))]);
+    watching.written(&by("kubectl-edit", 2, &json!({})));
+    let posture = support::posture(&watching.0);
+    let mut findings = posture.findings.iter();
+    let finding = findings.find(|it| it.finding.control == "ACME-001").unwrap();
+    assert_eq!(finding.author.as_ref().unwrap().manager, "kubectl-edit");
+    // Nothing that is asked for has changed: it stays his.
+    watching.written(&by("argocd", 3, &json!({"more": "x"})));
+    let posture = support::posture(&watching.0);
+    let mut findings = posture.findings.iter();
+    let finding = findings.find(|it| it.finding.control == "ACME-001").unwrap();
+    assert_eq!(finding.author.as_ref().unwrap().manager, "kubectl-edit");
+
+    watching.written(&by("kustomize-controller", 4, &json!({"owner": "us"})));
+    let control = support::control(&support::posture(&watching.0), "ACME-001");
+    assert_eq!(control.result, ControlResult::Pass);
+    let author = control.resolved.unwrap().author.clone().unwrap();
+    assert_eq!(author.manager, "kustomize-controller");
+    assert_eq!(
+        author.applied_by.as_ref().unwrap().to_string(),
+        "Kustomization flux-system/apps"
+    );
+    // What another question finds was made by nobody.
+    watching.ask(&[self::control("ACME-001", "has(object.data.more)")]);
+    watching.list(&[by("kubectl-edit", 5, &json!({"owner": "us"}))]);
+    let posture = support::posture(&watching.0);
+    let mut findings = posture.findings.iter();
+    let finding = findings.find(|it| it.finding.control == "ACME-001").unwrap();
+    assert_eq!(finding.author, None);
+}
+
+/// A waiver may be there before its control is.
+#[test]
+fn a_waiver_waits_for_its_control() {
+    let waiver = support::waivers::waiver(
+        "early",
+        "ACME-002",
+        &json!([{"kind": "ConfigMap", "namespace": "a"}]),
+        "2026-06-01T00:00:00Z",
+    );
+    let mut watching = Watching::new(&[control("ACME-001", "true")]);
+    watching.0.advance(support::waivers::CREATED.parse().unwrap());
+    watching.list(&[config_map("a", "it", &Value::Null)]);
+    watching.0.ingest([support::upsert(&waiver)]);
+    let told = |watching: &Watching| {
+        let waiver = watching.0.posture().waivers.get("early").unwrap().clone();
+        (waiver.state, waiver.doubt.clone(), waiver.matched)
+    };
+    assert_eq!(
+        told(&watching),
+        (WaiverState::Unmatched, Some(Doubt::NoControl), 0)
+    );
+    watching.ask(&[control("ACME-001", "true"), control("ACME-002", "false")]);
+    assert_eq!(
+        told(&watching),
+        (WaiverState::Active, Some(Doubt::Unjudged), 0),
+        "nobody knows as yet what it is for"
+    );
+    watching.list(&[config_map("a", "it", &Value::Null)]);
+    assert_eq!(told(&watching), (WaiverState::Active, None, 1));
+    assert_eq!(watching.result("ACME-002"), ControlResult::Waived);
+    watching.ask(&[control("ACME-001", "true")]);
+    assert_eq!(
+        told(&watching),
+        (WaiverState::Unmatched, Some(Doubt::NoControl), 0)
+    );
 }
 
 /// Whatever happens, it is what it would be from scratch.
@@ -705,6 +903,31 @@ fn the_page_speaks_of_what_there_is() {
             "{call}: {:?}",
             Expression::compile(&call)
         );
+    }
+}
+
+/// Whatever the page offers is in the table that a real API server is asked about.
+#[test]
+fn the_table_covers_what_the_page_offers() {
+    let page = std::fs::read_to_string("docs/custom-controls.md").unwrap();
+    let language = page.split("## The language").nth(1).unwrap();
+    let mut names = 0;
+    for row in ["Macros", "Conversions", "Texts"] {
+        let offered = language.split(&format!("| {row} | ")).nth(1).unwrap();
+        let offered = offered.split(" |").next().unwrap();
+        for name in offered.split(", ").map(|name| name.trim_matches('`')) {
+            let call = format!("{name}(");
+            let asked = |table: &[&str]| table.iter().any(|it| it.contains(&call));
+            assert!(asked(TRUE), "{name} is in no expression that is true");
+            names += 1;
+        }
+    }
+    assert!(names >= 28, "{names}");
+    for operator in [
+        " + ", " - ", " * ", " / ", " % ", " == ", " != ", " < ", " <= ", " > ", " >= ", " in ", " && ",
+        " || ", " ? ", "!", "[", "{",
+    ] {
+        assert!(TRUE.iter().any(|it| it.contains(operator)), "{operator}");
     }
 }
 

@@ -16,8 +16,8 @@ use controlplane::{plain, wait_for};
 use flux_security_operator::api::{ControlResult, Severity};
 use flux_security_operator::controls::CATALOGUE;
 use flux_security_operator::engine::{Engine, Posture};
-use flux_security_operator::inventory::{Coverage, Delta};
-use flux_security_operator::kinds::KindId;
+use flux_security_operator::inventory::{Coverage, CustomDelta, CustomNews, Delta, ObjectKey};
+use flux_security_operator::kinds::{KindId, Meta};
 use flux_security_operator::monitoring::metrics::{METRICS, OTHER, Size, Type};
 use flux_security_operator::publish::Counters;
 use flux_security_operator::publish::lease::Leadership;
@@ -241,10 +241,22 @@ fn series_are_bounded_whatever_there_is() {
         let version = format!("1.9.4-{}", "a".repeat(number % 700));
         upsert(&controller(&hostile(number), &version))
     }));
+    // Kinds by the hundred, by names that users choose.
+    served.ingest(policies.iter().map(|(name, spec)| {
+        let asked = (0..60).map(|kind| {
+            json!({
+                "id": format!("ACME-{kind}"), "title": "it holds", "expression": "true",
+                "match": {"apiVersion": format!("{name}.example.com/v1"), "kind": format!("K{kind}")},
+            })
+        });
+        let mut spec = spec.clone();
+        spec["customControls"] = asked.collect();
+        upsert(&policy(name, &spec))
+    }));
     let text = served.text();
     let size = Size {
         policies: policies.len(),
-        controls: CATALOGUE.len(),
+        controls: CATALOGUE.len() + 60,
         kinds: KindId::all().count(),
         waivers: 1,
     };
@@ -286,6 +298,63 @@ fn series_are_bounded_whatever_there_is() {
     );
     assert!(all.len() < 10_000, "{} series", all.len());
     assert!(text.len() < 4 * 1024 * 1024, "{} bytes", text.len());
+}
+
+/// Kinds that custom controls ask for are seen as others are, and their series go with those who ask.
+#[test]
+fn kinds_of_custom_controls_have_series_as_others_have() {
+    let asked = |kind: &str| {
+        json!({
+            "id": "ACME-001", "title": "it holds", "expression": "true",
+            "match": {"apiVersion": "example.com/v1", "kind": kind},
+        })
+    };
+    let mut served = Served::new();
+    let value = |served: &Served, family: &str, kind: &str| {
+        let all = series(&served.text());
+        let mut all = all.into_iter().filter(|it| it.name == family);
+        all.find(|it| it.labels.values().any(|label| label == kind))
+            .map(|it| it.value)
+    };
+    served.ingest([upsert(&policy(
+        "default",
+        &json!({"customControls": [asked("Widget")]}),
+    ))]);
+    let widget = "Widget.v1.example.com";
+    assert_eq!(value(&served, "flux_security_kind_synced", widget), Some(0.0));
+    let demands = served.engine.inventory().customs().demands();
+    let demand = demands.values().next().unwrap().clone();
+    let tell = |news: CustomNews| {
+        Delta::Custom(CustomDelta {
+            target: demand.target.clone(),
+            generation: demand.generation,
+            news,
+        })
+    };
+    let object =
+        json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "it"}}).to_string();
+    let row = demand
+        .project(&Meta::parse(&object).unwrap(), &object)
+        .unwrap()
+        .unwrap();
+    served.ingest([
+        tell(CustomNews::Upsert(ObjectKey::new("", "it"), row)),
+        tell(CustomNews::Undecodable(
+            ObjectKey::new("", "deep"),
+            "nested".to_owned(),
+        )),
+        tell(CustomNews::Coverage(Coverage::Synced)),
+    ]);
+    assert_eq!(value(&served, "flux_security_kind_synced", widget), Some(1.0));
+    assert_eq!(value(&served, "flux_security_objects", widget), Some(1.0));
+    assert_eq!(
+        value(&served, "flux_security_undecodable_objects", widget),
+        Some(1.0)
+    );
+    served.ingest([tell(CustomNews::Coverage(Coverage::Forbidden))]);
+    assert_eq!(value(&served, "flux_security_kind_synced", widget), Some(0.0));
+    served.ingest([upsert(&policy("default", &json!({})))]);
+    assert_eq!(value(&served, "flux_security_kind_synced", widget), None);
 }
 
 /// More policies than series for what is folded.

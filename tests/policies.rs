@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flux_security_operator::api::report::Change;
@@ -143,6 +144,55 @@ proptest! {
             prop_assert_eq!(&reports[0], &reports[1]);
         }
     }
+}
+
+/// Reports name the tenants of namespaces, and follow when one is given to another.
+#[test]
+fn reports_name_the_tenants_of_namespaces() {
+    let mut engine = seeing();
+    let namespace = |name: &str, labels: &Value| {
+        upsert(&json!({"kind": "Namespace", "metadata": {"name": name, "labels": labels}}))
+    };
+    let careless = |name: &str| {
+        upsert(&json!({
+            "kind": "HelmRepository", "metadata": {"name": "charts", "namespace": name},
+            "spec": {"url": "http://charts.example.com", "passCredentials": true},
+        }))
+    };
+    engine.ingest([
+        upsert(&policy("a", &json!({"tenancy": "Shared"}))),
+        upsert(&policy(
+            "b",
+            &json!({"tenancy": "Shared", "tenants": {"label": "team"}}),
+        )),
+        namespace(
+            "shop-1",
+            &json!({"toolkit.fluxcd.io/tenant": "shop", "team": "blue"}),
+        ),
+        namespace("alone", &json!({})),
+        namespace("kube-system", &json!({})),
+    ]);
+    engine.ingest(["shop-1", "alone", "kube-system"].map(careless));
+    let told = |engine: &Engine, policy: &str, name: &str| {
+        let posture = of(engine, policy).unwrap();
+        let report = report::report(&posture, None, second(1));
+        let total = report.namespaces.iter().find(|it| it.name == name).unwrap();
+        let reports = report::namespace_reports(&posture, &BTreeMap::new(), second(1));
+        assert_eq!(reports[name].tenant, total.tenant);
+        total.tenant.clone()
+    };
+    assert_eq!(told(&engine, "a", "shop-1"), "shop");
+    assert_eq!(told(&engine, "b", "shop-1"), "blue");
+    assert_eq!(told(&engine, "a", "alone"), "alone", "a tenant of its own");
+    assert_eq!(told(&engine, "a", "kube-system"), "", "the platform is no tenant");
+    engine.ingest([namespace("shop-1", &json!({"toolkit.fluxcd.io/tenant": "books"}))]);
+    assert_eq!(told(&engine, "a", "shop-1"), "books");
+    assert_eq!(told(&engine, "b", "shop-1"), "shop-1");
+    engine.ingest([Delta::Coverage(
+        flux_security_operator::kinds::id_of::<flux_security_operator::kinds::namespace::Namespace>(),
+        Coverage::Forbidden,
+    )]);
+    assert_eq!(told(&engine, "a", "shop-1"), "", "nobody knows");
 }
 
 /// How many verdicts policies cost, at first and with one change.

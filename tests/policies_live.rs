@@ -15,6 +15,8 @@ use controlplane::scenario::{
     PATIENCE, SHARED, events, installed, restarted, result, set_args, until, versions,
 };
 use controlplane::{ControlPlane, Operator, operator, wait_for};
+use flux_security_operator::api::{Severity, Tenancy};
+use flux_security_operator::controls::CATALOGUE;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -467,4 +469,351 @@ fn open_reports_are_written_where_they_are_asked_for() {
     let mut operator = Operator::start(&control_plane).unwrap();
     gone("them to go after a start");
     operator.process.check().unwrap();
+}
+
+/// A policy that the custom control alone decides about.
+fn decided_by_one(change: &Value) -> Value {
+    let is_critical = |control: &&&flux_security_operator::controls::Control| {
+        control.severity.under(Tenancy::None) == Some(Severity::Critical)
+    };
+    let off: Vec<Value> = CATALOGUE
+        .iter()
+        .filter(is_critical)
+        .map(|control| json!({"id": control.id, "enabled": false}))
+        .collect();
+    let mut spec = json!({
+        "clusterName": "prod-1", "failOn": "Critical", "controls": off,
+        "report": {"maxFindings": 3, "history": 2},
+        "customControls": [{
+            "id": "ACME-001", "title": "Kustomizations prune", "severity": "Critical",
+            "match": {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization"},
+            "expression": "object.spec.prune", "message": "what is deleted in Git stays",
+        }],
+    });
+    for (field, value) in change.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    json!({
+        "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityPolicy",
+        "metadata": {"name": "default"}, "spec": spec,
+    })
+}
+
+fn prunes(control_plane: &ControlPlane, name: &str, prune: bool) {
+    let object = json!({
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+        "metadata": {"name": name, "namespace": "team"},
+        "spec": {
+            "interval": "10m", "path": "./", "prune": prune,
+            "sourceRef": {"kind": "GitRepository", "name": "fleet"},
+        },
+    });
+    control_plane.apply(&object.to_string()).unwrap();
+}
+
+fn condition(object: &Value, kind: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let mut conditions = conditions.filter(|it| it["type"] == kind);
+    conditions.next().cloned().unwrap_or_default()
+}
+
+/// Waits until an Event of this reason is about an object of that name; how many there are.
+fn told(control_plane: &ControlPlane, reason: &str, name: &str) -> Vec<Value> {
+    wait_for(reason, PATIENCE, || {
+        let is_meant = |event: &Value| event["reason"] == reason && event["regarding"]["name"] == name;
+        let told: Vec<Value> = events(control_plane).into_iter().filter(is_meant).collect();
+        ensure!(!told.is_empty(), "no {reason} about {name}");
+        Ok(told)
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_report_says_what_it_promises_to() {
+    let control_plane = installed();
+    control_plane.kubectl(&["create", "namespace", "team"]).unwrap();
+    control_plane
+        .kubectl(&["label", "namespace", "team", "toolkit.fluxcd.io/tenant=shop"])
+        .unwrap();
+    control_plane
+        .apply(&decided_by_one(&json!({})).to_string())
+        .unwrap();
+    let mut operator = Operator::start(&control_plane).unwrap();
+
+    let report = until(&control_plane, "the first report", |report| {
+        condition(report, "Compliant")["status"] == "True"
+    });
+    it_says_what_was_audited(&control_plane, &report);
+    told(&control_plane, "PostureCompliant", "default");
+    every_transition_is_told(&control_plane);
+    what_is_too_much_is_counted(&control_plane);
+    what_is_asked_for_is_echoed(&control_plane);
+    a_suspended_policy_keeps_its_report(&control_plane);
+    a_word_counts_until_it_ends(&control_plane);
+    words_that_say_nothing_are_refused(&control_plane);
+    a_bad_policy_is_told_once(&control_plane);
+    operator.process.check().unwrap();
+}
+
+fn it_says_what_was_audited(control_plane: &ControlPlane, report: &Value) {
+    let status = &report["status"];
+    assert_eq!(status["clusterName"], "prod-1");
+    for field in ["version", "documentRevision"] {
+        let text = status["catalogue"][field].as_str().unwrap_or_default();
+        assert!(!text.is_empty(), "{field}");
+    }
+    let installation = &status["installations"][0];
+    assert_eq!(installation["namespace"], "flux-system", "{installation}");
+    assert!(installation["installer"].is_string() && installation["version"].is_string());
+    for field in ["name", "workload", "image", "version"] {
+        let controllers = installation["controllers"].as_array().unwrap();
+        assert!(controllers.len() >= 4);
+        assert!(
+            controllers
+                .iter()
+                .all(|it| it[field].as_str().is_some_and(|it| !it.is_empty())),
+            "{field}"
+        );
+    }
+    let policy = control_plane.get(&["fluxsecuritypolicy", "default"]).unwrap();
+    assert_eq!(status["observedGeneration"], policy["metadata"]["generation"]);
+    assert_eq!(
+        report["metadata"]["ownerReferences"][0]["uid"],
+        policy["metadata"]["uid"]
+    );
+    assert_eq!(condition(&policy, "Ready")["status"], "True");
+    assert_eq!(condition(report, "Ready")["status"], "True");
+    let rows = status["controls"].as_array().unwrap();
+    let count = |result: &str| rows.iter().filter(|row| row["result"] == result).count();
+    for (result, field) in [
+        ("Pass", "pass"),
+        ("Fail", "fail"),
+        ("Waived", "waived"),
+        ("Manual", "manual"),
+        ("NotApplicable", "notApplicable"),
+        ("Unknown", "unknown"),
+    ] {
+        assert_eq!(status["summary"][field], count(result), "{field}");
+    }
+    for row in rows {
+        for field in ["title", "severity", "reason", "message", "since"] {
+            assert!(row[field].is_string(), "{field} of {row}");
+        }
+    }
+    let is_complete = condition(report, "Complete")["status"] == "True";
+    assert_eq!(is_complete, count("Unknown") == 0);
+}
+
+fn every_transition_is_told(control_plane: &ControlPlane) {
+    prunes(control_plane, "apps", false);
+    let report = until(control_plane, "the drift", |report| {
+        condition(report, "Compliant")["status"] == "False"
+    });
+    assert_eq!(result(&report, "ACME-001"), "Fail");
+    assert_eq!(report["status"]["summary"]["failing"]["critical"], 1);
+    told(control_plane, "PostureDrifted", "default");
+    let failed = told(control_plane, "ControlFailed", "default");
+    let failed = failed
+        .iter()
+        .find(|event| event["note"].to_string().contains("ACME-001"))
+        .unwrap();
+    assert_eq!(failed["related"]["name"], "apps", "{failed}");
+    assert_eq!(failed["type"], "Warning");
+    told(control_plane, "FindingDetected", "apps");
+    let namespaces = report["status"]["namespaces"].as_array().unwrap();
+    let team = namespaces.iter().find(|it| it["name"] == "team").unwrap();
+    assert_eq!(team["failing"]["critical"], 1, "{team}");
+    assert_eq!(team["tenant"], "shop", "{team}");
+
+    wait_for("the report of the namespace", PATIENCE, || {
+        let report = control_plane.get(&["fluxsecuritynamespacereport", "default", "-n", "team"])?;
+        let status = &report["status"];
+        ensure!(
+            status["policy"] == "default" && status["tenant"] == "shop",
+            "{status}"
+        );
+        let findings = status["findings"].as_array().into_iter().flatten();
+        ensure!(
+            findings.into_iter().any(|it| it["control"] == "ACME-001"),
+            "{status}"
+        );
+        ensure!(
+            status["summary"].is_object() && condition(&report, "Ready")["status"] == "True",
+            "{status}"
+        );
+        Ok(())
+    })
+    .unwrap();
+
+    let before = told(control_plane, "PostureCompliant", "default").len();
+    prunes(control_plane, "apps", true);
+    let report = until(control_plane, "the repair", |report| {
+        condition(report, "Compliant")["status"] == "True"
+    });
+    assert_eq!(
+        report["status"]["history"].as_array().unwrap().len(),
+        2,
+        "as long as it may be"
+    );
+    assert_eq!(report["status"]["history"][0]["to"], "Pass");
+    for (reason, about) in [("ControlRecovered", "default"), ("FindingResolved", "apps")] {
+        let event = &told(control_plane, reason, about)[0];
+        assert_eq!(event["type"], "Normal", "{event}");
+    }
+    wait_for("the posture", PATIENCE, || {
+        let now = told(control_plane, "PostureCompliant", "default").len();
+        ensure!(now == before + 1, "{now}, and {before} before");
+        Ok(())
+    })
+    .unwrap();
+}
+
+fn what_is_too_much_is_counted(control_plane: &ControlPlane) {
+    for number in 0..6 {
+        prunes(control_plane, &format!("app-{number}"), false);
+    }
+    let report = until(control_plane, "all of them", |report| {
+        let rows = report["status"]["controls"].as_array().into_iter().flatten();
+        let mut rows = rows.filter(|row| row["id"] == "ACME-001");
+        rows.next().is_some_and(|row| row["findings"] == 6)
+    });
+    let status = &report["status"];
+    let listed = status["findings"].as_array().unwrap();
+    assert_eq!(listed.len(), 3);
+    // In the order of severity, control, namespace, kind and name.
+    for (position, finding) in listed.iter().enumerate() {
+        assert_eq!(finding["resource"]["name"], format!("app-{position}"));
+    }
+    let all = status["summary"]["findings"].as_u64().unwrap();
+    assert_eq!(status["truncatedFindings"], all - 3);
+    for number in 0..6 {
+        prunes(control_plane, &format!("app-{number}"), true);
+    }
+    until(control_plane, "their repair", |report| {
+        result(report, "ACME-001") == "Pass"
+    });
+}
+
+fn what_is_asked_for_is_echoed(control_plane: &ControlPlane) {
+    let asks = "reconcile.fluxcd.io/requestedAt=2026-01-01T00:00:00.5Z";
+    control_plane
+        .kubectl(&["annotate", "--overwrite", "fluxsecuritypolicy", "default", asks])
+        .unwrap();
+    wait_for("the echo", PATIENCE, || {
+        for kind in ["fluxsecuritypolicy", "fluxsecurityreport"] {
+            let status = control_plane.get(&[kind, "default"])?["status"].clone();
+            ensure!(
+                status["lastHandledReconcileAt"] == "2026-01-01T00:00:00.5Z",
+                "{kind}: {}",
+                status["lastHandledReconcileAt"]
+            );
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
+fn a_suspended_policy_keeps_its_report(control_plane: &ControlPlane) {
+    let before = report_of(control_plane, "default").unwrap();
+    let suspended = decided_by_one(&json!({"suspend": true}));
+    control_plane.apply(&suspended.to_string()).unwrap();
+    wait_for("the pause", PATIENCE, || {
+        let policy = control_plane.get(&["fluxsecuritypolicy", "default"])?;
+        let ready = condition(&policy, "Ready");
+        ensure!(ready.to_string().contains("suspended"), "{ready}");
+        Ok(())
+    })
+    .unwrap();
+    prunes(control_plane, "apps", false);
+    std::thread::sleep(Duration::from_secs(2));
+    let after = report_of(control_plane, "default").unwrap();
+    assert_eq!(
+        after["metadata"]["resourceVersion"],
+        before["metadata"]["resourceVersion"]
+    );
+    control_plane
+        .apply(&decided_by_one(&json!({})).to_string())
+        .unwrap();
+    until(control_plane, "the drift of the pause", |report| {
+        result(report, "ACME-001") == "Fail"
+    });
+    prunes(control_plane, "apps", true);
+}
+
+/// Whatever only a person can judge here.
+fn a_word_counts_until_it_ends(control_plane: &ControlPlane) {
+    let report = until(control_plane, "something to judge", |report| {
+        report["status"]["summary"]["manual"].as_u64() > Some(0)
+    });
+    let rows = report["status"]["controls"].as_array().unwrap();
+    let manual = rows.iter().find(|row| row["result"] == "Manual").unwrap();
+    let control = manual["id"].as_str().unwrap();
+    let end = Timestamp::now() + SignedDuration::from_secs(10);
+    let word = json!({"attestations": [{
+        "control": control, "statement": "looked at it with a pod", "by": "jane@example.com", "expires": end.to_string(),
+    }]});
+    control_plane.apply(&decided_by_one(&word).to_string()).unwrap();
+    let report = until(control_plane, "the word to count", |report| {
+        result(report, control) == "Pass"
+    });
+    let rows = report["status"]["controls"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["id"] == control).unwrap();
+    let message = row["message"].as_str().unwrap();
+    assert!(
+        row["reason"] == "Attested" && message.contains("jane@example.com"),
+        "{row}"
+    );
+    let report = until(control_plane, "the word to end", |report| {
+        result(report, control) == "Manual"
+    });
+    let rows = report["status"]["controls"].as_array().unwrap();
+    let since = &rows.iter().find(|row| row["id"] == control).unwrap()["since"];
+    let since: Timestamp = since.as_str().unwrap().parse().unwrap();
+    let late = since.duration_since(end);
+    assert!(late.as_secs().abs() <= 2, "it ended {late:#} after its end");
+}
+
+/// The API server refuses a word that says nothing.
+fn words_that_say_nothing_are_refused(control_plane: &ControlPlane) {
+    let good = json!({
+        "control": "FSP-NET-003", "statement": "tried it with a pod", "by": "jane", "expires": "2030-01-01T00:00:00Z",
+    });
+    for (field, value, says) in [
+        (
+            "statement",
+            "            ",
+            "statement must say in at least 10 characters",
+        ),
+        (
+            "statement",
+            "............",
+            "statement must say in at least 10 characters",
+        ),
+        ("by", " ", "by must name who says so"),
+        ("expires", "tomorrow", "spec.attestations[0].expires"),
+        // A letter of another alphabet that looks alike.
+        ("control", "FSP-N\u{415}T-003", "spec.attestations[0].control"),
+    ] {
+        let mut word = good.clone();
+        word[field] = json!(value);
+        let policy = decided_by_one(&json!({"attestations": [word]}));
+        let error = control_plane.apply(&policy.to_string()).unwrap_err().to_string();
+        assert!(error.contains(says), "{field}: {error}");
+    }
+}
+
+fn a_bad_policy_is_told_once(control_plane: &ControlPlane) {
+    let before = report_of(control_plane, "default").unwrap();
+    let bad = decided_by_one(&json!({"controls": [{"id": "FSP-XYZ-001"}]}));
+    control_plane.apply(&bad.to_string()).unwrap();
+    let invalid = told(control_plane, "PolicyInvalid", "default");
+    assert_eq!(invalid.len(), 1);
+    assert!(
+        invalid[0]["note"].to_string().contains("FSP-XYZ-001"),
+        "{}",
+        invalid[0]
+    );
+    assert_eq!(invalid[0]["regarding"]["kind"], "FluxSecurityPolicy");
+    let after = report_of(control_plane, "default").unwrap();
+    assert_eq!(after["status"]["summary"], before["status"]["summary"]);
 }

@@ -197,16 +197,16 @@ pub struct NamespaceSelector {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ControlTuning {
-    /// Id of the control, for example FSP-KUST-003.
+    /// Id of the control, for example FSP-KUST-003, or of a custom control of this policy.
     #[schemars(length(min = 3, max = 64), regex(pattern = r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"))]
     pub id: String,
     /// False leaves the control out of the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Replaces the catalogue's severity.
+    /// Replaces the severity of the catalogue, or of the custom control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// Parameters of the control; its page in docs/controls lists them.
+    /// Parameters of the control; its page in docs/controls lists them. A custom control has none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub parameters: BTreeMap<String, String>,

@@ -361,6 +361,9 @@ impl Location {
 pub struct NamespaceTotals {
     /// Name of the namespace.
     pub name: String,
+    /// The tenant that it belongs to; empty: it is no tenant's, or nobody knows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
     /// Findings by severity.
     pub failing: SeverityCounts,
 }
@@ -442,6 +445,9 @@ pub struct FluxSecurityNamespaceReportBody {}
 pub struct NamespaceReportStatus {
     /// Name of the policy.
     pub policy: String,
+    /// The tenant that the namespace belongs to; empty: it is no tenant's, or nobody knows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
     /// Totals of this namespace.
     pub summary: NamespaceSummary,
     /// The findings, the worst first.

@@ -1,6 +1,7 @@
-//! The watches of kinds that custom controls ask for: begun when a policy asks, ended when none does any more.
+//! The watches of kinds that custom controls ask for: begun when a policy asks, ended when none does any more. A kind of the
+//! catalogue is watched already, and that watch serves both.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use http::Request;
@@ -14,52 +15,172 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::discovery::{DiscoveryError, Served};
 use super::watch::{KindWatch, code_of};
 use super::watched::Watched;
-use crate::custom::{Demands, Target};
+use crate::custom::{Demand, Demands, Target};
+use crate::kinds::KindId;
+use crate::monitoring::metrics::{MAX_CUSTOM_KIND_SERIES, OTHER};
 
-/// The name of all such kinds in metrics: users choose them, so there may be any number.
-const KIND: &str = "custom";
+/// Kinds of the catalogue as policies name them, in other versions than they are watched in.
+pub(super) type Strangers = BTreeSet<Arc<Target>>;
 
-/// Keeps the watches that policies ask for.
+/// What custom controls ask of one kind of the catalogue.
+#[derive(Clone)]
+pub(super) struct Joining {
+    kind: KindId,
+    demands: signal::Receiver<Arc<Demands>>,
+    strangers: Arc<signal::Sender<Strangers>>,
+    joined: Vec<Arc<Demand>>,
+}
+
+impl Joining {
+    pub(super) const fn new(
+        kind: KindId,
+        demands: signal::Receiver<Arc<Demands>>,
+        strangers: Arc<signal::Sender<Strangers>>,
+    ) -> Self {
+        Self {
+            kind,
+            demands,
+            strangers,
+            joined: Vec::new(),
+        }
+    }
+
+    /// What is asked of objects in the version that they are watched in.
+    pub(super) fn joined(&self) -> &[Arc<Demand>] {
+        &self.joined
+    }
+
+    /// Sorts what is asked now: what joins the watch of what is served, and what needs one of its own.
+    pub(super) async fn settle(&mut self, client: &Client, served: &Served) {
+        let demands = self.demands.borrow_and_update().clone();
+        let of_kind = demands.values().filter(|demand| is_of(&demand.target, self.kind));
+        let (mut joined, mut strangers) = (Vec::new(), Strangers::new());
+        for demand in of_kind {
+            if joins(client, &demand.target, served).await {
+                joined.push(demand.clone());
+            } else {
+                strangers.insert(demand.target.clone());
+            }
+        }
+        self.joined = joined;
+        let kind = self.kind;
+        self.strangers.send_if_modified(|all| {
+            let before = all.clone();
+            all.retain(|target| !is_of(target, kind));
+            all.append(&mut strangers);
+            *all != before
+        });
+    }
+}
+
+/// Waits until something else is asked of any kind; for ever where nobody can ask.
+pub(super) async fn asks_otherwise(joining: Option<&mut Joining>) {
+    let Some(joining) = joining else {
+        return std::future::pending().await;
+    };
+    if joining.demands.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn is_of(target: &Target, kind: KindId) -> bool {
+    let descriptor = &kind.entry().descriptor;
+    target.is(descriptor.group, descriptor.kind)
+}
+
+/// Whether objects come in the version that a policy names. Of a kind that is not served nothing more can be said.
+async fn joins(client: &Client, target: &Target, served: &Served) -> bool {
+    let resource = match served {
+        Served::As(resource) => resource,
+        Served::Absent => return true,
+        Served::OnlyAs(_) => return false,
+    };
+    if let Some(version) = &target.version {
+        return **version == *resource.version;
+    }
+    let preferred = resolve(client, target).await;
+    matches!(preferred, Ok(Served::As(preferred)) if preferred.version == resource.version)
+}
+
+/// Keeps the watches that policies ask for, and that no kind of the catalogue has.
 pub(super) struct Supervisor {
     pub(super) asked: signal::Receiver<Arc<Demands>>,
+    pub(super) strangers: signal::Receiver<Strangers>,
     /// What each watch is made of.
     pub(super) model: KindWatch,
     pub(super) restarts: IntCounterVec,
+}
+
+/// A watch that is running.
+struct Running {
+    generation: u64,
+    watch: AbortHandle,
+    /// What it is called in metrics.
+    label: String,
 }
 
 impl Supervisor {
     /// Runs until nobody asks any more.
     pub(super) async fn run(mut self) {
         let mut watches: JoinSet<()> = JoinSet::new();
-        let mut running: HashMap<Arc<Target>, (u64, AbortHandle)> = HashMap::new();
+        let mut running: HashMap<Arc<Target>, Running> = HashMap::new();
         loop {
             let demands = self.asked.borrow_and_update().clone();
-            running.retain(|target, (generation, watch)| {
-                let stays = demands
-                    .get(target)
-                    .is_some_and(|demand| demand.generation == *generation);
+            let strangers = self.strangers.borrow_and_update().clone();
+            let is_in_catalogue = |target: &Target| KindId::all().any(|kind| is_of(target, kind));
+            let is_ours = |target: &Arc<Target>| strangers.contains(target) || !is_in_catalogue(target);
+            let mut ended = Vec::new();
+            running.retain(|target, it| {
+                let demand = demands.get(target).filter(|_| is_ours(target));
+                let stays = demand.is_some_and(|demand| demand.generation == it.generation);
                 if !stays {
-                    watch.abort();
+                    it.watch.abort();
+                    ended.push(std::mem::take(&mut it.label));
                 }
                 stays
             });
-            for (target, demand) in demands.iter() {
+            for (target, demand) in demands.iter().filter(|(target, _)| is_ours(target)) {
                 if running.contains_key(target) {
                     continue;
                 }
+                let label = label(target, &running);
                 let watch = KindWatch {
                     what: Watched::Custom(demand.clone()),
-                    restarts: self.restarts.with_label_values(&[KIND]),
+                    restarts: self.restarts.with_label_values(&[&label]),
                     ..self.model.clone()
                 };
                 tracing::info!("{target}: watched for custom controls");
-                running.insert(target.clone(), (demand.generation, watches.spawn(watch.run())));
+                running.insert(
+                    target.clone(),
+                    Running {
+                        generation: demand.generation,
+                        watch: watches.spawn(watch.run()),
+                        label,
+                    },
+                );
             }
-            if self.asked.changed().await.is_err() {
-                return;
+            for label in ended {
+                if !running.values().any(|it| it.label == label) {
+                    // It was there.
+                    let _ = self.restarts.remove_label_values(&[&label]);
+                }
+            }
+            tokio::select! {
+                changed = self.asked.changed() => if changed.is_err() { return },
+                changed = self.strangers.changed() => if changed.is_err() { return },
             }
             while watches.try_join_next().is_some() {}
         }
+    }
+}
+
+/// What a kind is called in metrics: users choose kinds, so there may be any number.
+fn label(target: &Target, running: &HashMap<Arc<Target>, Running>) -> String {
+    let named = running.values().filter(|it| it.label != OTHER).count();
+    if named < MAX_CUSTOM_KIND_SERIES - 1 {
+        target.full_name()
+    } else {
+        OTHER.to_owned()
     }
 }
 

@@ -68,8 +68,10 @@ pub fn observe(
     let discovery = Arc::new(discovery::Discovery::new(client.clone()));
     let lists = Arc::new(Semaphore::new(PARALLEL_LISTS));
     let mut tasks = JoinSet::new();
+    let strangers = Arc::new(signal::Sender::new(custom::Strangers::new()));
     let watch = |what: Watched, kind: &str| watch::KindWatch {
         what,
+        joining: None,
         client: client.clone(),
         discovery: discovery.clone(),
         send: send.clone(),
@@ -79,7 +81,10 @@ pub fn observe(
         restarts: restarts.with_label_values(&[kind]),
     };
     for kind in KindId::all() {
-        let watch = watch(Watched::Kind(kind), kind.name());
+        let watch = watch::KindWatch {
+            joining: Some(custom::Joining::new(kind, asked.clone(), strangers.clone())),
+            ..watch(Watched::Kind(kind), kind.name())
+        };
         let stop = stop.clone();
         tasks.spawn(async move {
             stop.run_until_cancelled(watch.run()).await;
@@ -87,6 +92,7 @@ pub fn observe(
     }
     let supervisor = custom::Supervisor {
         asked,
+        strangers: strangers.subscribe(),
         model: watch(Watched::Kind(id_of::<Policy>()), Policy::DESCRIPTOR.kind),
         restarts: restarts.clone(),
     };

@@ -1,6 +1,5 @@
 //! One kind: find its version, list, watch, and start again when that ends.
 
-use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch as signal};
 use tokio::time::Instant;
 
 use super::contact::Contact;
-use super::custom;
+use super::custom::{self, Joining};
 use super::discovery::{Discovery, DiscoveryError, Served};
 use super::slim::Slim;
 use super::trouble::{Trouble, is_refusal};
-use super::watched::{Told, Watched};
+use super::watched::{Audience, Watched};
 use super::{Observation, sentence};
 use crate::engine::posture::bounded;
 use crate::inventory::{Coverage, Delta, ObjectKey};
-use crate::kinds::{Author, Meta};
 
 /// A connection that is silent for longer is dead: kube asks the server to end each watch before that.
 const WATCH_SECONDS: u32 = 180;
@@ -35,6 +33,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub(super) struct KindWatch {
     pub(super) what: Watched,
+    /// The custom controls that the watch of a kind of the catalogue serves as well.
+    pub(super) joining: Option<Joining>,
     pub(super) client: Client,
     pub(super) discovery: Arc<Discovery>,
     pub(super) send: mpsc::Sender<Observation>,
@@ -51,6 +51,8 @@ enum Ended {
     Absent,
     /// It has to be found and listed again: the version to go on from is forgotten.
     Again,
+    /// Custom controls ask something else of its objects: they are listed again.
+    Asked,
     /// It fails, and what is known cannot be trusted any more.
     Blind(Coverage),
     /// Nobody listens any more.
@@ -59,13 +61,17 @@ enum Ended {
 
 impl KindWatch {
     /// Watches until nobody listens any more.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut trouble = Trouble::none(Instant::now());
         let mut next_look = ABSENT_POLL;
         let mut is_absent = false;
         loop {
             let mut changes = self.crd_changes.subscribe();
-            let ended = match self.resolve().await {
+            let served = self.resolve().await;
+            if let (Ok(served), Some(joining)) = (&served, &mut self.joining) {
+                joining.settle(&self.client, served).await;
+            }
+            let ended = match served {
                 Ok(Served::As(resource)) => {
                     // What was known to be complete is no more.
                     trouble.synced &= !std::mem::take(&mut is_absent);
@@ -83,7 +89,8 @@ impl KindWatch {
             };
             let coverage = match ended {
                 Ended::Closed => return,
-                // To look whether it is still absent is no restart.
+                // Neither that nor a look whether it is still absent is a restart.
+                Ended::Asked => continue,
                 Ended::Absent => Coverage::Absent,
                 Ended::Again => {
                     self.restarts.inc();
@@ -98,11 +105,13 @@ impl KindWatch {
             is_absent = coverage == Coverage::Absent;
             trouble.synced = is_absent;
             let is_answered = matches!(coverage, Coverage::Absent | Coverage::NotServed { .. });
-            if !self.tell(self.what.covered(coverage)).await {
-                return;
+            for what in self.told() {
+                if !self.tell(what.covered(coverage.clone())).await {
+                    return;
+                }
             }
             if is_answered {
-                next_look = wait_for_definition(&mut changes, next_look).await;
+                next_look = self.wait_for_definition(&mut changes, next_look).await;
             } else {
                 self.rest(&mut trouble).await;
             }
@@ -125,35 +134,61 @@ impl KindWatch {
         Ok(served)
     }
 
-    async fn watch(&self, resource: &ApiResource, trouble: &mut Trouble) -> Ended {
-        if self.what.is_metadata_only() {
+    /// Whoever is told of the objects.
+    fn told(&self) -> Vec<Watched> {
+        let joined = self.joining.iter().flat_map(Joining::joined);
+        let joined = joined.cloned().map(Watched::Custom);
+        std::iter::once(self.what.clone()).chain(joined).collect()
+    }
+
+    async fn watch(&mut self, resource: &ApiResource, trouble: &mut Trouble) -> Ended {
+        let told = self.told();
+        for what in &told[1..] {
+            if let Some(delta) = what.served(resource) {
+                self.tell(delta).await;
+            }
+        }
+        // Expressions may read anything.
+        if self.what.is_metadata_only() && told.len() == 1 {
             let api: Api<Slim<true>> = Api::all_with(self.client.clone(), resource);
-            return self.stream(api, trouble).await;
+            return self.stream(api, resource, told, trouble).await;
         }
         let api: Api<Slim<false>> = Api::all_with(self.client.clone(), resource);
-        self.stream(api, trouble).await
+        self.stream(api, resource, told, trouble).await
     }
 
     async fn stream<const METADATA_ONLY: bool>(
-        &self,
+        &mut self,
         api: Api<Slim<METADATA_ONLY>>,
+        resource: &ApiResource,
+        told: Vec<Watched>,
         trouble: &mut Trouble,
     ) -> Ended {
+        let pages = told.iter().map(Watched::page_size);
         let config = watcher::Config::default()
-            .page_size(self.what.page_size())
+            .page_size(pages.fold(u32::MAX, u32::min))
             .timeout(WATCH_SECONDS);
         let mut permit = self.lists.clone().acquire_owned().await.ok();
         let mut events = pin!(watcher(api, config));
-        let mut known = Known::default();
+        let mut audiences: Vec<Audience> = told.into_iter().map(Audience::new).collect();
         loop {
-            match events.try_next().await {
+            let event = tokio::select! {
+                event = events.try_next() => event,
+                () = custom::asks_otherwise(self.joining.as_mut()) => {
+                    if self.is_asked_otherwise(resource, !METADATA_ONLY, &mut audiences).await {
+                        return Ended::Asked;
+                    }
+                    continue;
+                }
+            };
+            match event {
                 Ok(Some(event)) => {
                     // The start of a list says nothing yet about how it ends.
                     if !matches!(event, Event::Init | Event::InitApply(_)) && trouble.over() {
                         self.contact.restored();
                     }
                     trouble.synced |= matches!(event, Event::InitDone);
-                    if !self.take(event, &mut known, &mut permit).await {
+                    if !self.take(event, &mut audiences, &mut permit).await {
                         return Ended::Closed;
                     }
                 }
@@ -202,72 +237,99 @@ impl KindWatch {
         trouble.tries_again(Instant::now());
     }
 
+    /// Whether the objects have to be listed again, because something is asked that was not. Whoever asks no more is told
+    /// no more.
+    async fn is_asked_otherwise(
+        &mut self,
+        resource: &ApiResource,
+        is_whole: bool,
+        audiences: &mut Vec<Audience>,
+    ) -> bool {
+        let Some(joining) = &mut self.joining else {
+            return false;
+        };
+        joining.settle(&self.client, &Served::As(resource.clone())).await;
+        let joined = joining.joined();
+        audiences.retain(|audience| match &audience.what {
+            Watched::Kind(_) => true,
+            Watched::Custom(demand) => joined.iter().any(|known| Arc::ptr_eq(known, demand)),
+        });
+        // Whole objects came for those who asked only.
+        let is_alone_again = audiences.len() == 1 && is_whole && self.what.is_metadata_only();
+        audiences.len() <= joined.len() || is_alone_again
+    }
+
     async fn take<const METADATA_ONLY: bool>(
         &self,
         event: Event<Slim<METADATA_ONLY>>,
-        known: &mut Known,
+        audiences: &mut [Audience],
         permit: &mut Option<OwnedSemaphorePermit>,
     ) -> bool {
+        if !matches!(event, Event::Init | Event::InitApply(_)) {
+            self.announce_crds();
+        }
         match event {
             Event::Init => {
-                known.listed.clear();
+                audiences.iter_mut().for_each(Audience::begin);
                 true
             }
             Event::InitApply(object) => {
-                let Some((key, Told::Kept(delta))) = self.project(&object, Author::of_object) else {
-                    return true;
-                };
-                known.listed.insert(key);
-                self.tell(delta).await
+                let Some(key) = key_of(&object) else { return true };
+                let told = audiences.iter_mut().filter_map(|it| it.list(&key, &object));
+                self.tell_all(told).await
             }
             Event::InitDone => {
                 permit.take();
-                known.kept = std::mem::take(&mut known.listed);
-                let live = known.kept.iter().cloned().collect();
-                self.announce_crds();
-                self.tell(self.what.listed(live)).await
-                    && self.tell(self.what.covered(Coverage::Synced)).await
+                self.tell_all(audiences.iter_mut().flat_map(Audience::end)).await
             }
             Event::Apply(object) => {
-                self.announce_crds();
-                let Some((key, told)) = self.project(&object, Author::of_change) else {
-                    return true;
-                };
-                match told {
-                    Told::Gone if !known.kept.remove(&key) => true,
-                    Told::Gone => self.tell(self.what.removed(key)).await,
-                    Told::Kept(delta) => {
-                        known.kept.insert(key);
-                        self.tell(delta).await
-                    }
-                }
+                let Some(key) = key_of(&object) else { return true };
+                let told = audiences.iter_mut().filter_map(|it| it.apply(&key, &object));
+                self.tell_all(told).await
             }
             Event::Delete(object) => {
-                self.announce_crds();
-                let key = key_of(object.meta().namespace.as_deref(), object.meta().name.as_deref());
-                if !known.kept.remove(&key) {
-                    return true;
-                }
-                self.tell(self.what.removed(key)).await
+                let Some(key) = key_of(&object) else { return true };
+                let told = audiences.iter_mut().filter_map(|it| it.delete(&key));
+                self.tell_all(told).await
             }
         }
     }
 
-    /// What there is to tell of an object.
-    fn project<const METADATA_ONLY: bool>(
-        &self,
-        object: &Slim<METADATA_ONLY>,
-        author: fn(&Meta) -> Option<Author>,
-    ) -> Option<(ObjectKey, Told)> {
-        let key = key_of(object.meta().namespace.as_deref(), object.meta().name.as_deref());
-        let told = self.what.project(&key, object.read(), author);
-        (!key.name.is_empty()).then_some((key, told))
+    /// Waits until an absent kind is worth another look; tells how long to wait for the one after that. The kind's
+    /// CustomResourceDefinition announces it, but it is served a moment later, or on a busy server some seconds.
+    async fn wait_for_definition(
+        &mut self,
+        changes: &mut signal::Receiver<u64>,
+        next_look: Duration,
+    ) -> Duration {
+        let news = tokio::select! {
+            news = tokio::time::timeout(next_look, changes.changed()) => news,
+            // Whoever asks now wants to know as well.
+            () = custom::asks_otherwise(self.joining.as_mut()) => return next_look,
+        };
+        match news {
+            Ok(_) => {
+                tokio::time::sleep(FIRST_LOOK).await;
+                FIRST_LOOK
+            }
+            Err(_) => (next_look * 2).min(ABSENT_POLL),
+        }
     }
 
     fn announce_crds(&self) {
         if self.what.defines_kinds() {
             self.crd_changes.send_modify(|changes| *changes += 1);
         }
+    }
+
+    /// False: nobody listens any more.
+    async fn tell_all(&self, deltas: impl Iterator<Item = Delta>) -> bool {
+        for delta in deltas {
+            if !self.tell(delta).await {
+                return false;
+            }
+        }
+        true
     }
 
     async fn tell(&self, delta: Delta) -> bool {
@@ -281,27 +343,12 @@ impl KindWatch {
     }
 }
 
-/// Waits until an absent kind is worth another look; tells how long to wait for the one after that. The kind's
-/// CustomResourceDefinition announces it, but it is served a moment later, or on a busy server some seconds.
-async fn wait_for_definition(changes: &mut signal::Receiver<u64>, next_look: Duration) -> Duration {
-    match tokio::time::timeout(next_look, changes.changed()).await {
-        Ok(_) => {
-            tokio::time::sleep(FIRST_LOOK).await;
-            FIRST_LOOK
-        }
-        Err(_) => (next_look * 2).min(ABSENT_POLL),
-    }
-}
-
-/// The objects of a kind that are kept: removals of others need not be told.
-#[derive(Default)]
-struct Known {
-    kept: HashSet<ObjectKey>,
-    listed: HashSet<ObjectKey>,
-}
-
-fn key_of(namespace: Option<&str>, name: Option<&str>) -> ObjectKey {
-    ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default())
+/// `None`: it has no name, and is no object.
+fn key_of(object: &impl Resource) -> Option<ObjectKey> {
+    let meta = object.meta();
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    let name = meta.name.as_deref().filter(|name| !name.is_empty())?;
+    Some(ObjectKey::new(namespace, name))
 }
 
 /// What the API server answered, when it answered.

@@ -1,10 +1,12 @@
 //! What a watch is about, and what it tells: a kind of the catalogue, or one that custom controls ask for.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::core::ApiResource;
 
+use super::slim::Slim;
 use crate::custom::Demand;
 use crate::inventory::{Coverage, CustomDelta, CustomNews, Delta, ObjectKey};
 use crate::kinds::{Author, KindId, Meta, id_of};
@@ -49,7 +51,7 @@ impl Watched {
     }
 
     /// What there is to tell of an object; of one of no interest, that it is gone.
-    pub(super) fn project(
+    fn project(
         &self,
         key: &ObjectKey,
         object: Result<(Cow<'_, Meta>, &str), serde_json::Error>,
@@ -70,26 +72,34 @@ impl Watched {
                     Err(error) => Told::Kept(Delta::Undecodable(*kind, key.clone(), error.to_string())),
                 }
             }
-            Self::Custom(demand) => match object.and_then(|(meta, text)| demand.project(&meta, text)) {
-                Ok(Some(row)) => Told::Kept(self.news(demand, CustomNews::Upsert(key.clone(), row))),
-                Ok(None) => Told::Gone,
-                // What a decoder says may quote a value.
-                Err(_) => {
-                    let note = "it is nested too deep, or no JSON".to_owned();
-                    Told::Kept(self.news(demand, CustomNews::Undecodable(key.clone(), note)))
-                }
-            },
+            Self::Custom(demand) => {
+                let row = object.and_then(|(meta, text)| {
+                    let row = demand.project(&meta, text)?;
+                    Ok(row.map(|row| (row, author(&meta))))
+                });
+                let news = match row {
+                    Ok(Some((row, Some(author)))) => CustomNews::Written(key.clone(), row, Arc::new(author)),
+                    Ok(Some((row, None))) => CustomNews::Upsert(key.clone(), row),
+                    Ok(None) => return Told::Gone,
+                    // What a decoder says may quote a value.
+                    Err(_) => {
+                        let note = "it is nested too deep, or no JSON".to_owned();
+                        CustomNews::Undecodable(key.clone(), note)
+                    }
+                };
+                Told::Kept(self.news(demand, news))
+            }
         }
     }
 
-    pub(super) fn removed(&self, key: ObjectKey) -> Delta {
+    fn removed(&self, key: ObjectKey) -> Delta {
         match self {
             Self::Kind(kind) => Delta::Remove(*kind, key),
             Self::Custom(demand) => self.news(demand, CustomNews::Remove(key)),
         }
     }
 
-    pub(super) fn listed(&self, live: Vec<ObjectKey>) -> Delta {
+    fn listed(&self, live: Vec<ObjectKey>) -> Delta {
         match self {
             Self::Kind(kind) => Delta::Resync(*kind, live),
             Self::Custom(demand) => self.news(demand, CustomNews::Resync(live)),
@@ -134,8 +144,73 @@ impl Watched {
     }
 }
 
+/// Whom a watch tells of its objects. A kind of the catalogue that custom controls ask for has several: each takes its own
+/// out of the same text, and nothing comes over the wire twice.
+pub(super) struct Audience {
+    pub(super) what: Watched,
+    /// The objects that are kept: removals of others need not be told.
+    kept: HashSet<ObjectKey>,
+    listed: HashSet<ObjectKey>,
+}
+
+impl Audience {
+    pub(super) fn new(what: Watched) -> Self {
+        Self {
+            what,
+            kept: HashSet::new(),
+            listed: HashSet::new(),
+        }
+    }
+
+    /// A list begins.
+    pub(super) fn begin(&mut self) {
+        self.listed.clear();
+    }
+
+    /// An object of a list.
+    pub(super) fn list<const METADATA_ONLY: bool>(
+        &mut self,
+        key: &ObjectKey,
+        object: &Slim<METADATA_ONLY>,
+    ) -> Option<Delta> {
+        let Told::Kept(delta) = self.what.project(key, object.read(), Author::of_object) else {
+            return None;
+        };
+        self.listed.insert(key.clone());
+        Some(delta)
+    }
+
+    /// A list is complete.
+    pub(super) fn end(&mut self) -> [Delta; 2] {
+        self.kept = std::mem::take(&mut self.listed);
+        let live = self.kept.iter().cloned().collect();
+        [self.what.listed(live), self.what.covered(Coverage::Synced)]
+    }
+
+    /// An object is there, or is another one.
+    pub(super) fn apply<const METADATA_ONLY: bool>(
+        &mut self,
+        key: &ObjectKey,
+        object: &Slim<METADATA_ONLY>,
+    ) -> Option<Delta> {
+        match self.what.project(key, object.read(), Author::of_change) {
+            Told::Gone => self.delete(key),
+            Told::Kept(delta) => {
+                self.kept.insert(key.clone());
+                Some(delta)
+            }
+        }
+    }
+
+    /// An object is gone.
+    pub(super) fn delete(&mut self, key: &ObjectKey) -> Option<Delta> {
+        let is_kept = self.kept.remove(key);
+        is_kept.then(|| self.what.removed(key.clone()))
+    }
+}
+
 /// What an object is to the engine.
-pub(super) enum Told {
+enum Told {
     /// There is something to be told of it.
     Kept(Delta),
     /// It is of no interest.

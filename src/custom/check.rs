@@ -62,7 +62,7 @@ pub enum Said {
 pub struct CustomRow {
     /// Unique over time.
     pub uid: Box<str>,
-    /// Group and version that it was read in.
+    /// Group and version that it was read in; empty: those that the policy names.
     pub api_version: Box<str>,
     said: Box<[Said]>,
     reasons: Box<[(u16, Failure)]>,
@@ -262,6 +262,16 @@ impl Target {
         }
     }
 
+    /// What metrics call it, for instance `Deployment.v1.apps`: no other kind is called so.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let version = self.version.as_deref().unwrap_or(ANY);
+        match &*self.group {
+            "" => format!("{}.{version}", self.kind),
+            group => format!("{}.{version}.{group}", self.kind),
+        }
+    }
+
     /// Whether an object of this group, version and kind is one.
     #[must_use]
     pub fn is(&self, group: &str, kind: &str) -> bool {
@@ -306,7 +316,11 @@ impl Demand {
             .collect();
         Ok(Some(CustomRow {
             uid: meta.uid.as_str().into(),
-            api_version: meta.api_version.as_str().into(),
+            api_version: if meta.api_version == self.target.api_version() {
+                Box::default()
+            } else {
+                meta.api_version.as_str().into()
+            },
             said,
             reasons: reasons.into(),
         }))

@@ -7,6 +7,7 @@ pub mod policy;
 pub mod posture;
 pub mod reading;
 mod telling;
+mod tenants;
 mod waivers;
 
 use std::borrow::Cow;
@@ -33,6 +34,8 @@ use policy::Plan;
 pub use posture::{ControlPosture, FindingPosture, PolicyPosture, Posture, Resolved};
 pub use reading::Reading;
 use telling::Telling;
+pub use tenants::Tenants;
+use tenants::Touched;
 use waivers::Waivers;
 pub use waivers::{Doubt, WARNINGS, WaiverPosture, WaiverPostures};
 
@@ -60,6 +63,8 @@ pub struct Engine {
     fetches: bool,
     /// Secrets that sources delivered, for reports to remember.
     delivered: Arc<[DeliveredSecret]>,
+    /// Whom namespaces belong to; policies that agree on that share it.
+    tenants: BTreeMap<Arc<TenancyRules>, Arc<Tenants>>,
 }
 
 /// A control under one set of parameters; policies that agree on them share the verdicts.
@@ -142,6 +147,7 @@ impl Engine {
             evaluations: 0,
             fetches: false,
             delivered: Arc::default(),
+            tenants: BTreeMap::new(),
         }
     }
 
@@ -202,6 +208,8 @@ impl Engine {
         if changed.contains(&Changed::Trees) {
             self.delivered = self.inventory.remembered().into();
         }
+        let gives_away = self.follow_tenants(&changed);
+        stale.everything |= gives_away;
         self.evaluate(&changed, &mut stale);
         self.render(&stale);
         self.waivers.take(self.changed_waivers(&changed));
@@ -216,6 +224,8 @@ impl Engine {
         let plans = std::mem::take(&mut self.plans);
         let mut tellings = std::mem::take(&mut self.tellings);
         self.replan();
+        self.tenants.clear();
+        self.follow_tenants(&BTreeSet::new());
         let is_asked_again = |name: &String| {
             let (now, then) = (self.plans.get(name), plans.get(name));
             now.zip(then).is_some_and(|(now, then)| now.row == then.row)
@@ -289,6 +299,25 @@ impl Engine {
         }
         self.plans = plans;
         asked
+    }
+
+    /// Looks again at whom namespaces belong to. True when one belongs to somebody else.
+    fn follow_tenants(&mut self, changed: &BTreeSet<Changed>) -> bool {
+        let wanted: BTreeSet<&Arc<TenancyRules>> = self.plans.values().map(|plan| &plan.owners).collect();
+        self.tenants.retain(|rules, _| wanted.contains(rules));
+        let touched = Touched::by(changed.iter());
+        let mut differs = false;
+        for rules in wanted {
+            let fresh = match self.tenants.get(rules) {
+                Some(known) => known.after(&touched, rules, &self.inventory),
+                None => Some(Tenants::new(rules, &self.inventory)),
+            };
+            if let Some(fresh) = fresh {
+                differs = true;
+                self.tenants.insert(rules.clone(), Arc::new(fresh));
+            }
+        }
+        differs
     }
 
     /// Says what policies ask in custom controls, and tells of which kinds that is something else.
@@ -369,6 +398,7 @@ impl Engine {
     /// Makes the postures that may look different; an unchanged one keeps its identity.
     fn render(&mut self, stale: &Stale) {
         self.postures.retain(|name, _| self.plans.contains_key(name));
+        let nobody = Arc::default();
         for (name, plan) in &self.plans {
             let fresh = posture::render(
                 name,
@@ -379,6 +409,7 @@ impl Engine {
                     stale,
                     before: self.postures.get(name).map(|known| &**known),
                     delivered: &self.delivered,
+                    tenants: self.tenants.get(&plan.owners).unwrap_or(&nobody),
                 },
                 self.tellings.entry(name.clone()).or_default(),
             );

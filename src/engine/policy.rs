@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) items: Vec<Item>,
     /// What its custom controls ask.
     pub(super) checks: Vec<Arc<Check>>,
+    /// How it tells platform from tenants.
+    pub(super) owners: Arc<TenancyRules>,
     /// What is wrong with the spec: names the field and the value.
     pub(crate) invalid: Option<String>,
 }
@@ -46,10 +48,10 @@ impl Plan {
             Ok(customs) => (None, customs),
             Err(reason) => (Some(reason), (Vec::new(), Vec::new())),
         };
+        let rules = Rules::new(&row.spec);
         let mut items: Vec<Item> = if invalid.is_some() {
             Vec::new()
         } else {
-            let rules = Rules::new(&row.spec);
             let items = catalogue.iter();
             items
                 .filter_map(|control| item(&row.spec, control, &rules))
@@ -60,6 +62,7 @@ impl Plan {
             row: row.clone(),
             items,
             checks,
+            owners: rules.of_owners,
             invalid,
         }
     }
@@ -105,13 +108,20 @@ fn item(spec: &FluxSecurityPolicySpec, control: &'static Control, rules: &Rules)
 fn customs(spec: &FluxSecurityPolicySpec) -> Result<(Vec<Arc<Check>>, Vec<Item>), String> {
     let checks = custom::checks(&spec.custom_controls)?;
     let mut items = Vec::with_capacity(checks.len());
-    for (control, check) in spec.custom_controls.iter().zip(&checks) {
-        let control = controls::custom::control(control, check)?;
-        let severity = control.severity.under(spec.tenancy);
+    let mut asked = Vec::with_capacity(checks.len());
+    for (control, check) in spec.custom_controls.iter().zip(checks) {
+        let tuning = spec.controls.iter().find(|tuning| tuning.id == control.id);
+        if tuning.and_then(|tuning| tuning.enabled) == Some(false) {
+            continue;
+        }
+        let control = controls::custom::control(control, &check)?;
+        let tuned = tuning.and_then(|tuning| tuning.severity);
+        let severity = tuned.or_else(|| control.severity.under(spec.tenancy));
+        asked.push(check);
         items.push(Item {
             control,
             severity,
-            tuned: None,
+            tuned,
             unit: UnitId {
                 control: control.id,
                 parameters: Parameters::default(),
@@ -122,7 +132,7 @@ fn customs(spec: &FluxSecurityPolicySpec) -> Result<(Vec<Arc<Check>>, Vec<Item>)
         });
     }
     items.sort_by_key(|item| item.control.id);
-    Ok((checks, items))
+    Ok((asked, items))
 }
 
 /// What a policy says of tenants, and of scans. It is part of a verdict only where the control asks for it: all other
@@ -155,7 +165,8 @@ impl Rules {
 /// Checks what the API server cannot.
 fn check(spec: &FluxSecurityPolicySpec, catalogue: &[&Control]) -> Result<(), String> {
     for (position, tuning) in spec.controls.iter().enumerate() {
-        check_tuning(tuning, catalogue).map_err(|reason| format!("spec.controls[{position}]{reason}"))?;
+        check_tuning(tuning, spec, catalogue)
+            .map_err(|reason| format!("spec.controls[{position}]{reason}"))?;
         let twice = spec.controls[..position]
             .iter()
             .any(|earlier| earlier.id == tuning.id);
@@ -167,11 +178,16 @@ fn check(spec: &FluxSecurityPolicySpec, catalogue: &[&Control]) -> Result<(), St
         }
     }
     for (position, attestation) in spec.attestations.iter().enumerate() {
-        if !catalogue.iter().any(|control| control.id == attestation.control) {
-            return Err(format!(
-                "spec.attestations[{position}].control: {}",
-                no_control(&attestation.control)
-            ));
+        let id = &attestation.control;
+        if !catalogue.iter().any(|control| control.id == id) {
+            let reason = if is_custom(spec, id) {
+                format!(
+                    "{id} is a custom control, and an expression judges those: there is nothing to attest"
+                )
+            } else {
+                no_control(id)
+            };
+            return Err(format!("spec.attestations[{position}].control: {reason}"));
         }
         check_scans(attestation).map_err(|reason| format!("spec.attestations[{position}]{reason}"))?;
     }
@@ -201,12 +217,29 @@ fn check_scans(attestation: &Attestation) -> Result<(), String> {
 }
 
 fn no_control(id: &str) -> String {
-    format!("there is no control {id:?}; `fluxsec controls` lists them")
+    format!(
+        "there is no control {id:?}, neither in the catalogue, which `fluxsec controls` lists, nor in spec.customControls"
+    )
 }
 
-fn check_tuning(tuning: &ControlTuning, catalogue: &[&Control]) -> Result<(), String> {
+fn is_custom(spec: &FluxSecurityPolicySpec, id: &str) -> bool {
+    spec.custom_controls.iter().any(|control| control.id == id)
+}
+
+fn check_tuning(
+    tuning: &ControlTuning,
+    spec: &FluxSecurityPolicySpec,
+    catalogue: &[&Control],
+) -> Result<(), String> {
     let Some(control) = catalogue.iter().find(|control| control.id == tuning.id) else {
-        return Err(format!(".id: {}", no_control(&tuning.id)));
+        return match tuning.parameters.keys().next() {
+            _ if !is_custom(spec, &tuning.id) => Err(format!(".id: {}", no_control(&tuning.id))),
+            None => Ok(()),
+            Some(name) => Err(format!(
+                ".parameters: {} has no parameter {name:?}: a custom control has none, change its expression instead",
+                tuning.id
+            )),
+        };
     };
     for (name, value) in &tuning.parameters {
         let Some(parameter) = control.parameters.iter().find(|parameter| parameter.name == name) else {

@@ -8,15 +8,16 @@ use crate::api::{ControlResult, Installation, ResourceRef, Severity};
 use crate::controls::{Control, Defect, Judges};
 use crate::flux::distribution;
 use crate::inventory::{
-    Coverage, Instance, InstanceKey, Inventory, Missing, SubjectKey, templates_stand_for_pods,
+    Coverage, CustomKind, Instance, InstanceKey, Inventory, Missing, SubjectKey, templates_stand_for_pods,
 };
 use crate::kinds::own::PolicyRow;
-use crate::kinds::{self, Author, KindId};
+use crate::kinds::{self, Author, Hand, KindId};
 
 use super::cells::Cells;
 use super::findings::Findings;
 use super::policy::{Item, Plan};
 use super::telling::{Telling, Told};
+use super::tenants::Tenants;
 use super::waivers::WaiverPostures;
 use super::{Stale, Unit};
 
@@ -27,6 +28,8 @@ pub struct Posture {
     pub policies: BTreeMap<String, Arc<PolicyPosture>>,
     /// Every kind of the catalogue.
     pub kinds: Vec<KindPosture>,
+    /// Every kind that custom controls ask for.
+    pub custom_kinds: Vec<CustomKind>,
     /// Versions of the published reports (namespace is empty) and namespace reports, as last seen.
     pub published: BTreeMap<(String, String), String>,
     /// Whether the policies' kind itself is settled: before that nobody knows which policies exist.
@@ -99,6 +102,8 @@ pub struct PolicyPosture {
     pub gaps: Vec<Missing>,
     /// Secrets that sources delivered, for the report to remember.
     pub delivered: Arc<[DeliveredSecret]>,
+    /// Which tenant each namespace belongs to.
+    pub tenants: Arc<Tenants>,
 }
 
 /// One control under one policy.
@@ -211,6 +216,7 @@ impl Posture {
                 .collect(),
             sight: Sight::of(&kinds),
             kinds,
+            custom_kinds: inventory.customs().seen().collect(),
             waivers,
         }
     }
@@ -228,6 +234,8 @@ pub(super) struct Sources<'a> {
     pub(super) before: Option<&'a PolicyPosture>,
     /// Secrets that sources delivered.
     pub(super) delivered: &'a Arc<[DeliveredSecret]>,
+    /// Which tenant each namespace belongs to.
+    pub(super) tenants: &'a Arc<Tenants>,
 }
 
 /// Makes the posture of one policy out of the verdicts that it asked for. `None`: it is the one before.
@@ -288,6 +296,7 @@ pub(super) fn render(name: &str, sources: &Sources<'_>, telling: &mut Telling) -
             .filter_map(|kind| inventory.complete(kind).err())
             .collect(),
         delivered,
+        tenants: sources.tenants.clone(),
     };
     (sources.before != Some(&fresh)).then_some(fresh)
 }
@@ -322,6 +331,7 @@ impl PolicyPosture {
             installations: self.installations.clone(),
             gaps: self.gaps.clone(),
             delivered: Arc::default(),
+            tenants: self.tenants.clone(),
         }
     }
 }
@@ -355,7 +365,7 @@ impl Judgement<'_> {
     /// Tells the findings of a subject. True when they are others than before.
     fn tell(&self, key: &SubjectKey, told: &mut Told, findings: &mut Findings) -> bool {
         let mut fresh = self.findings(key);
-        told.remember(key, &mut fresh, |resource| self.inventory.hand(resource));
+        told.remember(key, &mut fresh, |resource| self.hand(resource));
         let Some(before) = told.tell(key, fresh.clone()) else {
             return false;
         };
@@ -500,6 +510,14 @@ impl Judgement<'_> {
         }
     }
 
+    /// Who has just changed what the control reads of an object.
+    fn hand(&self, resource: &ResourceRef) -> Hand {
+        match self.item.control.judges {
+            Judges::Custom(_) => self.inventory.customs().hand(resource),
+            _ => self.inventory.hand(resource),
+        }
+    }
+
     fn finding(&self, severity: Severity, key: &SubjectKey, defect: &Defect) -> FindingPosture {
         let key = defect.about.as_ref().unwrap_or(key);
         let (resource, origin) = self.inventory.described(key);
@@ -508,7 +526,7 @@ impl Judgement<'_> {
             (Some(severity), None) => severity,
             _ => severity,
         };
-        let author = resource.as_ref().and_then(|it| self.inventory.hand(it).author());
+        let author = resource.as_ref().and_then(|it| self.hand(it).author());
         // What a policy says is longer than what the catalogue does, and may be anything.
         let (expected, message) = match self.item.control.judges {
             Judges::Custom(_) => (

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use super::coverage::{Coverage, Missing};
 use super::table::ObjectKey;
 use super::tenancy::namespace_row;
-use super::{Changed, Inventory};
+use super::{Changed, Hands, Inventory, attribute};
 use crate::api::ResourceRef;
 use crate::custom::{Check, CustomRow, Demand, Demands, Failure, Said, Target};
+use crate::kinds::{Author, Hand};
 
 /// An object of a kind that custom controls ask for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,8 @@ pub struct CustomDelta {
 pub enum CustomNews {
     /// An object appeared or changed.
     Upsert(ObjectKey, CustomRow),
+    /// The same, and who made it so.
+    Written(ObjectKey, CustomRow, Arc<Author>),
     /// An object is gone, or nothing is asked about it.
     Remove(ObjectKey),
     /// An object could not be read.
@@ -61,6 +64,21 @@ pub struct Customs {
     kinds: BTreeMap<Arc<Target>, State>,
     demands: Arc<Demands>,
     generation: u64,
+    /// Who made what the last batch changed what it is.
+    hands: Hands<CustomObject>,
+}
+
+/// How well a kind is seen that custom controls ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomKind {
+    /// Which.
+    pub target: Arc<Target>,
+    /// Its state: that of the answers to what is asked now.
+    pub coverage: Coverage,
+    /// Objects of which answers are kept.
+    pub rows: usize,
+    /// Objects that could not be read.
+    pub undecodable: usize,
 }
 
 struct State {
@@ -78,6 +96,12 @@ struct Answers {
     undecodable: BTreeMap<ObjectKey, String>,
     /// Of each expression, of how many objects it is true.
     passes: Vec<usize>,
+}
+
+/// What a fact changed, and by whom.
+struct News<'a> {
+    changed: &'a mut BTreeSet<Changed>,
+    hands: &'a mut Hands<CustomObject>,
 }
 
 /// What a custom control says of an object.
@@ -166,12 +190,44 @@ impl Customs {
         pending.map(|(target, _)| &**target)
     }
 
+    /// How well each kind is seen.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = CustomKind> {
+        self.kinds.iter().map(|(target, state)| CustomKind {
+            target: target.clone(),
+            coverage: state.newest().coverage.clone(),
+            rows: state.table.rows.len(),
+            undecodable: state.table.undecodable.len(),
+        })
+    }
+
+    /// A batch begins.
+    pub(super) fn begin(&mut self) {
+        self.hands.clear();
+    }
+
+    /// Who made an object what custom controls say of it now, if the last batch has changed that.
+    pub(crate) fn hand(&self, resource: &ResourceRef) -> Hand {
+        if self.hands.is_empty() {
+            return Hand::Nobody;
+        }
+        let [group, kind, ..] = resource.identity();
+        let key = ObjectKey::new(&resource.namespace, &resource.name);
+        let targets = self.kinds.keys().filter(|target| target.is(group, kind));
+        let mut hands = targets.filter_map(|target| {
+            let target = target.clone();
+            let key = key.clone();
+            self.hands.get(&CustomObject { target, key })
+        });
+        hands.next().cloned().unwrap_or(Hand::Nobody)
+    }
+
     pub(super) fn apply(&mut self, delta: CustomDelta, changed: &mut BTreeSet<Changed>) {
         let Some(state) = self.kinds.get_mut(&delta.target) else {
             return;
         };
         if state.table.demand.generation == delta.generation {
-            state.table.apply(delta.news, changed);
+            let hands = &mut self.hands;
+            state.table.apply(delta.news, &mut News { changed, hands });
             return;
         }
         let Some(next) = state.next.as_mut() else {
@@ -180,7 +236,12 @@ impl Customs {
         if next.demand.generation != delta.generation {
             return;
         }
-        next.apply(delta.news, &mut BTreeSet::new());
+        // Another question is no change of an object.
+        let mut nobody = News {
+            changed: &mut BTreeSet::new(),
+            hands: &mut Hands::new(),
+        };
+        next.apply(delta.news, &mut nobody);
         if next.coverage.is_settled()
             && let Some(next) = state.next.take()
         {
@@ -253,26 +314,15 @@ impl Answers {
         }
     }
 
-    fn apply(&mut self, news: CustomNews, changed: &mut BTreeSet<Changed>) {
-        match news {
-            CustomNews::Upsert(key, row) => {
-                if self.undecodable.remove(&key).is_some() {
-                    changed.insert(self.kind_changed());
-                }
-                if self.rows.get(&key) == Some(&row) {
-                    return;
-                }
-                self.count(&row, true);
-                if let Some(before) = self.rows.insert(key.clone(), row) {
-                    self.count(&before, false);
-                }
-                changed.insert(self.object_changed(key));
-            }
-            CustomNews::Remove(key) => self.remove(key, changed),
+    fn apply(&mut self, fact: CustomNews, news: &mut News<'_>) {
+        match fact {
+            CustomNews::Upsert(key, row) => self.upsert(key, row, &Hand::Unknown, news),
+            CustomNews::Written(key, row, author) => self.upsert(key, row, &Hand::Of(author), news),
+            CustomNews::Remove(key) => self.remove(key, news),
             CustomNews::Undecodable(key, note) => {
-                self.remove(key.clone(), changed);
+                self.remove(key.clone(), news);
                 if self.undecodable.insert(key, note.clone()) != Some(note) {
-                    changed.insert(self.kind_changed());
+                    news.changed.insert(self.kind_changed());
                 }
             }
             CustomNews::Resync(live) => {
@@ -280,7 +330,7 @@ impl Answers {
                 let known = self.rows.keys().chain(self.undecodable.keys()).cloned();
                 let gone: Vec<ObjectKey> = known.filter(|key| !live.contains(key)).collect();
                 for key in gone {
-                    self.remove(key, changed);
+                    self.remove(key, news);
                 }
             }
             CustomNews::Served(resource) => self.resource = Some(resource),
@@ -295,23 +345,45 @@ impl Answers {
                 ) {
                     self.undecodable.clear();
                     for key in self.rows.keys().cloned().collect::<Vec<_>>() {
-                        self.remove(key, changed);
+                        self.remove(key, news);
                     }
                 }
                 self.coverage = coverage;
-                changed.insert(self.kind_changed());
+                news.changed.insert(self.kind_changed());
             }
         }
     }
 
-    fn remove(&mut self, key: ObjectKey, changed: &mut BTreeSet<Changed>) {
+    fn upsert(&mut self, key: ObjectKey, row: CustomRow, hand: &Hand, news: &mut News<'_>) {
         if self.undecodable.remove(&key).is_some() {
-            changed.insert(self.kind_changed());
+            news.changed.insert(self.kind_changed());
+        }
+        if self.rows.get(&key) == Some(&row) {
+            return;
+        }
+        self.count(&row, true);
+        if let Some(before) = self.rows.insert(key.clone(), row) {
+            self.count(&before, false);
+        }
+        self.tell(key, hand, news);
+    }
+
+    fn remove(&mut self, key: ObjectKey, news: &mut News<'_>) {
+        if self.undecodable.remove(&key).is_some() {
+            news.changed.insert(self.kind_changed());
         }
         if let Some(row) = self.rows.remove(&key) {
             self.count(&row, false);
-            changed.insert(self.object_changed(key));
+            self.tell(key, &Hand::Unknown, news);
         }
+    }
+
+    /// Something else is said of an object.
+    fn tell(&self, key: ObjectKey, hand: &Hand, news: &mut News<'_>) {
+        let target = self.demand.target.clone();
+        let object = CustomObject { target, key };
+        attribute(news.hands, &object, hand);
+        news.changed.insert(Changed::Custom(Arc::new(object)));
     }
 
     fn count(&mut self, row: &CustomRow, is_more: bool) {
@@ -326,13 +398,6 @@ impl Answers {
 
     fn kind_changed(&self) -> Changed {
         Changed::CustomKind(self.demand.target.clone())
-    }
-
-    fn object_changed(&self, key: ObjectKey) -> Changed {
-        Changed::Custom(Arc::new(CustomObject {
-            target: self.demand.target.clone(),
-            key,
-        }))
     }
 
     /// Fails unless every object can be seen.

@@ -1,16 +1,15 @@
 //! Instances: the Flux controllers of a cluster, each with the command lines of its workload and its pods.
 
 use std::borrow::Borrow;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use semver::Version;
 
 use super::ingress::PodNetwork;
 use super::lane::{self, Lane};
+use super::placed::{self, Place, Placed};
 use super::placement;
 use super::table::{ObjectKey, Table};
 use super::{Changed, Missing};
@@ -69,43 +68,15 @@ impl InstanceKey {
     }
 }
 
-/// What keys are ordered by first: those of a namespace follow each other.
-trait Placed {
-    fn place(&self) -> Place<'_>;
-}
-
-/// Namespace, kind, name and controller; no controller comes before all of them.
-type Place<'a> = (&'a str, &'a str, &'a str, Option<Component>);
-
+/// As keys are ordered: those of a namespace follow each other. No controller comes before all of them.
 impl Placed for InstanceKey {
     fn place(&self) -> Place<'_> {
-        (&self.namespace, &self.kind, &self.name, Some(self.component))
-    }
-}
-
-impl Placed for Place<'_> {
-    fn place(&self) -> Place<'_> {
-        *self
-    }
-}
-
-impl PartialEq for dyn Placed + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for dyn Placed + '_ {}
-
-impl PartialOrd for dyn Placed + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for dyn Placed + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
+        (
+            &self.namespace,
+            &self.kind,
+            &self.name,
+            1 + self.component as usize,
+        )
     }
 }
 
@@ -120,8 +91,7 @@ pub(super) fn from<'a>(
     instances: &'a BTreeMap<InstanceKey, Instance>,
     namespace: &str,
 ) -> impl Iterator<Item = (&'a InstanceKey, &'a Instance)> + use<'a> {
-    let first: &dyn Placed = &(namespace, "", "", None);
-    instances.range::<dyn Placed, _>((Bound::Included(first), Bound::Unbounded))
+    instances.range::<dyn Placed, _>(placed::from(&(namespace, "", "", 0)))
 }
 
 /// A controller and everything that tells how it was started.

@@ -11,6 +11,7 @@ mod hash_index;
 pub mod ingress;
 pub mod instances;
 pub mod lane;
+pub(crate) mod placed;
 pub mod placement;
 pub mod reads;
 pub mod scanned;
@@ -33,7 +34,7 @@ pub use access::{Access, Ask, Grant};
 pub use artifacts::Server;
 pub use coverage::{Coverage, Missing};
 pub(crate) use custom::Answer;
-pub use custom::{CustomDelta, CustomNews, CustomObject, Customs};
+pub use custom::{CustomDelta, CustomKind, CustomNews, CustomObject, Customs};
 pub use delta::Delta;
 pub use ingress::{Ingress, PodNetwork};
 pub use instances::{Instance, InstanceKey};
@@ -84,7 +85,18 @@ pub struct Inventory {
     trees: Trees,
     customs: Customs,
     /// Who made the rows that the last batch changed what they are.
-    hands: BTreeMap<(KindId, ObjectKey), Hand>,
+    hands: Hands<(KindId, ObjectKey)>,
+}
+
+/// Who made objects what they are, of those that one batch has changed.
+type Hands<K> = BTreeMap<K, Hand>;
+
+/// Puts down who made a change. Of several changes of one object in a batch nobody can tell which one mattered.
+fn attribute<K: Ord + Clone>(hands: &mut Hands<K>, object: &K, hand: &Hand) {
+    let known = hands.entry(object.clone()).or_insert_with(|| hand.clone());
+    if *known != *hand {
+        *known = Hand::Unknown;
+    }
 }
 
 /// Where whatever is kept beside a row is kept.
@@ -128,6 +140,7 @@ impl Inventory {
     pub fn apply(&mut self, deltas: impl IntoIterator<Item = Delta>) -> BTreeSet<Changed> {
         let mut changed = BTreeSet::new();
         self.hands.clear();
+        self.customs.begin();
         for delta in deltas {
             self.apply_one(delta, &mut changed);
         }
@@ -269,15 +282,8 @@ impl Inventory {
         }
     }
 
-    /// Puts down who made a change. Of several changes of one object in a batch nobody can tell which one mattered.
     fn attribute(&mut self, kind: KindId, key: &ObjectKey, hand: &Hand) {
-        let known = self
-            .hands
-            .entry((kind, key.clone()))
-            .or_insert_with(|| hand.clone());
-        if *known != *hand {
-            *known = Hand::Unknown;
-        }
+        attribute(&mut self.hands, &(kind, key.clone()), hand);
     }
 
     /// Who made an object what it is now, if the last batch has changed it.

@@ -608,5 +608,6 @@ fn empty(name: &str, policy: &PolicyRow) -> PolicyPosture {
         installations: Vec::new(),
         gaps: Vec::new(),
         delivered: Arc::default(),
+        tenants: Arc::default(),
     }
 }

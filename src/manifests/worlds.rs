@@ -267,6 +267,9 @@ pub(super) fn merge(merged: &mut PolicyPosture, other: PolicyPosture) {
         let counts = findings.get(control.control.id).copied().unwrap_or_default();
         (control.findings, control.waived) = (counts.open, counts.waived);
     }
+    if merged.tenants != other.tenants {
+        Arc::make_mut(&mut merged.tenants).merge(&other.tenants);
+    }
     for installation in other.installations {
         if !merged.installations.contains(&installation) {
             merged.installations.push(installation);

@@ -8,6 +8,8 @@ use crate::api::{ControlResult, Severity, WaiverState};
 
 /// Series of `flux_security_namespace_findings`.
 pub const MAX_NAMESPACE_SERIES: usize = 1000;
+/// Series of kinds that custom controls ask for: users choose them.
+pub const MAX_CUSTOM_KIND_SERIES: usize = 100;
 /// Series of `flux_security_controller_info`.
 pub const MAX_CONTROLLER_SERIES: usize = 1000;
 /// Stands in labels for what is too much for a series of its own. No object can be called so.
@@ -64,6 +66,8 @@ pub struct Bound {
     pub series: usize,
     /// Of what.
     pub each: &'static [Each],
+    /// So many more for kinds that custom controls ask for.
+    pub custom_kinds: usize,
 }
 
 /// What there are many of.
@@ -73,7 +77,7 @@ pub enum Each {
     Policy,
     /// Controls of the catalogue.
     Control,
-    /// Kinds that are watched.
+    /// Kinds of the catalogue.
     Kind,
     /// Waivers of the cluster.
     Waiver,
@@ -106,11 +110,15 @@ impl Type {
 
 impl Bound {
     const fn series(series: usize) -> Self {
-        Self { series, each: &[] }
+        Self::each(series, &[])
     }
 
     const fn each(series: usize, each: &'static [Each]) -> Self {
-        Self { series, each }
+        Self {
+            series,
+            each,
+            custom_kinds: 0,
+        }
     }
 
     /// The bound of a histogram: its buckets, the infinite one, sum and count.
@@ -130,7 +138,7 @@ impl Bound {
             Each::Kind => size.kinds,
             Each::Waiver => size.waivers,
         };
-        self.each.iter().map(many).product::<usize>() * self.series
+        self.each.iter().map(many).product::<usize>() * self.series + self.custom_kinds
     }
 }
 
@@ -169,6 +177,18 @@ impl Metric {
     const fn of(self, series: usize, each: &'static [Each]) -> Self {
         Self {
             bound: Bound::each(series, each),
+            ..self
+        }
+    }
+
+    /// One for each kind that is watched, and some for those that custom controls ask for.
+    const fn of_kinds(self) -> Self {
+        let each = Bound::each(1, &[Each::Kind]);
+        Self {
+            bound: Bound {
+                custom_kinds: MAX_CUSTOM_KIND_SERIES,
+                ..each
+            },
             ..self
         }
     }
@@ -382,9 +402,9 @@ pub const CONTROLLER_INFO: Metric = Metric::gauge(
 pub const KIND_SYNCED: Metric = Metric::gauge(
     "flux_security_kind_synced",
     &["kind"],
-    "1 when every object of a kind is known, or none can exist; 0 when it is forbidden, not served in a known version, failing, or not listed yet.",
+    "1 when every object of a kind is known, or none can exist; 0 when it is forbidden, not served in a known version, failing, or not listed yet. Kinds that custom controls ask for are called as in Widget.v1.example.com; those that are too many are one series called _other.",
 )
-.of(1, &[Each::Kind]);
+.of_kinds();
 
 /// Of the watches.
 pub const WATCH_RESTARTS: Metric = Metric::counter(
@@ -392,7 +412,7 @@ pub const WATCH_RESTARTS: Metric = Metric::counter(
     &["kind"],
     "Watches that had to be started again.",
 )
-.of(1, &[Each::Kind]);
+.of_kinds();
 
 /// Of the objects.
 pub const OBJECTS: Metric = Metric::gauge(
@@ -400,7 +420,7 @@ pub const OBJECTS: Metric = Metric::gauge(
     &["kind"],
     "Objects of a kind that the operator keeps something of.",
 )
-.of(1, &[Each::Kind]);
+.of_kinds();
 
 /// Of the objects that nobody can read.
 pub const UNDECODABLE: Metric = Metric::gauge(
@@ -408,7 +428,7 @@ pub const UNDECODABLE: Metric = Metric::gauge(
     &["kind"],
     "Objects of a kind that could not be read.",
 )
-.of(1, &[Each::Kind]);
+.of_kinds();
 
 /// Of the writes.
 pub const REPORT_WRITES: Metric = Metric::counter(

@@ -43,6 +43,7 @@ pub(crate) fn posture(controls: Vec<ControlPosture>) -> PolicyPosture {
         installations: Vec::new(),
         gaps: Vec::new(),
         delivered: Arc::default(),
+        tenants: Arc::default(),
     }
 }
 

@@ -12,10 +12,11 @@ use crate::api::{ControlResult, Severity, WaiverState};
 use crate::controls::VERSION;
 use crate::engine::posture::bounded as harmless;
 use crate::engine::{PolicyPosture, Posture};
+use crate::inventory::CustomKind;
 use crate::monitoring::metrics::{
     COMPLIANT, CONTROL_STATUS, CONTROLLER_INFO, COVERAGE, FINDINGS, KIND_SYNCED, LEADER,
-    MAX_CONTROLLER_SERIES, MAX_NAMESPACE_SERIES, NAMESPACE_FINDINGS, OBJECTS, OTHER, REPORT_INFO, SCORE,
-    UNDECODABLE, WAIVER_EXPIRY, WAIVERS,
+    MAX_CONTROLLER_SERIES, MAX_CUSTOM_KIND_SERIES, MAX_NAMESPACE_SERIES, NAMESPACE_FINDINGS, OBJECTS, OTHER,
+    REPORT_INFO, SCORE, UNDECODABLE, WAIVER_EXPIRY, WAIVERS,
 };
 
 /// The families of a posture.
@@ -240,19 +241,63 @@ fn kinds(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error
     let synced = KIND_SYNCED.gauges(registry)?;
     let objects = OBJECTS.gauges(registry)?;
     let undecodable = UNDECODABLE.gauges(registry)?;
-    for kind in &posture.kinds {
-        let name = [kind.kind.name()];
+    let tell = |name: &str, sight: KindSight| {
+        let name = [name];
         synced
             .get_metric_with_label_values(&name)?
-            .set(flag(kind.coverage.is_complete()));
+            .set(flag(sight.is_complete));
         objects
             .get_metric_with_label_values(&name)?
-            .set(number(kind.rows));
+            .set(number(sight.rows));
         undecodable
             .get_metric_with_label_values(&name)?
-            .set(number(kind.undecodable));
+            .set(number(sight.undecodable));
+        Ok::<_, prometheus::Error>(())
+    };
+    for kind in &posture.kinds {
+        let is_complete = kind.coverage.is_complete();
+        tell(
+            kind.kind.name(),
+            KindSight {
+                is_complete,
+                rows: kind.rows,
+                undecodable: kind.undecodable,
+            },
+        )?;
+    }
+    let is_too_much = posture.custom_kinds.len() > MAX_CUSTOM_KIND_SERIES;
+    let kept = MAX_CUSTOM_KIND_SERIES - usize::from(is_too_much);
+    let custom = |kind: &CustomKind| KindSight {
+        is_complete: kind.coverage.is_complete(),
+        rows: kind.rows,
+        undecodable: kind.undecodable,
+    };
+    for kind in posture.custom_kinds.iter().take(kept) {
+        tell(&harmless(&kind.target.full_name()), custom(kind))?;
+    }
+    if is_too_much {
+        let rest = posture.custom_kinds.iter().skip(kept).map(custom);
+        let all = rest.reduce(KindSight::and);
+        all.map_or(Ok(()), |all| tell(OTHER, all))?;
     }
     Ok(())
+}
+
+/// How well a kind is seen, or several together.
+struct KindSight {
+    is_complete: bool,
+    rows: usize,
+    undecodable: usize,
+}
+
+impl KindSight {
+    fn and(self, other: Self) -> Self {
+        Self {
+            is_complete: self.is_complete && other.is_complete,
+            rows: self.rows + other.rows,
+            undecodable: self.undecodable + other.undecodable,
+        }
+    }
 }
 
 fn flag(yes: bool) -> f64 {
@@ -274,6 +319,7 @@ mod tests {
         Posture {
             policies: BTreeMap::from([(policy.name.clone(), Arc::new(policy))]),
             kinds: Vec::new(),
+            custom_kinds: Vec::new(),
             published: BTreeMap::new(),
             policies_known: true,
             settled: true,

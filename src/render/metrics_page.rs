@@ -67,8 +67,16 @@ fn bound(kind: Type, bound: Bound) -> String {
         Type::Histogram { .. } => ", buckets included",
         Type::Gauge | Type::Counter => "",
     };
+    let custom = match bound.custom_kinds {
+        0 => String::new(),
+        most => format!(", and {most} for those that custom controls ask for"),
+    };
     match each[..] {
         [] => bound.series.to_string(),
-        _ => format!("{} for each {}{buckets}", bound.series, each.join(" and ")),
+        _ => format!(
+            "{} for each {}{buckets}{custom}",
+            bound.series,
+            each.join(" and ")
+        ),
     }
 }

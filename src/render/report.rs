@@ -14,7 +14,7 @@ use crate::api::{
 };
 use crate::controls::{DOCUMENT_REVISION, VERSION};
 use crate::engine::posture::{bounded, first_failing};
-use crate::engine::{ControlPosture, Findings, PolicyPosture};
+use crate::engine::{ControlPosture, PolicyPosture};
 use crate::flux::advisories::advisories;
 use crate::kinds::Author;
 
@@ -67,7 +67,7 @@ pub fn report(posture: &PolicyPosture, previous: Option<&ReportStatus>, now: Tim
         controls: control_rows(posture, previous, &now),
         findings: Vec::new(),
         truncated_findings: 0,
-        namespaces: namespace_totals(&posture.findings),
+        namespaces: namespace_totals(posture),
         history: history(posture, previous, &now),
         delivered: posture.delivered.to_vec(),
     };
@@ -412,9 +412,14 @@ fn cause<'a>(
     }
 }
 
-fn namespace_totals(findings: &Findings) -> Vec<NamespaceTotals> {
+/// The tenant that a namespace belongs to. In manifests a label may be anything.
+fn tenant(posture: &PolicyPosture, namespace: &str) -> String {
+    bounded(posture.tenants.of(namespace))
+}
+
+fn namespace_totals(posture: &PolicyPosture) -> Vec<NamespaceTotals> {
     let mut by_name: BTreeMap<&str, SeverityCounts> = BTreeMap::new();
-    for finding in findings.iter().map(|it| &it.finding) {
+    for finding in posture.findings.iter().map(|it| &it.finding) {
         if !finding.resource.home().is_empty() && !finding.is_waived() {
             by_name
                 .entry(finding.resource.home())
@@ -426,6 +431,7 @@ fn namespace_totals(findings: &Findings) -> Vec<NamespaceTotals> {
         .into_iter()
         .map(|(name, failing)| NamespaceTotals {
             name: name.to_owned(),
+            tenant: tenant(posture, name),
             failing,
         })
         .collect();
@@ -504,17 +510,21 @@ pub(crate) fn namespace_news<'a>(
     }
     by_namespace
         .into_iter()
-        .map(|(name, findings)| (name, next_report(posture, &findings, previous.get(name), &now)))
+        .map(|(name, findings)| {
+            let next = next_report(posture, name, &findings, previous.get(name), &now);
+            (name, next)
+        })
         .collect()
 }
 
 fn next_report(
     posture: &PolicyPosture,
+    namespace: &str,
     findings: &[&Finding],
     previous: Option<&NamespaceReportStatus>,
     now: &Time,
 ) -> Option<NamespaceReportStatus> {
-    let mut report = bare_namespace_report(posture, findings, previous, now);
+    let mut report = bare_namespace_report(posture, namespace, findings, previous, now);
     // A change touches few of them. What the others say is not copied to see that it is the same.
     if previous.is_some_and(|previous| says(previous, &report, findings)) {
         return None;
@@ -528,6 +538,7 @@ fn next_report(
 /// Whether a report says what a bare one does, and all of these findings.
 fn says(report: &NamespaceReportStatus, bare: &NamespaceReportStatus, findings: &[&Finding]) -> bool {
     report.policy == bare.policy
+        && report.tenant == bare.tenant
         && report.summary == bare.summary
         && report.conditions == bare.conditions
         && report.truncated_findings == 0
@@ -537,6 +548,7 @@ fn says(report: &NamespaceReportStatus, bare: &NamespaceReportStatus, findings: 
 /// A namespace report without its findings.
 fn bare_namespace_report(
     posture: &PolicyPosture,
+    namespace: &str,
     findings: &[&Finding],
     previous: Option<&NamespaceReportStatus>,
     now: &Time,
@@ -555,6 +567,7 @@ fn bare_namespace_report(
     };
     NamespaceReportStatus {
         policy: posture.name.clone(),
+        tenant: tenant(posture, namespace),
         summary: NamespaceSummary {
             findings: count(counts().count()),
             waived: count(findings.len() - counts().count()),
@@ -717,7 +730,7 @@ mod tests {
 
     use super::*;
     use crate::api::Severity;
-    use crate::engine::Resolved;
+    use crate::engine::{Findings, Resolved};
     use crate::render::fixture::{at, control, failing, posture};
     use crate::render::table::{Options, table};
 

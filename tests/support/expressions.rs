@@ -163,6 +163,9 @@ pub(crate) const TRUE: &[&str] = &[
     "type(object.spec.replicas) == int",
     "type(object.spec.ratio) == double",
     "type(object.spec.on) == bool",
+    "type(1u) == uint",
+    "type(b'a') == bytes",
+    "type(null) == null_type",
     "dyn(object.spec.name) == 'demo'",
     "object.spec.name == 3 || true",
     "object.spec.name != 3",
@@ -275,6 +278,25 @@ pub(crate) const NOT_OFFERED: &[&str] = &[
     "sets.contains([1, 2], [1])",
     "semver('1.2.3').major() == 1",
     "matches(object.spec.text, 'o')",
+    "isSemver('1.2.3')",
+    "isCIDR('10.0.0.0/8')",
+    "sets.intersects([1, 2], [1])",
+    "strings.quote('a') != 'a'",
+    "!format.dns1123Label().validate('a').hasValue()",
+    "[1, 2].max() == 2",
+    "duration('90m').getHours() == 1",
+    "timestamp('2026-01-01T00:00:00Z').getFullYear() == 2026",
+    "namespaceObject.metadata.name == 'default'",
+    "authorizer.group('').resource('pods').check('list').allowed()",
+    "object.spec.map[?'a'].hasValue()",
+    "object.spec.list.all(i, v, i < v)",
+    "object.spec.names.exists(i, v, v == 'a')",
+];
+
+/// Kubernetes evaluates them, and here they have no result: what `object` holds is not known before.
+pub(crate) const WITHOUT_RESULT: &[&str] = &[
+    "object.spec.list.indexOf(2) == 1",
+    "object.spec.list.lastIndexOf(3) == 2",
 ];
 
 /// Neither of both takes them.

@@ -155,8 +155,14 @@ impl Waivers {
         if passed.is_empty() && !is_attested {
             return false;
         }
+        // A warning covers nothing less.
+        let ended = passed.iter().filter(|name| {
+            let known = self.known.get(*name);
+            known.is_some_and(|known| is_within(&known.row.spec.expires.0))
+        });
+        let ended: Vec<Name> = ended.cloned().collect();
         self.show(|shown, stage| {
-            let looked = passed.iter().filter(|name| shown.look_again(name, stage)).count();
+            let looked = ended.iter().filter(|name| shown.look_again(name, stage)).count();
             looked > 0 || is_attested
         });
         self.tell_of(&passed);

@@ -1,46 +1,31 @@
 //! Which findings a waiver may be for: by their control, then by what a waiver fixes of the object. The other way round
 //! than the index of waivers.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Id, id};
+use super::id;
 use crate::api::glob;
 use crate::api::waiver::WaivedResource;
 use crate::engine::posture::FindingPosture;
+use crate::inventory::placed::{self, AtPlace, Place, Placed};
 
 /// Findings by control, namespace and name, and by control, name and namespace.
 #[derive(Default)]
 pub(super) struct Places {
-    by_home: BTreeSet<ByHome>,
-    by_name: BTreeSet<ByName>,
-}
-
-/// Control, what findings are ordered by next and after that, and which finding it is.
-type Place<'a> = (&'a str, &'a str, &'a str, Id);
-
-/// A finding, or a place where one may be.
-trait Placed {
-    fn place(&self) -> Place<'_>;
-    /// The finding; `None`: it is a place only.
-    fn finding(&self) -> Option<&Arc<FindingPosture>>;
+    by_home: BTreeSet<AtPlace<ByHome>>,
+    by_name: BTreeSet<AtPlace<ByName>>,
 }
 
 struct ByHome(Arc<FindingPosture>);
 struct ByName(Arc<FindingPosture>);
 
+/// Control, what findings are ordered by next and after that, and which finding it is.
 impl Placed for ByHome {
     fn place(&self) -> Place<'_> {
         let finding = &self.0.finding;
         let (control, resource) = (&finding.control, &finding.resource);
         (control, resource.home(), &resource.name, id(&self.0))
-    }
-
-    fn finding(&self) -> Option<&Arc<FindingPosture>> {
-        Some(&self.0)
     }
 }
 
@@ -50,92 +35,36 @@ impl Placed for ByName {
         let (control, resource) = (&finding.control, &finding.resource);
         (control, &resource.name, resource.home(), id(&self.0))
     }
+}
 
-    fn finding(&self) -> Option<&Arc<FindingPosture>> {
-        Some(&self.0)
+impl AsRef<Arc<FindingPosture>> for ByHome {
+    fn as_ref(&self) -> &Arc<FindingPosture> {
+        &self.0
     }
 }
 
-impl Placed for Place<'_> {
-    fn place(&self) -> Place<'_> {
-        *self
-    }
-
-    fn finding(&self) -> Option<&Arc<FindingPosture>> {
-        None
+impl AsRef<Arc<FindingPosture>> for ByName {
+    fn as_ref(&self) -> &Arc<FindingPosture> {
+        &self.0
     }
 }
-
-impl PartialEq for dyn Placed + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for dyn Placed + '_ {}
-
-impl PartialOrd for dyn Placed + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for dyn Placed + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
-    }
-}
-
-/// Orders a finding by where it is, so that places are found without making a finding first.
-macro_rules! ordered_by_place {
-    ($of:ty) => {
-        impl PartialEq for $of {
-            fn eq(&self, other: &Self) -> bool {
-                self.place() == other.place()
-            }
-        }
-
-        impl Eq for $of {}
-
-        impl PartialOrd for $of {
-            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-                Some(self.cmp(other))
-            }
-        }
-
-        impl Ord for $of {
-            fn cmp(&self, other: &Self) -> Ordering {
-                self.place().cmp(&other.place())
-            }
-        }
-
-        impl<'a> Borrow<dyn Placed + 'a> for $of {
-            fn borrow(&self) -> &(dyn Placed + 'a) {
-                self
-            }
-        }
-    };
-}
-
-ordered_by_place!(ByHome);
-ordered_by_place!(ByName);
 
 impl Places {
     pub(super) fn of<'a>(findings: impl Iterator<Item = &'a Arc<FindingPosture>> + Clone) -> Self {
         Self {
-            by_home: findings.clone().cloned().map(ByHome).collect(),
-            by_name: findings.cloned().map(ByName).collect(),
+            by_home: findings.clone().cloned().map(by_home).collect(),
+            by_name: findings.cloned().map(by_name).collect(),
         }
     }
 
     pub(super) fn insert(&mut self, finding: &Arc<FindingPosture>) {
-        self.by_home.insert(ByHome(finding.clone()));
-        self.by_name.insert(ByName(finding.clone()));
+        self.by_home.insert(by_home(finding.clone()));
+        self.by_name.insert(by_name(finding.clone()));
     }
 
     pub(super) fn remove(&mut self, finding: &Arc<FindingPosture>) {
-        self.by_home.remove(&ByHome(finding.clone()));
-        self.by_name.remove(&ByName(finding.clone()));
+        self.by_home.remove(&by_home(finding.clone()));
+        self.by_name.remove(&by_name(finding.clone()));
     }
 
     /// All findings of a control.
@@ -188,15 +117,21 @@ fn is_of(finding: &FindingPosture, control: &str) -> bool {
     finding.finding.control == control
 }
 
+const fn by_home(finding: Arc<FindingPosture>) -> AtPlace<ByHome> {
+    AtPlace(ByHome(finding))
+}
+
+const fn by_name(finding: Arc<FindingPosture>) -> AtPlace<ByName> {
+    AtPlace(ByName(finding))
+}
+
 /// The findings from a place on.
-fn from<'a, T: Placed + Ord + for<'b> Borrow<dyn Placed + 'b>>(
-    all: &'a BTreeSet<T>,
+fn from<'a, T: Placed + AsRef<Arc<FindingPosture>> + 'static>(
+    all: &'a BTreeSet<AtPlace<T>>,
     control: &str,
     first: &str,
     second: &str,
 ) -> impl Iterator<Item = &'a Arc<FindingPosture>> + use<'a, T> {
-    let place: Place<'_> = (control, first, second, 0);
-    let place: &dyn Placed = &place;
-    let after = all.range::<dyn Placed, _>((Bound::Included(place), Bound::Unbounded));
-    after.filter_map(Placed::finding)
+    let after = all.range::<dyn Placed, _>(placed::from(&(control, first, second, 0)));
+    after.map(|AtPlace(finding)| finding.as_ref())
 }

@@ -297,6 +297,7 @@ impl Shown {
                 installations: unwaived.installations.clone(),
                 gaps: unwaived.gaps.clone(),
                 delivered: unwaived.delivered.clone(),
+                tenants: unwaived.tenants.clone(),
             }),
         };
     }
