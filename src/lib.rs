@@ -41,4 +41,5 @@ pub mod remedy;
 pub mod render;
 pub mod secrets;
 pub mod serve;
+pub mod shared;
 pub mod telemetry;

@@ -68,10 +68,10 @@ static PERSON: Control = test_control(
 static CATALOGUE: &[&Control] = &[&OBJECTS, &NAMESPACES, &CLUSTER, &BROKEN, &PANICS, &PERSON];
 
 fn not_open(subject: &ObjectSubject<'_, Namespace>) -> Result<Outcome, Missing> {
-    if subject.row.labels.contains_key("na") {
+    if subject.row.labels.get("na").is_some() {
         return Ok(Outcome::not_applicable("labelled so"));
     }
-    let open = subject.row.labels.contains_key("open");
+    let open = subject.row.labels.get("open").is_some();
     let defect = Defect {
         message: "is open".into(),
         ..Defect::default()

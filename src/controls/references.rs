@@ -70,7 +70,7 @@ impl Refers for Kustomization {
     const READER: Component = Component::Kustomize;
 
     fn references(row: &Self::Row) -> impl Iterator<Item = (Field, &ObjectRef)> {
-        std::iter::once((Field::one("sourceRef"), &row.spec.source_ref))
+        std::iter::once((Field::one("sourceRef"), &*row.spec.source_ref))
     }
 }
 
@@ -79,8 +79,8 @@ impl Refers for HelmRelease {
 
     fn references(row: &Self::Row) -> impl Iterator<Item = (Field, &ObjectRef)> {
         let template = row.spec.chart.iter();
-        let template = template.map(|chart| (Field::one("chart.spec.sourceRef"), &chart.spec.source_ref));
-        let chart = row.spec.chart_ref.iter();
+        let template = template.map(|chart| (Field::one("chart.spec.sourceRef"), &*chart.spec.source_ref));
+        let chart = row.spec.chart_ref.as_deref().into_iter();
         template.chain(chart.map(|chart| (Field::one("chartRef"), chart)))
     }
 }
@@ -89,7 +89,7 @@ impl Refers for ImageUpdateAutomation {
     const READER: Component = Component::ImageAutomation;
 
     fn references(row: &Self::Row) -> impl Iterator<Item = (Field, &ObjectRef)> {
-        std::iter::once((Field::one("sourceRef"), &row.spec.source_ref))
+        std::iter::once((Field::one("sourceRef"), &*row.spec.source_ref))
     }
 }
 
@@ -97,7 +97,7 @@ impl Refers for ImagePolicy {
     const READER: Component = Component::ImageReflector;
 
     fn references(row: &Self::Row) -> impl Iterator<Item = (Field, &ObjectRef)> {
-        std::iter::once((Field::one("imageRepositoryRef"), &row.spec.image_repository_ref))
+        std::iter::once((Field::one("imageRepositoryRef"), &*row.spec.image_repository_ref))
     }
 }
 

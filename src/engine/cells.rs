@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::controls::{Control, Defect, Outcome, Verdict};
 use crate::inventory::{Inventory, Missing, Place, Slot, SubjectKey};
@@ -47,7 +47,7 @@ fn is_same(one: &str, other: &str) -> bool {
 }
 
 fn digest(defects: &[Defect]) -> Digest {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FxHasher::default();
     defects.hash(&mut hasher);
     hasher.finish()
 }
@@ -76,7 +76,7 @@ pub(super) struct Cells {
 /// at once.
 #[derive(Default)]
 struct Fresh {
-    failing: Vec<(SubjectKey, Digest)>,
+    failing: Vec<(SubjectKey, Digest, Vec<Defect>)>,
     unknown: Vec<(SubjectKey, Missing)>,
     manual: Vec<(SubjectKey, Cow<'static, str>)>,
     far: Vec<(SubjectKey, Far)>,
@@ -132,8 +132,7 @@ impl Cells {
             }
             Verdict::Judged(Outcome::NotApplicable(reason)) => self.because(reason),
             Verdict::Judged(Outcome::Fail(defects)) => {
-                self.fresh.failing.push((key.clone(), digest(&defects)));
-                self.untold.insert(key.clone(), defects);
+                self.fresh.failing.push((key.clone(), digest(&defects), defects));
                 FAIL
             }
             Verdict::Judged(Outcome::Manual(checklist)) => {
@@ -152,10 +151,19 @@ impl Cells {
         self.put(key, At::Row(column, slot), state);
     }
 
-    /// Ends the adding of verdicts.
-    pub(super) fn close(&mut self) {
+    /// Ends the adding of verdicts. What fails as it failed before is not told again, and not kept either.
+    pub(super) fn close(&mut self, before: Option<&Self>) {
         let fresh = std::mem::take(&mut self.fresh);
-        self.failing.append(&mut fresh.failing.into_iter().collect());
+        let mut known = before.into_iter().flat_map(|before| &before.failing).peekable();
+        let failing = fresh.failing.into_iter().map(|(key, digest, defects)| {
+            while known.next_if(|(known, _)| **known < key).is_some() {}
+            let is_same = |(known, then): &(&SubjectKey, &Digest)| **known == key && **then == digest;
+            if known.next_if(is_same).is_none() {
+                self.untold.insert(key.clone(), defects);
+            }
+            (key, digest)
+        });
+        self.failing.append(&mut failing.collect());
         self.unknown.append(&mut fresh.unknown.into_iter().collect());
         self.manual.append(&mut fresh.manual.into_iter().collect());
         self.far.append(&mut fresh.far.into_iter().collect());

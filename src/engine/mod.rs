@@ -22,7 +22,7 @@ use crate::controls::{CATALOGUE, Control, Defect, Judges, JudgesRows, Outcome, P
 use crate::custom;
 use crate::inventory::{
     AtHand, Changed, Delta, Inventory, Missing, ObjectKey, Owner, Place, Slot, SubjectKey, TenancyRules,
-    View, controllers_are_complete, namespaces,
+    View, access_is_complete, controllers_are_complete, namespaces,
 };
 use crate::kinds::own::{PolicyRow, WaiverRow};
 use crate::kinds::{self, KindId, id_of};
@@ -203,7 +203,7 @@ impl Engine {
             ..Stale::default()
         };
         if changed.iter().any(concerns_policies) {
-            changed.extend(self.replan());
+            changed.extend(self.replan(&[]));
         }
         if changed.contains(&Changed::Trees) {
             self.delivered = self.inventory.remembered().into();
@@ -223,7 +223,10 @@ impl Engine {
         let before = std::mem::take(&mut self.units);
         let plans = std::mem::take(&mut self.plans);
         let mut tellings = std::mem::take(&mut self.tellings);
-        self.replan();
+        let mut policies = self.policies();
+        let are_the_same = policies.all(|(name, row)| plans.get(name).is_some_and(|then| then.row == *row));
+        drop(policies);
+        self.replan(if are_the_same { &before } else { &[] });
         self.tenants.clear();
         self.follow_tenants(&BTreeSet::new());
         let is_asked_again = |name: &String| {
@@ -243,9 +246,8 @@ impl Engine {
     fn differing(&self, before: &[Unit]) -> BTreeMap<usize, Vec<SubjectKey>> {
         let none = Cells::default();
         let differing = self.units.iter().map(|unit| {
-            let known = before.binary_search_by(|known| known.id.cmp(&unit.id));
-            let known = known.map_or(&none, |position| &before[position].cells);
-            unit.cells.differing(known)
+            let known = cells_of(before, &unit.id);
+            unit.cells.differing(known.unwrap_or(&none))
         });
         let differing = differing.enumerate().filter(|(_, keys)| !keys.is_empty());
         differing.collect()
@@ -273,9 +275,9 @@ impl Engine {
         posture
     }
 
-    /// Reads the policies and makes sure that each has the units it asks for. Tells of which kinds something else is asked in
-    /// custom controls.
-    fn replan(&mut self) -> BTreeSet<Changed> {
+    /// Reads the policies and makes sure that each has the units it asks for, which may have been there before. Tells of
+    /// which kinds something else is asked in custom controls.
+    fn replan(&mut self, before: &[Unit]) -> BTreeSet<Changed> {
         self.plans = self
             .policies()
             .map(|(name, row)| (name.to_owned(), Plan::new(row, self.catalogue)))
@@ -290,7 +292,7 @@ impl Engine {
             .filter(is_new)
             .filter_map(|id| Unit::new(id, self.catalogue))
             .collect();
-        self.evaluations += fill(&self.inventory, &mut fresh);
+        self.evaluations += fill(&self.inventory, &mut fresh, before);
         self.units.append(&mut fresh);
         self.units.sort_by(|a, b| a.id.cmp(&b.id));
         let mut plans = std::mem::take(&mut self.plans);
@@ -329,7 +331,7 @@ impl Engine {
 
     /// Where a unit is.
     fn unit(&self, id: &UnitId) -> Option<usize> {
-        self.units.binary_search_by(|unit| unit.id.cmp(id)).ok()
+        position(&self.units, id)
     }
 
     /// Takes in every waiver anew.
@@ -481,8 +483,18 @@ impl Unit {
     }
 }
 
-/// Judges all that there is for units that have no verdicts yet. How many verdicts that are.
-fn fill(inventory: &Inventory, units: &mut [Unit]) -> u64 {
+/// Where a unit is, among units in order.
+fn position(units: &[Unit], id: &UnitId) -> Option<usize> {
+    units.binary_search_by(|unit| unit.id.cmp(id)).ok()
+}
+
+/// The verdicts of a unit.
+fn cells_of<'a>(units: &'a [Unit], id: &UnitId) -> Option<&'a Cells> {
+    position(units, id).map(|position| &units[position].cells)
+}
+
+/// Judges all that there is for units that have no verdicts yet, or other ones before. How many verdicts that are.
+fn fill(inventory: &Inventory, units: &mut [Unit], before: &[Unit]) -> u64 {
     let mut verdicts = 0;
     for unit in &mut *units {
         if !unit.control.judges.row_kinds().is_empty() {
@@ -497,7 +509,7 @@ fn fill(inventory: &Inventory, units: &mut [Unit]) -> u64 {
         verdicts += fill_rows(inventory, kind, units);
     }
     for unit in units {
-        unit.cells.close();
+        unit.cells.close(cells_of(before, &unit.id));
     }
     verdicts
 }
@@ -513,6 +525,7 @@ fn fill_rows(inventory: &Inventory, kind: KindId, units: &mut [Unit]) -> u64 {
         return 0;
     }
     let controllers = controllers_are_complete(inventory);
+    let access = access_is_complete(inventory);
     let mut verdicts = 0;
     for (key, slot, row) in inventory.each(kind) {
         let object = SubjectKey::Object(kind, key.clone());
@@ -526,6 +539,7 @@ fn fill_rows(inventory: &Inventory, kind: KindId, units: &mut [Unit]) -> u64 {
                 row: Some(row),
                 owner: Some(owners.of(inventory, unit.rules, of)),
                 controllers: Some(&controllers),
+                access: access.as_ref(),
             };
             unit.judge(inventory, subject, slot, at_hand);
             verdicts += 1;

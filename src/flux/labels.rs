@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::shared::Word;
+
 /// Labels that Flux puts on whatever it applies: on nearly every object, and hardly ever asked for. Not kept.
 const OWNERSHIP: [&str; 4] = [
     "helm.toolkit.fluxcd.io/",
@@ -10,9 +12,9 @@ const OWNERSHIP: [&str; 4] = [
     "fluxcd.controlplane.io/",
 ];
 
-/// Labels without those of ownership, ordered by name: in one text, because every object has some.
+/// Labels without those of ownership, ordered by name: in one text, because every object has some, and many the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(Box<str>);
+pub struct Labels(Word);
 
 /// Ends a name and a value. No API server takes it in either.
 const END: char = '\n';
@@ -42,7 +44,7 @@ impl Labels {
                 kept.push(END);
             }
         }
-        Self(kept.into())
+        Self(Word::from(kept.as_str()))
     }
 
     /// The label of a name.

@@ -6,11 +6,13 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::coverage::Missing;
 use super::table::{ObjectKey, Table};
 use super::view::Lacking;
 use crate::kinds::rbac::{BindingRow, Principal, RoleRow, Rule};
+use crate::shared::Shared;
 
 /// Every authenticated user is in this group.
 pub const AUTHENTICATED: &str = "system:authenticated";
@@ -34,7 +36,7 @@ type Bindings = Vec<ObjectKey>;
 #[derive(Debug)]
 struct Bound {
     role: ObjectKey,
-    principals: Box<[Principal]>,
+    principals: Shared<[Principal]>,
 }
 
 impl Index {
@@ -50,10 +52,12 @@ impl Index {
                 detach(&mut self.of_principal, principal, key);
             }
             detach(&mut self.of_role, &old.role, key);
-            touched.extend(old.principals);
+            touched.extend(old.principals.iter().cloned());
         }
         let Some(row) = row else { return };
         let role = role_of(key, row);
+        let known = self.of_role.get_key_value(&role);
+        let role = known.map_or(role, |(known, _)| known.clone());
         for principal in &row.subjects {
             attach(&mut self.of_principal, principal, key);
         }
@@ -168,11 +172,11 @@ fn detach<K: Eq + Hash>(index: &mut HashMap<K, Bindings>, key: &K, binding: &Obj
 /// The role that a binding refers to.
 fn role_of(binding: &ObjectKey, row: &BindingRow) -> ObjectKey {
     let namespace = if row.role.is_cluster_role {
-        ""
+        Arc::default()
     } else {
-        &binding.namespace
+        binding.namespace.clone()
     };
-    ObjectKey::new(namespace, &row.role.name)
+    ObjectKey::of(namespace, row.role.name.clone())
 }
 
 /// A question: may somebody do this?

@@ -673,6 +673,16 @@ pub(crate) fn access_kinds() -> [KindId; 4] {
     ]
 }
 
+/// Whether every role and every binding of the cluster can be seen; `None`: manifests are audited, which may lack some.
+pub(crate) fn access_is_complete(inventory: &Inventory) -> Option<Result<(), Missing>> {
+    let is_of_input = |kind: &KindId| inventory.coverage(*kind).is_of_input();
+    let kinds = access_kinds();
+    if kinds.iter().any(is_of_input) {
+        return None;
+    }
+    Some(kinds.into_iter().try_for_each(|kind| inventory.complete(kind)))
+}
+
 /// The kind whose objects are namespaces.
 pub(crate) fn namespaces() -> KindId {
     kinds::id_of::<kinds::namespace::Namespace>()

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::hash_index::HashIndex;
 use crate::kinds::{ErasedRow, Mark};
+use crate::shared::word;
 
 /// Namespace and name; the order of both is the order of every listing.
 ///
@@ -65,9 +66,14 @@ impl ObjectKey {
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
         Self(Arc::new(Names {
-            namespace: namespace.into(),
+            namespace: word(namespace),
             name: name.into(),
         }))
+    }
+
+    /// The key of an object whose namespace and name others have too.
+    pub(super) fn of(namespace: Arc<str>, name: Arc<str>) -> Self {
+        Self(Arc::new(Names { namespace, name }))
     }
 }
 

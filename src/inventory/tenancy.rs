@@ -104,7 +104,7 @@ impl TenancyRules {
         let row = namespace_row(inventory, namespace)?;
         let label = |name: &str| row.and_then(|row| row.labels.get(name));
         let mut wanted = self.tenant_labels.iter();
-        let is_selected = wanted.all(|(name, value)| label(name) == Some(value));
+        let is_selected = wanted.all(|(name, value)| label(name) == Some(value.as_str()));
         let tenant = label(&self.tenant_label);
         let is_said = is_selected && (tenant.is_some() || !self.tenant_labels.is_empty());
         if !is_said {
@@ -118,7 +118,7 @@ impl TenancyRules {
             return Ok(Owner::Nobody);
         }
         let named = tenant.filter(|name| !name.is_empty());
-        Ok(Owner::Tenant(named.map_or(namespace, String::as_str)))
+        Ok(Owner::Tenant(named.unwrap_or(namespace)))
     }
 }
 

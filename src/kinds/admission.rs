@@ -3,10 +3,9 @@
 //! Of expressions only what they speak of is kept, of webhooks only which requests they are asked about: what either says
 //! to a request cannot be told from here.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
+use super::label_map::LabelMap;
 use super::meta::null_as_default;
 use super::selector::LabelSelector;
 use super::{Descriptor, Kind, Meta, Required};
@@ -21,7 +20,7 @@ pub struct Request<'a> {
     /// Plural of the kind. Its version is `v1`, like that of everything that is asked about here.
     pub resource: &'a str,
     /// Labels of its namespace, or of the namespace that it is; `None`: it has nothing to do with any.
-    pub namespace: Option<&'a BTreeMap<String, String>>,
+    pub namespace: Option<&'a LabelMap>,
 }
 
 impl Request<'_> {
@@ -30,7 +29,7 @@ impl Request<'_> {
     }
 
     /// Labels of the object, when they are known.
-    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+    fn labels(&self) -> Option<&LabelMap> {
         self.namespace.filter(|_| self.is_for_namespace())
     }
 
@@ -352,6 +351,8 @@ impl<'a> FromIterator<&'a Expression> for Topics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn asks(matching: &str, request: &Request<'_>) -> Asked {
@@ -359,8 +360,9 @@ mod tests {
         matching.asks(request)
     }
 
-    fn labels(name: &str) -> BTreeMap<String, String> {
-        BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())])
+    fn labels(name: &str) -> LabelMap {
+        let name = ("kubernetes.io/metadata.name".to_owned(), name.to_owned());
+        LabelMap::from(&BTreeMap::from([name]))
     }
 
     fn rules(rule: &str) -> String {

@@ -12,6 +12,7 @@ pub mod flux_objects;
 pub mod gateway;
 pub mod identity;
 pub mod ingress;
+pub mod label_map;
 pub mod lease;
 pub mod meta;
 pub mod monitoring;

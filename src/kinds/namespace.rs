@@ -1,7 +1,6 @@
 //! Namespaces: their labels tell tenants apart.
 
-use std::collections::BTreeMap;
-
+use super::label_map::LabelMap;
 use super::{Descriptor, Kind, Meta, Origin};
 
 /// A namespace.
@@ -10,7 +9,7 @@ pub struct NamespaceRow {
     /// Where it comes from.
     pub origin: Origin,
     /// Every label: selectors and tenants' labels may name any of them.
-    pub labels: BTreeMap<String, String>,
+    pub labels: LabelMap,
 }
 
 /// `v1 Namespace`.
@@ -32,7 +31,7 @@ impl Kind for Namespace {
     fn project(meta: &Meta, _object: &str) -> Result<Option<NamespaceRow>, serde_json::Error> {
         Ok(Some(NamespaceRow {
             origin: meta.origin(&Self::DESCRIPTOR),
-            labels: meta.labels.clone(),
+            labels: LabelMap::from(&meta.labels),
         }))
     }
 

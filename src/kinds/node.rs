@@ -1,9 +1,8 @@
 //! Nodes: which pods they take.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
+use super::label_map::LabelMap;
 use super::meta::null_as_default;
 use super::scheduling::{Taint, TaintWire};
 use super::{Descriptor, Kind, Meta, Origin};
@@ -14,17 +13,9 @@ pub struct NodeRow {
     /// Where it comes from. Who changed it last is not kept: agents on it do so all day, and put no pod there.
     pub origin: Origin,
     /// Every label, by name: pods may ask for any of them.
-    pub(super) labels: Box<[(Box<str>, Box<str>)]>,
+    pub(super) labels: LabelMap,
     /// What keeps pods off.
     pub taints: Box<[Taint]>,
-}
-
-impl NodeRow {
-    /// The value of a label.
-    pub(super) fn label(&self, name: &str) -> Option<&str> {
-        let at = self.labels.binary_search_by(|(known, _)| (**known).cmp(name));
-        Some(&self.labels[at.ok()?].1)
-    }
 }
 
 /// `v1 Node`.
@@ -50,7 +41,7 @@ impl Kind for Node {
                 is_recorded: false,
                 ..meta.origin(&Self::DESCRIPTOR)
             },
-            labels: boxed(&meta.labels),
+            labels: LabelMap::from(&meta.labels),
             taints: wire
                 .spec
                 .taints
@@ -63,14 +54,6 @@ impl Kind for Node {
     fn origin(row: &NodeRow) -> Option<&Origin> {
         Some(&row.origin)
     }
-}
-
-/// Labels in order, without the room of a map: large clusters have thousands of nodes, each with dozens of labels.
-fn boxed(labels: &BTreeMap<String, String>) -> Box<[(Box<str>, Box<str>)]> {
-    let labels = labels.iter();
-    labels
-        .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-        .collect()
 }
 
 #[derive(Deserialize)]

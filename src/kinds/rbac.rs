@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::meta::null_as_default;
 use super::{Descriptor, Kind, KindId, Meta, Origin, Required, id_of};
+use crate::shared::{Shared, pooled, word};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -15,8 +16,8 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 pub struct RoleRow {
     /// Where it comes from.
     pub origin: Origin,
-    /// What it allows.
-    pub rules: Arc<[Rule]>,
+    /// What it allows. Many namespaces have the same role.
+    pub rules: Shared<[Rule]>,
     /// Which of Kubernetes' own roles of users its rules become part of: `view`, `edit`, `admin`.
     pub aggregates_to: Box<[&'static str]>,
 }
@@ -28,8 +29,10 @@ const AGGREGATIONS: [(&str, &str); 3] = [
     ("rbac.authorization.k8s.io/aggregate-to-admin", "admin"),
 ];
 
+pooled!([Rule]);
+
 /// A rule of a role: every listed verb on every listed resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rule {
     /// Verbs; `*` is any.
@@ -63,7 +66,7 @@ pub struct BindingRow {
     /// The role that is bound.
     pub role: RoleRef,
     /// Who gets its rights.
-    pub subjects: Box<[Principal]>,
+    pub subjects: Shared<[Principal]>,
 }
 
 /// The role of a binding.
@@ -72,8 +75,10 @@ pub struct RoleRef {
     /// A ClusterRole, not a Role of the binding's namespace.
     pub is_cluster_role: bool,
     /// Its name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
 }
+
+pooled!([Principal]);
 
 /// Somebody who can be given rights.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,14 +86,14 @@ pub enum Principal {
     /// A ServiceAccount, also when a binding names it as the user that it is.
     Account {
         /// Its namespace.
-        namespace: Box<str>,
+        namespace: Arc<str>,
         /// Its name.
-        name: Box<str>,
+        name: Arc<str>,
     },
     /// A user.
-    User(Box<str>),
+    User(Arc<str>),
     /// A group.
-    Group(Box<str>),
+    Group(Arc<str>),
 }
 
 impl std::fmt::Display for Principal {
@@ -106,8 +111,8 @@ impl Principal {
     #[must_use]
     pub fn account(namespace: &str, name: &str) -> Self {
         Self::Account {
-            namespace: namespace.into(),
-            name: name.into(),
+            namespace: word(namespace),
+            name: word(name),
         }
     }
 
@@ -121,7 +126,7 @@ impl Principal {
             Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains(':') => {
                 Self::account(namespace, name)
             }
-            _ => Self::User(name.into()),
+            _ => Self::User(word(name)),
         }
     }
 }
@@ -255,7 +260,7 @@ fn binding(
         origin: meta.origin(descriptor),
         role: RoleRef {
             is_cluster_role: wire.role_ref.kind == "ClusterRole",
-            name: wire.role_ref.name,
+            name: word(&wire.role_ref.name),
         },
         subjects: principals
             .filter_map(|subject| subject.principal(&meta.namespace))
@@ -268,7 +273,7 @@ impl SubjectWire {
     fn principal(self, binding_namespace: &str) -> Option<Principal> {
         match self.kind.as_str() {
             "User" => Some(Principal::user(&self.name)),
-            "Group" => Some(Principal::Group(self.name.into())),
+            "Group" => Some(Principal::Group(word(&self.name))),
             "ServiceAccount" => {
                 let namespace = match self.namespace.as_str() {
                     "" => binding_namespace,

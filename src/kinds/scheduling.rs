@@ -98,7 +98,7 @@ impl Scheduling {
     #[must_use]
     pub fn admits(&self, name: &str, node: &NodeRow) -> bool {
         let mut labels = self.labels.iter();
-        labels.all(|(key, value)| node.label(key) == Some(value))
+        labels.all(|(key, value)| node.labels.get(key) == Some(value))
             && self
                 .terms
                 .as_ref()
@@ -149,7 +149,7 @@ impl Term {
         let mut labels = self.match_expressions.iter();
         let mut fields = self.match_fields.iter();
         // The name is the only field that there is.
-        labels.all(|it| it.fits(node.label(&it.key)))
+        labels.all(|it| it.fits(node.labels.get(&it.key)))
             && fields.all(|it| it.fits(Some(name).filter(|_| *it.key == *"metadata.name")))
     }
 }
@@ -295,15 +295,18 @@ impl SchedulingWire {
 
 #[cfg(test)]
 mod tests {
+    use super::super::label_map::LabelMap;
     use super::*;
 
     fn node(labels: &[(&str, &str)], taints: &str) -> NodeRow {
         let taints: Vec<TaintWire> = serde_json::from_str(taints).unwrap();
         NodeRow {
-            labels: labels
-                .iter()
-                .map(|(key, value)| ((*key).into(), (*value).into()))
-                .collect(),
+            labels: LabelMap::from(
+                &labels
+                    .iter()
+                    .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                    .collect::<BTreeMap<_, _>>(),
+            ),
             taints: taints.into_iter().filter_map(TaintWire::taint).collect(),
             ..NodeRow::default()
         }

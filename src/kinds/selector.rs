@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::label_map::HasLabels;
 use super::meta::null_as_default;
 use crate::flux::selector::{is_label, is_value};
 
@@ -78,10 +79,10 @@ impl LabelSelector {
 
     /// Whether it fits an object with these labels.
     #[must_use]
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn matches(&self, labels: &impl HasLabels) -> bool {
         let mut wanted = self.match_labels.iter();
         let mut expressions = self.match_expressions.iter();
-        wanted.all(|(key, value)| labels.get(key) == Some(value))
+        wanted.all(|(key, value)| labels.label(key) == Some(value.as_str()))
             && expressions.all(|expression| expression.matches(labels))
     }
 }
@@ -93,9 +94,9 @@ impl Expression {
         compares != self.values.is_empty()
     }
 
-    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let value = labels.get(&self.key);
-        let is_listed = value.is_some_and(|value| self.values.contains(value));
+    fn matches(&self, labels: &impl HasLabels) -> bool {
+        let value = labels.label(&self.key);
+        let is_listed = value.is_some_and(|value| self.values.iter().any(|listed| listed == value));
         match self.operator {
             Operator::In => is_listed,
             // A missing label is not in the list, either.
@@ -113,7 +114,7 @@ mod tests {
     fn fits(selector: &str, labels: &[(&str, &str)]) -> bool {
         let selector: LabelSelector = serde_json::from_str(selector).unwrap();
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        selector.matches(&labels.iter().map(owned).collect())
+        selector.matches(&labels.iter().map(owned).collect::<BTreeMap<_, _>>())
     }
 
     fn expression(operator: &str, values: &str) -> String {

@@ -1,13 +1,14 @@
 //! Kubernetes' own roles of users, which bindings name and no manifest has.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
 use crate::inventory::{Delta, ObjectKey};
 use crate::kinds::rbac::{BindingRow, ClusterRole, RoleRow, Rule, is_binding};
 use crate::kinds::{ErasedRow, KindId, Origin, id_of};
+use crate::shared::Shared;
 
 /// Where they come from, and what they allow.
 #[derive(Deserialize)]
@@ -36,7 +37,7 @@ pub(super) struct Builtin {
     /// Those that a binding names.
     named: BTreeMap<&'static str, bool>,
     /// What roles of the manifests add: the role, the rules.
-    added: Vec<(&'static str, Arc<[Rule]>)>,
+    added: Vec<(&'static str, Shared<[Rule]>)>,
 }
 
 impl Builtin {
@@ -153,7 +154,7 @@ mod tests {
             resource_names: Box::default(),
         };
         let builtin = Builtin {
-            added: vec![("edit", [rule.clone()].into())],
+            added: vec![("edit", vec![rule.clone()].into())],
             ..Builtin::default()
         };
         assert!(builtin.rules("admin").contains(&rule) && builtin.rules("edit").contains(&rule));

@@ -24,7 +24,7 @@ pub(crate) static CONTROL: Control = Control {
 };
 
 fn judge(subject: &ObjectSubject<'_, ImageUpdateAutomation>) -> Result<Outcome, Missing> {
-    let followed = repository(subject)?.spec.reference.as_ref();
+    let followed = repository(subject)?.spec.reference.as_deref();
     let Some(deployed) = followed_branch(followed) else {
         return Ok(Outcome::not_applicable("the GitRepository follows no branch"));
     };

@@ -38,7 +38,7 @@ fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     if !matches!(subject.view.owner(subject.name)?, Owner::Tenant(_)) {
         return Ok(Outcome::not_applicable("the namespace belongs to no tenant"));
     }
-    let label = subject.row.labels.get(ENFORCE).map(String::as_str);
+    let label = subject.row.labels.get(ENFORCE);
     let level = label.unwrap_or_else(|| CONTROL.parameter(DEFAULT_LEVEL, subject.parameters));
     if matches!(level, "baseline" | "restricted") {
         return Ok(Outcome::Pass);

@@ -25,7 +25,7 @@ fn judge(subject: &NamespaceSubject<'_>) -> Result<Outcome, Missing> {
     if !subject.has_controller()? {
         return Ok(Outcome::not_applicable("no Flux controller runs there"));
     }
-    let level = subject.row.labels.get(ENFORCE).map_or("not set", String::as_str);
+    let level = subject.row.labels.get(ENFORCE).unwrap_or("not set");
     if level == "restricted" {
         return Ok(Outcome::Pass);
     }

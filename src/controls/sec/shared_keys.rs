@@ -261,7 +261,7 @@ const MOST_TENANTS: usize = 5;
 fn tenants(view: &View<'_>, so: impl Fn(&Decryption) -> bool) -> Result<BTreeSet<String>, Missing> {
     let mut tenants = BTreeSet::new();
     for (key, row) in view.marked::<Kustomization>(&Mark::DECRYPTS)? {
-        if !row.spec.decryption.as_ref().is_some_and(&so) {
+        if !row.spec.decryption.as_deref().is_some_and(&so) {
             continue;
         }
         if let Owner::Tenant(tenant) = view.owner(&key.namespace)? {

@@ -19,10 +19,10 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[],
     judges: Judges::Objects(&[
         &Each::<OciRepository>(|subject: &ObjectSubject<'_, OciRepository>| {
-            Ok(judge(subject.row.spec.verify.as_ref()))
+            Ok(judge(subject.row.spec.verify.as_deref()))
         }),
         &Each::<HelmChart>(|subject: &ObjectSubject<'_, HelmChart>| {
-            Ok(judge(subject.row.spec.verify.as_ref()))
+            Ok(judge(subject.row.spec.verify.as_deref()))
         }),
     ]),
 };

@@ -20,7 +20,7 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[],
     judges: Judges::Objects(&[
         &Each::<GitRepository>(|subject| Ok(git(subject))),
-        &Each::<OciRepository>(|subject| Ok(oci("spec.ref", subject.row.spec.reference.as_ref()))),
+        &Each::<OciRepository>(|subject| Ok(oci("spec.ref", subject.row.spec.reference.as_deref()))),
         &Each::<HelmRelease>(|subject| Ok(release(subject))),
     ]),
 };

@@ -20,10 +20,10 @@ pub(crate) static CONTROL: Control = Control {
     parameters: &[],
     judges: Judges::Objects(&[
         &Each::<OciRepository>(|subject: &ObjectSubject<'_, OciRepository>| {
-            judge(subject.row.spec.verify.as_ref(), &subject.row.status)
+            judge(subject.row.spec.verify.as_deref(), &subject.row.status)
         }),
         &Each::<HelmChart>(|subject: &ObjectSubject<'_, HelmChart>| {
-            judge(subject.row.spec.verify.as_ref(), &subject.row.status)
+            judge(subject.row.spec.verify.as_deref(), &subject.row.status)
         }),
     ]),
 };

@@ -5,7 +5,7 @@ use super::super::judges::{Each, Judges, ObjectSubject};
 use crate::api::Severity;
 use crate::inventory::{Missing, Owner, Reach, Read, View};
 use crate::kinds::flux_objects::appliers::Places;
-use crate::kinds::flux_objects::{HelmRelease, Kustomization, Text};
+use crate::kinds::flux_objects::{HelmRelease, Kustomization};
 
 pub(crate) static CONTROL: Control = Control {
     id: "FSX-TEN-003",
@@ -27,7 +27,7 @@ pub(crate) static CONTROL: Control = Control {
 /// Where an applier puts objects.
 struct Targets<'a> {
     is_remote: bool,
-    fields: &'a [(&'static str, &'a Text)],
+    fields: &'a [(&'static str, &'a str)],
     inventory: Option<&'a Places>,
 }
 
@@ -37,7 +37,7 @@ fn kustomization(subject: &ObjectSubject<'_, Kustomization>) -> Result<Outcome, 
         subject.view,
         &Targets {
             is_remote: spec.kube_config.is_some(),
-            fields: &[("spec.targetNamespace", &spec.target_namespace)],
+            fields: &[("spec.targetNamespace", spec.target_namespace.as_str())],
             inventory: subject.row.status.places.as_ref(),
         },
     )
@@ -50,8 +50,8 @@ fn release(subject: &ObjectSubject<'_, HelmRelease>) -> Result<Outcome, Missing>
         &Targets {
             is_remote: spec.kube_config.is_some(),
             fields: &[
-                ("spec.targetNamespace", &spec.target_namespace),
-                ("spec.storageNamespace", &spec.storage_namespace),
+                ("spec.targetNamespace", spec.target_namespace.as_str()),
+                ("spec.storageNamespace", spec.storage_namespace.as_str()),
             ],
             inventory: subject.row.status.places.as_ref(),
         },
@@ -69,11 +69,13 @@ fn judge(view: &View<'_>, targets: &Targets<'_>) -> Result<Outcome, Missing> {
         ));
     }
     let applied = targets.inventory.map_or(&[][..], |places| &places.namespaces);
-    let applied = applied.iter().map(|namespace| ("status.inventory", namespace));
+    let applied = applied
+        .iter()
+        .map(|namespace| ("status.inventory", namespace.as_str()));
     let mut defects = Vec::new();
     for (field, namespace) in targets.fields.iter().copied().chain(applied) {
-        if !namespace.is_empty() && view.owner(namespace.as_str())? != own {
-            defects.push(defect(field, namespace.as_str()));
+        if !namespace.is_empty() && view.owner(namespace)? != own {
+            defects.push(defect(field, namespace));
         }
     }
     if defects.is_empty() {

@@ -9,21 +9,22 @@ use super::super::meta::null_as_default;
 use super::sources::OciReference;
 use super::{Applier, Conditions, FluxObject, NameRef, ObjectRef, Status, Text, flux, flux_kind};
 use crate::secrets::inline::Inline;
+use crate::shared::{Shared, Word, pooled};
 
 /// `spec` of a Kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KustomizationSpec {
     /// What is applied.
-    pub source_ref: ObjectRef,
+    pub source_ref: Shared<ObjectRef>,
     /// The folder of the source that is built.
     pub path: Text,
     /// The account that it is applied as.
-    pub service_account_name: Text,
+    pub service_account_name: Word,
     /// The remote cluster that it is applied to.
     pub kube_config: Option<Box<KubeConfig>>,
     /// How Secrets are decrypted.
-    pub decryption: Option<Decryption>,
+    pub decryption: Option<Shared<Decryption>>,
     /// Objects that vanish from the source are deleted.
     #[serde(deserialize_with = "null_as_default")]
     pub prune: bool,
@@ -34,7 +35,7 @@ pub struct KustomizationSpec {
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
     /// The namespace that every object is put into.
-    pub target_namespace: Text,
+    pub target_namespace: Word,
     /// What is filled in after the build.
     #[serde(deserialize_with = "null_as_default")]
     pub post_build: PostBuild,
@@ -50,7 +51,7 @@ pub struct PostBuild {
     pub substitute: Inline,
     /// Where variables come from.
     #[serde(deserialize_with = "null_as_default")]
-    pub substitute_from: Box<[ObjectRef]>,
+    pub substitute_from: Shared<[ObjectRef]>,
 }
 
 /// `spec` of a HelmRelease.
@@ -60,9 +61,9 @@ pub struct HelmReleaseSpec {
     /// The chart, as a template of a HelmChart or, since Flux 2.10, of an OCIRepository.
     pub chart: Option<Box<ChartTemplate>>,
     /// The chart, as an object of its own.
-    pub chart_ref: Option<ObjectRef>,
+    pub chart_ref: Option<Shared<ObjectRef>>,
     /// The account that it is installed as.
-    pub service_account_name: Text,
+    pub service_account_name: Word,
     /// The remote cluster that it is installed into.
     pub kube_config: Option<Box<KubeConfig>>,
     /// Whether what others change is noticed.
@@ -71,12 +72,12 @@ pub struct HelmReleaseSpec {
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
     /// The namespace that it is installed into.
-    pub target_namespace: Text,
+    pub target_namespace: Word,
     /// The namespace that keeps its history.
-    pub storage_namespace: Text,
+    pub storage_namespace: Word,
     /// Where values come from.
     #[serde(deserialize_with = "null_as_default")]
-    pub values_from: Box<[ObjectRef]>,
+    pub values_from: Shared<[ObjectRef]>,
     /// Secrets among the values that it says itself.
     pub values: Inline,
     /// Secrets in the patches of what the chart renders.
@@ -98,9 +99,9 @@ pub struct ChartTemplate {
 #[serde(rename_all = "camelCase", default)]
 pub struct ChartSpec {
     /// Where the chart comes from; absent when the template is one of an OCIRepository.
-    pub source_ref: ObjectRef,
+    pub source_ref: Shared<ObjectRef>,
     /// Version or range of versions; empty: any.
-    pub version: Text,
+    pub version: Word,
     /// Which revision, in a template of an OCIRepository.
     #[serde(rename = "ref")]
     pub reference: Option<OciReference>,
@@ -111,7 +112,7 @@ pub struct ChartSpec {
 #[serde(default)]
 pub struct DriftDetection {
     /// `enabled`, `warn` or `disabled`.
-    pub mode: Text,
+    pub mode: Word,
 }
 
 /// `spec.kubeConfig`.
@@ -125,16 +126,18 @@ pub struct KubeConfig {
 }
 
 /// `spec.decryption` of a Kustomization.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Decryption {
     /// `sops`.
-    pub provider: Text,
+    pub provider: Word,
     /// Keys, and static credentials of key management.
     pub secret_ref: Option<NameRef>,
     /// The account that key management knows.
-    pub service_account_name: Text,
+    pub service_account_name: Word,
 }
+
+pooled!(Decryption);
 
 /// What a Kustomization has applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +154,7 @@ pub struct Applied {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     /// The first of them, by name.
-    pub namespaces: Box<[Text]>,
+    pub namespaces: Shared<[Text]>,
     /// Whether there are more than are kept.
     pub and_more: bool,
 }

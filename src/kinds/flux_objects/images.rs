@@ -8,6 +8,7 @@ use super::super::Mark;
 use super::super::meta::null_as_default;
 use super::sources::GitReference;
 use super::{CloudUser, FluxObject, NameRef, NoStatus, ObjectRef, Text, flux, flux_kind, named_provider};
+use crate::shared::{Shared, Word};
 
 const GROUP: &str = "image.toolkit.fluxcd.io";
 
@@ -16,7 +17,7 @@ const GROUP: &str = "image.toolkit.fluxcd.io";
 #[serde(rename_all = "camelCase", default)]
 pub struct ImageRepositorySpec {
     /// `generic` when empty.
-    pub provider: Text,
+    pub provider: Word,
     /// Plain HTTP.
     #[serde(deserialize_with = "null_as_default")]
     pub insecure: bool,
@@ -27,7 +28,7 @@ pub struct ImageRepositorySpec {
     /// Which namespaces may refer to it; `None`: only its own.
     pub access_from: Option<AccessFrom>,
     /// The account whose identity it has.
-    pub service_account_name: Text,
+    pub service_account_name: Word,
 }
 
 /// `spec.accessFrom`.
@@ -53,7 +54,7 @@ pub struct LabelsOfNamespace {
 #[serde(rename_all = "camelCase", default)]
 pub struct ImagePolicySpec {
     /// Whose tags are chosen from.
-    pub image_repository_ref: ObjectRef,
+    pub image_repository_ref: Shared<ObjectRef>,
     /// Which tag.
     pub policy: ImageChoice,
     /// Whether the chosen image is written down by its digest: `Never` when empty, `IfNotPresent` or `Always`.
@@ -88,7 +89,7 @@ pub struct Order {}
 #[serde(rename_all = "camelCase", default)]
 pub struct ImageUpdateAutomationSpec {
     /// The repository that is written to.
-    pub source_ref: ObjectRef,
+    pub source_ref: Shared<ObjectRef>,
     /// What is checked out, committed and pushed.
     #[serde(deserialize_with = "null_as_default")]
     pub git: GitAutomation,

@@ -26,6 +26,7 @@ use serde::{Deserialize, Deserializer};
 use super::meta::null_as_default;
 use super::{Descriptor, Mark, Meta, Origin};
 use crate::flux::labels::Labels;
+use crate::shared::{Pooled, Shared, Word, pooled};
 
 /// An object of Flux: where it comes from, and what controls read of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +88,12 @@ impl<R: Applier> Mark<R> {
 }
 
 /// `spec.provider`, where absent and `generic` are the same.
-fn named_provider(provider: &Text) -> Option<&str> {
+fn named_provider(provider: &Word) -> Option<&str> {
     Some(provider.as_str()).filter(|provider| !provider.is_empty() && *provider != "generic")
 }
 
 /// Text of an object's author, cut off after 1 KiB: schemes, hosts and names are shorter.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Box<str>);
 
 /// Most bytes of a [`Text`].
@@ -132,16 +133,42 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(deserializer)?;
+        Ok(Self::from(text.as_str()))
+    }
+}
+
+impl<'de, T: Pooled + Deserialize<'de>> Deserialize<'de> for Shared<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shared<[T]>
+where
+    [T]: Pooled,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::from)
+    }
+}
+
+pooled!([Text]);
+pooled!(ObjectRef);
+pooled!([ObjectRef]);
+
 /// A reference to an object by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct NameRef {
     /// Its name.
-    pub name: Text,
+    pub name: Word,
 }
 
 /// A reference to an object that may be in another namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct ObjectRef {
     /// Kind; empty where the field admits one kind only.

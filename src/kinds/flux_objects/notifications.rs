@@ -10,6 +10,7 @@ use super::{
     Address, CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status, Text, flux,
     flux_kind,
 };
+use crate::shared::Word;
 
 const GROUP: &str = "notification.toolkit.fluxcd.io";
 
@@ -21,7 +22,7 @@ pub struct AlertSpec {
     #[serde(deserialize_with = "null_as_default")]
     pub event_sources: Box<[EventSource]>,
     /// `info` when empty, which sends errors as well; or `error`.
-    pub event_severity: Text,
+    pub event_severity: Word,
     /// Where they are sent: a Provider of the same namespace.
     pub provider_ref: NameRef,
     /// Regular expressions one of which a message has to fit; none: all are sent.
@@ -53,7 +54,7 @@ pub struct EventSource {
 pub struct ProviderSpec {
     /// `slack`, `generic-hmac`, …
     #[serde(rename = "type")]
-    pub kind: Text,
+    pub kind: Word,
     /// Where alerts go; empty when the Secret has it.
     pub address: Address,
     /// HTTP proxy; deprecated.
@@ -61,7 +62,7 @@ pub struct ProviderSpec {
     /// Credential, and maybe the address.
     pub secret_ref: Option<NameRef>,
     /// The account whose identity it has.
-    pub service_account_name: Text,
+    pub service_account_name: Word,
     /// Nothing is sent.
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
@@ -73,7 +74,7 @@ pub struct ProviderSpec {
 pub struct ReceiverSpec {
     /// Decides how requests authenticate.
     #[serde(rename = "type")]
-    pub kind: Text,
+    pub kind: Word,
     /// The token.
     pub secret_ref: Option<NameRef>,
     /// What a request triggers.

@@ -8,6 +8,7 @@ use super::{
     Address, Artifact, CloudUser, Conditions, FluxObject, NameRef, NoStatus, ObjectRef, Standing, Status,
     Stored, Text, flux, flux_kind, named_provider,
 };
+use crate::shared::{Shared, Word, pooled};
 
 const GROUP: &str = "source.toolkit.fluxcd.io";
 
@@ -18,12 +19,12 @@ pub struct GitSpec {
     /// `http`, `https` or `ssh`.
     pub url: Address,
     /// `generic` when empty.
-    pub provider: Text,
+    pub provider: Word,
     /// Static credential.
     pub secret_ref: Option<NameRef>,
     /// Which revision; `None`: the branch master.
     #[serde(rename = "ref")]
-    pub reference: Option<GitReference>,
+    pub reference: Option<Shared<GitReference>>,
     /// Verification of signatures; `None`: nobody checks.
     pub verify: Option<GitVerification>,
     /// What its submodules name is fetched as well.
@@ -33,11 +34,11 @@ pub struct GitSpec {
     #[serde(deserialize_with = "null_as_default")]
     pub suspend: bool,
     /// The account whose identity it has.
-    pub service_account_name: Text,
+    pub service_account_name: Word,
 }
 
 /// `spec.ref` of a GitRepository, and what an ImageUpdateAutomation checks out. The first that is set wins.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct GitReference {
     /// One revision.
@@ -57,7 +58,7 @@ pub struct GitReference {
 #[serde(default)]
 pub struct GitVerification {
     /// `HEAD`, `Tag` or `TagAndHEAD`.
-    pub mode: Text,
+    pub mode: Word,
 }
 
 /// `spec` of an OCIRepository.
@@ -67,10 +68,10 @@ pub struct OciSpec {
     /// `oci://…`.
     pub url: Address,
     /// `generic` when empty.
-    pub provider: Text,
+    pub provider: Word,
     /// Which revision.
     #[serde(rename = "ref")]
-    pub reference: Option<OciReference>,
+    pub reference: Option<Shared<OciReference>>,
     /// Plain HTTP, and without `certSecretRef` no verification of certificates either.
     #[serde(deserialize_with = "null_as_default")]
     pub insecure: bool,
@@ -79,13 +80,13 @@ pub struct OciSpec {
     /// Certificate authority of the registry.
     pub cert_secret_ref: Option<NameRef>,
     /// Verification of signatures.
-    pub verify: Option<OciVerification>,
+    pub verify: Option<Shared<OciVerification>>,
     /// The account whose identity it has.
-    pub service_account_name: Text,
+    pub service_account_name: Word,
 }
 
 /// `spec.ref` of an OCIRepository.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct OciReference {
     /// Wins over the others.
@@ -97,11 +98,11 @@ pub struct OciReference {
 }
 
 /// `spec.verify` of an OCIRepository, a HelmChart or a HelmRelease's chart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OciVerification {
     /// `cosign` or `notation`.
-    pub provider: Text,
+    pub provider: Word,
     /// Public keys, or the trust policy of notation; `None` with cosign: keyless.
     pub secret_ref: Option<NameRef>,
     /// Whose keyless signatures are accepted; empty: anybody's.
@@ -110,7 +111,7 @@ pub struct OciVerification {
 }
 
 /// An accepted signer: two regular expressions, unanchored as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct OidcIdentity {
     /// Who vouches for the signer.
@@ -126,13 +127,13 @@ pub struct HelmRepositorySpec {
     /// `http`, `https` or `oci`.
     pub url: Address,
     /// `generic` when empty.
-    pub provider: Text,
+    pub provider: Word,
     /// Plain HTTP; counts with type `oci` only.
     #[serde(deserialize_with = "null_as_default")]
     pub insecure: bool,
     /// `default` when empty, or `oci`.
     #[serde(rename = "type")]
-    pub kind: Text,
+    pub kind: Word,
     /// Static credential.
     pub secret_ref: Option<NameRef>,
     /// Whether the credential goes to whatever host serves the charts.
@@ -145,9 +146,9 @@ pub struct HelmRepositorySpec {
 #[serde(rename_all = "camelCase", default)]
 pub struct HelmChartSpec {
     /// HelmRepository, GitRepository or Bucket of the same namespace.
-    pub source_ref: ObjectRef,
+    pub source_ref: Shared<ObjectRef>,
     /// Verification of signatures.
-    pub verify: Option<OciVerification>,
+    pub verify: Option<Shared<OciVerification>>,
 }
 
 /// `spec` of a Bucket.
@@ -159,16 +160,16 @@ pub struct BucketSpec {
     /// Name of the bucket there.
     pub bucket_name: Text,
     /// `generic` when empty.
-    pub provider: Text,
+    pub provider: Word,
     /// Plain HTTP.
     #[serde(deserialize_with = "null_as_default")]
     pub insecure: bool,
     /// Static credential.
     pub secret_ref: Option<NameRef>,
     /// Where temporary credentials are asked for.
-    pub sts: Option<SecurityTokenService>,
+    pub sts: Option<Box<SecurityTokenService>>,
     /// The account whose identity it has.
-    pub service_account_name: Text,
+    pub service_account_name: Word,
 }
 
 /// `spec.sts` of a Bucket.
@@ -178,6 +179,10 @@ pub struct SecurityTokenService {
     /// `http` or `https`.
     pub endpoint: Address,
 }
+
+pooled!(GitReference);
+pooled!(OciReference);
+pooled!(OciVerification);
 
 /// Whether a source was fetched and its signature found good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -276,7 +281,7 @@ impl Mark<FluxObject<OciSpec, Fetched>> {
     /// Cosign verifies it.
     pub const COSIGN_IMAGE: Self = Self {
         name: "cosign",
-        is_on: |row| is_cosign(row.spec.verify.as_ref()),
+        is_on: |row| is_cosign(row.spec.verify.as_deref()),
     };
 }
 
@@ -284,7 +289,7 @@ impl Mark<FluxObject<HelmChartSpec, Fetched>> {
     /// Cosign verifies it.
     pub const COSIGN_CHART: Self = Self {
         name: "cosign",
-        is_on: |row| is_cosign(row.spec.verify.as_ref()),
+        is_on: |row| is_cosign(row.spec.verify.as_deref()),
     };
 }
 
