@@ -1,11 +1,15 @@
 //! `make fuzz` without a fuzzer: the corpora, the manifests that other tests are about, and what becomes of them by chance.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../fuzz/histories.rs"]
+mod histories;
 #[path = "../fuzz/holds.rs"]
 mod holds;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "support/random.rs"]
 mod random;
+#[path = "../fuzz/texts.rs"]
+mod texts;
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -76,6 +80,24 @@ fn whatever_becomes_of_archives_is_told_and_harmless() {
     let archives = files(&ARCHIVES);
     assert!(archives.len() >= 6, "{}", archives.len());
     hold_changed(&archives, CHANGES_OF_ARCHIVES, holds::for_archives);
+    assert_memory();
+}
+
+/// Waivers, reports, expressions, files and bundles: what somebody hands over beside manifests.
+#[test]
+fn whatever_becomes_of_what_is_handed_over_is_told_and_harmless() {
+    let targets: [(&str, usize, fn(&[u8])); 5] = [
+        ("waivers", 60, texts::for_waivers),
+        ("reports", 60, texts::for_reports),
+        ("expressions", 200, texts::for_expressions),
+        ("files", 30, texts::for_files),
+        ("histories", 20, histories::for_histories),
+    ];
+    for (target, changes, holds) in targets {
+        let inputs = files(&[&format!("fuzz/corpus/{target}")]);
+        assert!(inputs.len() >= 3, "{target}: {}", inputs.len());
+        hold_changed(&inputs, changes, holds);
+    }
     assert_memory();
 }
 
