@@ -64,8 +64,14 @@ impl ObjectKey {
     /// The key of an object.
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
+        Self::within(&namespace.into(), name)
+    }
+
+    /// The key of an object of a namespace whose name is there already.
+    #[must_use]
+    pub fn within(namespace: &Arc<str>, name: &str) -> Self {
         Self(Arc::new(Names {
-            namespace: namespace.into(),
+            namespace: namespace.clone(),
             name: name.into(),
         }))
     }
