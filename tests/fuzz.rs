@@ -19,6 +19,9 @@ use random::Random;
 
 const MANIFESTS: [&str; 3] = ["fuzz/corpus/audit", "tests/shapes", "tests/detect"];
 const ARCHIVES: [&str; 1] = ["fuzz/corpus/archive"];
+/// Panics when something does not hold for an input.
+type Holds = fn(&[u8]);
+
 /// How often a text is changed by chance.
 const CHANGES: usize = 12;
 const CHANGES_OF_ARCHIVES: usize = 60;
@@ -86,7 +89,7 @@ fn whatever_becomes_of_archives_is_told_and_harmless() {
 /// Waivers, reports, expressions, files and bundles: what somebody hands over beside manifests.
 #[test]
 fn whatever_becomes_of_what_is_handed_over_is_told_and_harmless() {
-    let targets: [(&str, usize, fn(&[u8])); 5] = [
+    let targets: [(&str, usize, Holds); 5] = [
         ("waivers", 60, texts::for_waivers),
         ("reports", 60, texts::for_reports),
         ("expressions", 200, texts::for_expressions),
@@ -102,7 +105,7 @@ fn whatever_becomes_of_what_is_handed_over_is_told_and_harmless() {
 }
 
 /// Holds with each input, and with what becomes of it by chance.
-fn hold_changed(inputs: &[(String, Vec<u8>)], changes: usize, holds: fn(&[u8])) {
+fn hold_changed(inputs: &[(String, Vec<u8>)], changes: usize, holds: Holds) {
     let mut random = Random(0xf1a5_5ec0);
     for (name, input) in inputs {
         hold(name, input, holds);
@@ -127,7 +130,7 @@ fn assert_memory() {
 }
 
 /// Shows the input when something does not hold.
-fn hold(name: &str, input: &[u8], holds: fn(&[u8])) {
+fn hold(name: &str, input: &[u8], holds: Holds) {
     let held = catch_unwind(|| holds(input));
     assert!(held.is_ok(), "{name}:\n{}", String::from_utf8_lossy(input));
 }
