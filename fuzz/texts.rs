@@ -79,7 +79,6 @@ pub(crate) fn for_reports(bytes: &[u8]) {
         };
         assert_eq!(named, expected);
     } else if let Ok(imported) = import::read(&text, Some("scanner")) {
-        assert_eq!(imported.findings, 0, "only what says nothing needs a name");
         is_told(&imported);
     }
     if let Ok(baseline) = Baseline::parse(&text) {
@@ -90,15 +89,19 @@ pub(crate) fn for_reports(bytes: &[u8]) {
 fn is_told(imported: &Imported) {
     let Imported {
         scanner,
+        head,
         findings,
         places,
         ..
     } = imported;
-    assert!(!scanner.trim().is_empty(), "nobody made it: {imported:?}");
+    let is_named = !scanner.trim().is_empty() && scanner.len() <= 63;
+    assert!(is_named, "nobody made it: {imported:?}");
+    let is_commit = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit()) && text.len() <= 64;
+    assert!(head.as_deref().is_none_or(is_commit), "{imported:?}");
     assert!(places.len() <= MOST_PLACES.min(*findings), "{imported:?}");
     for place in places {
-        let is_commit = place.commit.bytes().all(|byte| byte.is_ascii_hexdigit()) && place.commit.len() <= 64;
-        assert!(is_commit && place.line.is_none_or(|line| line > 0), "{place:?}");
+        let is_place = is_commit(&place.commit) && place.line.is_none_or(|line| line > 0);
+        assert!(is_place, "{place:?}");
         assert!(place.file.len() <= 1024 && place.rule.len() <= 128, "{place:?}");
     }
 }
