@@ -17,16 +17,28 @@ test-browser: ## the page of `fluxsec audit -o html` in Chromium
 test-faults: ## the faults that take minutes
 	$(CARGO) test --locked --test faults -- --ignored
 
-# How long `make fuzz` looks at each target, in seconds.
+# How long `make fuzz` looks at each target, in seconds; which targets, and what finds more than panics: address costs memory
+# and time, and finds what unsafe code of others does wrong.
 FUZZ_SECONDS ?= 600
-FUZZ = $(CARGO) +nightly fuzz run --fuzz-dir fuzz
+FUZZ_TARGETS ?= audit archive files waivers reports expressions histories
+FUZZ_SANITIZER ?= address
+FUZZ = $(CARGO) +nightly fuzz run --fuzz-dir fuzz --sanitizer $(FUZZ_SANITIZER)
 FUZZ_LIMITS = -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=20 -rss_limit_mb=1024
-fuzz: ## bytes to audit and archives to scan under libFuzzer, beginning with the corpora
+# What a target begins with beside its own corpus, and which words it knows.
+audit_MORE = tests/shapes tests/detect -- -dict=fuzz/manifests.dict
+files_MORE = tests/shapes fuzz/corpus/audit -- -dict=fuzz/manifests.dict
+waivers_MORE = -- -dict=fuzz/manifests.dict
+expressions_MORE = -- -dict=fuzz/expressions.dict
+archive_MORE = --
+reports_MORE = --
+histories_MORE = --
+fuzz: $(FUZZ_TARGETS:%=fuzz-%) ## what comes from outside under libFuzzer, beginning with the corpora
+
+fuzz-%:
 	@$(CARGO) +nightly fuzz --version >/dev/null 2>&1 || \
 	{ echo "cargo-fuzz and a nightly toolchain are missing: cargo install cargo-fuzz; rustup toolchain install nightly"; exit 1; }
-	mkdir -p fuzz/found/audit fuzz/found/archive
-	$(FUZZ) audit fuzz/found/audit fuzz/corpus/audit tests/shapes tests/detect -- $(FUZZ_LIMITS)
-	$(FUZZ) archive fuzz/found/archive fuzz/corpus/archive -- $(FUZZ_LIMITS)
+	mkdir -p fuzz/found/$*
+	$(FUZZ) $* fuzz/found/$* fuzz/corpus/$* $($*_MORE) $(FUZZ_LIMITS)
 
 bench: ## what it costs, beside what it could cost at best (docs/performance.md)
 	$(CARGO) bench --locked --bench cost -- $(ARGS)

@@ -5,11 +5,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use flux_security_operator::api::report::Location;
 use flux_security_operator::api::{ControlResult, FluxSecurityPolicySpec, Tenancy};
 use flux_security_operator::artifacts::archive::{self, Files, Limits};
 use flux_security_operator::controls::CATALOGUE;
 use flux_security_operator::kinds::own::PolicyRow;
-use flux_security_operator::manifests::{Audited, Manifests};
+use flux_security_operator::manifests::split::{Cut, Splitter};
+use flux_security_operator::manifests::{self, Audited, Manifests};
 use flux_security_operator::secrets::{Gap, LONGEST_FILE, Scan, Tree};
 
 const NAME: &str = "input";
@@ -45,6 +47,37 @@ pub(crate) fn for_manifests(bytes: &[u8]) {
         told(&audited),
         "it depends on how much is read at once"
     );
+    fields_have_lines(bytes);
+}
+
+/// Looks up fields in every document. Panics when one is in a line that is none of it.
+fn fields_have_lines(bytes: &[u8]) {
+    let place = |field: &str, container: &str, argument: &str| Location {
+        field: field.to_owned(),
+        container: container.to_owned(),
+        argument: argument.to_owned(),
+        ..Location::default()
+    };
+    let places = [
+        place("kind", "", ""),
+        place("metadata.labels", "", ""),
+        place("spec.url", "", ""),
+        place("spec.template.spec.containers[0].args[1]", "", ""),
+        place("rules[0].verbs", "", ""),
+        place("", "manager", ""),
+        place("", "manager", "--log-level=info"),
+    ];
+    let places: Vec<&Location> = places.iter().collect();
+    let mut splitter = Splitter::new(bytes);
+    while let Ok(Some(cut)) = splitter.next_cut() {
+        let Cut::Piece(piece) = cut else { continue };
+        let ends = piece.text.iter().filter(|byte| matches!(byte, b'\n' | b'\r'));
+        let last = piece.line as usize + ends.count();
+        for line in manifests::lines_within(&piece, &places).into_iter().flatten() {
+            let is_line = (piece.line as usize..=last).contains(&(line as usize));
+            assert!(is_line, "line {line} of {} to {last}", piece.line);
+        }
+    }
 }
 
 /// Looks for secrets in bytes as if they were an archive that somebody has fetched. Panics when something does not hold.

@@ -1,11 +1,15 @@
 //! `make fuzz` without a fuzzer: the corpora, the manifests that other tests are about, and what becomes of them by chance.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../fuzz/histories.rs"]
+mod histories;
 #[path = "../fuzz/holds.rs"]
 mod holds;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "support/random.rs"]
 mod random;
+#[path = "../fuzz/texts.rs"]
+mod texts;
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -15,6 +19,9 @@ use random::Random;
 
 const MANIFESTS: [&str; 3] = ["fuzz/corpus/audit", "tests/shapes", "tests/detect"];
 const ARCHIVES: [&str; 1] = ["fuzz/corpus/archive"];
+/// Panics when something does not hold for an input.
+type Holds = fn(&[u8]);
+
 /// How often a text is changed by chance.
 const CHANGES: usize = 12;
 const CHANGES_OF_ARCHIVES: usize = 60;
@@ -79,8 +86,26 @@ fn whatever_becomes_of_archives_is_told_and_harmless() {
     assert_memory();
 }
 
+/// Waivers, reports, expressions, files and bundles: what somebody hands over beside manifests.
+#[test]
+fn whatever_becomes_of_what_is_handed_over_is_told_and_harmless() {
+    let targets: [(&str, usize, Holds); 5] = [
+        ("waivers", 60, texts::for_waivers),
+        ("reports", 60, texts::for_reports),
+        ("expressions", 200, texts::for_expressions),
+        ("files", 30, texts::for_files),
+        ("histories", 20, histories::for_histories),
+    ];
+    for (target, changes, holds) in targets {
+        let inputs = files(&[&format!("fuzz/corpus/{target}")]);
+        assert!(inputs.len() >= 3, "{target}: {}", inputs.len());
+        hold_changed(&inputs, changes, holds);
+    }
+    assert_memory();
+}
+
 /// Holds with each input, and with what becomes of it by chance.
-fn hold_changed(inputs: &[(String, Vec<u8>)], changes: usize, holds: fn(&[u8])) {
+fn hold_changed(inputs: &[(String, Vec<u8>)], changes: usize, holds: Holds) {
     let mut random = Random(0xf1a5_5ec0);
     for (name, input) in inputs {
         hold(name, input, holds);
@@ -105,7 +130,7 @@ fn assert_memory() {
 }
 
 /// Shows the input when something does not hold.
-fn hold(name: &str, input: &[u8], holds: fn(&[u8])) {
+fn hold(name: &str, input: &[u8], holds: Holds) {
     let held = catch_unwind(|| holds(input));
     assert!(held.is_ok(), "{name}:\n{}", String::from_utf8_lossy(input));
 }

@@ -13,7 +13,7 @@ use anyhow::ensure;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::controlplane::programs::PEERS;
+use super::controlplane::programs::{GATOR, PEERS};
 use super::controlplane::{flux, operator};
 use super::growth::{exponent, median};
 use super::ledger::Ledger;
@@ -128,10 +128,17 @@ pub(crate) fn measure(ledger: &mut Ledger) -> anyhow::Result<()> {
             }
             times.entry(layout.name()).or_default().insert(size, median(all));
             if let Layout::Documents = layout {
-                let peer = peer(folder.path())?;
+                let all = folder.path().join("all.yaml");
+                let cost = kube_score(&all)?;
                 let mut page = ledger.page(RUN, size, 1);
-                page.note("kube-score, one file of YAML: time", peer.took.as_secs_f64(), "s");
-                page.note("kube-score, one file of YAML: peak memory", peer.peak, "B");
+                page.note("kube-score, one file of YAML: time", cost.took.as_secs_f64(), "s");
+                page.note("kube-score, one file of YAML: peak memory", cost.peak, "B");
+                let (cost, found) = gator(&all)?;
+                let answers = Answers::of(&found, &planted);
+                page.note("gator, one file of YAML: time", cost.took.as_secs_f64(), "s");
+                page.note("gator, one file of YAML: peak memory", cost.peak, "B");
+                page.note("gator, one file of YAML: precision", answers.precision(), "");
+                page.note("gator, one file of YAML: recall", answers.recall(), "");
             }
         }
         ledger.save()?;
@@ -170,18 +177,43 @@ impl Cost {
     }
 }
 
-/// What it costs a peer to read the same, and to say what it thinks of the kinds that it knows. None of them is Flux's.
-fn peer(folder: &Path) -> anyhow::Result<Cost> {
+/// What it costs to read the same, and to say what kube-score thinks of the kinds that it knows. None of them is Flux's.
+fn kube_score(all: &Path) -> anyhow::Result<Cost> {
     let program = PEERS.folder()?.join("kube-score");
     let (cost, status) = Cost::of(
         Command::new(program)
             .args(["score", "--output-format", "json"])
-            .arg(folder.join("all.yaml"))
+            .arg(all)
             .stdout(Stdio::null()),
     )?;
     // 1 says that it found something.
     ensure!(matches!(status.code(), Some(0 | 1)), "{status}");
     Ok(cost)
+}
+
+/// What it costs Gatekeeper to find what is planted, and what of it it finds.
+fn gator(all: &Path) -> anyhow::Result<(Cost, BTreeSet<Finding>)> {
+    let constraints = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/cost/constraints.yaml");
+    let output = target().join("bench/gator.json");
+    let (cost, status) = Cost::of(
+        Command::new(GATOR.folder()?.join("gator"))
+            .args(["test", "--output", "json", "--filename"])
+            .arg(constraints)
+            .arg("--filename")
+            .arg(all)
+            .stdout(fs::File::create(&output)?),
+    )?;
+    // 1 says that it found something.
+    ensure!(matches!(status.code(), Some(0 | 1)), "{status}");
+    let results: Vec<Value> = serde_json::from_slice(&fs::read(&output)?)?;
+    let finding = |it: &Value| {
+        let control = text(&it["constraint"]["metadata"]["name"]).to_uppercase();
+        let object = &it["violatingObject"];
+        let metadata = &object["metadata"];
+        let [kind, namespace, name] = [&object["kind"], &metadata["namespace"], &metadata["name"]].map(text);
+        Finding::new(&control, &kind, &namespace, &name)
+    };
+    Ok((cost, results.iter().map(finding).collect()))
 }
 
 fn audit(folder: &Path) -> anyhow::Result<(Cost, BTreeSet<Finding>)> {
@@ -204,17 +236,16 @@ fn audit(folder: &Path) -> anyhow::Result<(Cost, BTreeSet<Finding>)> {
     ensure!(status.success(), "{status}");
     let report: Value = serde_json::from_slice(&fs::read(&output)?)?;
     let findings = report["status"]["findings"].as_array().into_iter().flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let finding = |it: &Value| {
         let resource = &it["resource"];
-        let (kind, namespace, name) = (
-            text(&resource["kind"]),
-            text(&resource["namespace"]),
-            text(&resource["name"]),
-        );
+        let [kind, namespace, name] = ["kind", "namespace", "name"].map(|field| text(&resource[field]));
         Finding::new(&text(&it["control"]), &kind, &namespace, &name)
     };
     Ok((cost, findings.map(finding).collect()))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {

@@ -104,6 +104,10 @@ const SECTIONS: [(&str, &[Row]); 7] = [
             at_most("lines of JSON: exponent of time", 1.02),
             told("kube-score, one file of YAML: time"),
             told("kube-score, one file of YAML: peak memory"),
+            told("gator, one file of YAML: time"),
+            told("gator, one file of YAML: peak memory"),
+            told("gator, one file of YAML: precision"),
+            told("gator, one file of YAML: recall"),
         ],
     ),
     (

@@ -13,6 +13,7 @@ pub const MOST_PLACES: usize = 20;
 /// No longer name is kept.
 const LONGEST_FILE: usize = 1024;
 const LONGEST_RULE: usize = 128;
+const LONGEST_SCANNER: usize = 63;
 
 /// What a report tells.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +43,9 @@ pub enum ImportError {
     /// It has nothing in it, which no scan says of itself.
     #[error("it is empty: that nothing was found, and by what, is to be said with --scanner")]
     Empty,
+    /// It names nothing that made it.
+    #[error("it does not say what made it: say so with --scanner")]
+    Unnamed,
 }
 
 /// Reads a report. `scanner` is what made it, when somebody says.
@@ -65,9 +69,12 @@ pub fn read(text: &str, scanner: Option<&str>) -> Result<Imported, ImportError> 
             Err(_) => of_lines(text)?,
         }
     };
-    if let Some(scanner) = scanner {
-        scanner.clone_into(&mut imported.scanner);
-    }
+    imported.scanner = match scanner {
+        Some(scanner) => scanner.to_owned(),
+        None if imported.scanner.trim().is_empty() => return Err(ImportError::Unnamed),
+        None => cut(&imported.scanner, LONGEST_SCANNER),
+    };
+    imported.head = imported.head.as_deref().and_then(commit_id);
     Ok(imported)
 }
 
@@ -269,20 +276,24 @@ impl Imported {
 }
 
 fn place(file: &str, line: Option<u64>, commit: &str, rule: &str) -> ScannedPlace {
-    let cut = |text: &str, most: usize| text[..text.floor_char_boundary(text.len().min(most))].to_owned();
-    let is_commit = (7..=64).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     ScannedPlace {
         file: cut(file, LONGEST_FILE),
         line: line
             .and_then(|line| i32::try_from(line).ok())
             .filter(|line| *line > 0),
-        commit: if is_commit {
-            commit.to_ascii_lowercase()
-        } else {
-            String::new()
-        },
+        commit: commit_id(commit).unwrap_or_default(),
         rule: cut(rule, LONGEST_RULE),
     }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(text.len().min(most))].to_owned()
+}
+
+/// The id of a commit, as attestations take it; `None`: it is none.
+fn commit_id(text: &str) -> Option<String> {
+    let is_id = (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| text.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -366,6 +377,28 @@ mod tests {
         // A log without a finding does not say that the scan came to its end.
         let log = "{\"level\": \"info-0\", \"msg\": \"running\"}\n{\"level\": \"info-0\", \"msg\": \"more\"}";
         assert!(matches!(read(log, None), Err(ImportError::Empty)));
+    }
+
+    /// The API server takes no attestation otherwise.
+    #[test]
+    fn a_report_names_its_maker_and_its_head_is_a_commit() {
+        let sarif = |name: &str, head: &str| {
+            format!(
+                r#"{{"runs": [{{"tool": {{"driver": {{"name": "{name}"}}}}, "versionControlProvenance": [{{"revisionId": "{head}"}}]}}]}}"#
+            )
+        };
+        for name in ["", " "] {
+            let report = sarif(name, COMMIT);
+            assert!(
+                matches!(read(&report, None), Err(ImportError::Unnamed)),
+                "{name:?}"
+            );
+            assert_eq!(read(&report, Some("gitleaks")).unwrap().scanner, "gitleaks");
+        }
+        let imported = read(&sarif(&"é".repeat(63), &COMMIT.to_uppercase()), None).unwrap();
+        assert_eq!(imported.scanner, "é".repeat(31));
+        assert_eq!(imported.head.as_deref(), Some(COMMIT));
+        assert_eq!(read(&sarif("a", "main"), None).unwrap().head, None);
     }
 
     #[test]

@@ -104,7 +104,7 @@ struct Definition {
 /// What is known of an object.
 enum Fact {
     Row(ErasedRow),
-    Answers(CustomRow),
+    Answers(Box<CustomRow>),
     Undecodable(Box<str>),
     /// It was given to an engine.
     Taken,
@@ -374,7 +374,7 @@ impl Manifests {
             seen.insert(target.clone());
             let key = definition.key.clone();
             let news = match definition.give(is_last) {
-                Fact::Answers(row) => CustomNews::Upsert(key, row),
+                Fact::Answers(row) => CustomNews::Upsert(key, *row),
                 Fact::Undecodable(note) => CustomNews::Undecodable(key, note.into()),
                 Fact::Row(_) | Fact::Taken => continue,
             };

@@ -13,7 +13,7 @@ use super::{Definition, Fact, MOST_TROUBLES, Of, Place, Skipped, Trouble, templa
 use crate::api;
 use crate::custom::{Demands, Target};
 use crate::inventory::ObjectKey;
-use crate::kinds::{Descriptor, KindId, id_of, own};
+use crate::kinds::{Descriptor, KindId, Meta, id_of, own};
 use crate::secrets::Scan;
 
 /// Lists within lists are read so deep.
@@ -47,7 +47,7 @@ pub(crate) struct Harvest {
     /// Kinds of objects that are of no interest to any control: there are some.
     pub(super) kinds: BTreeSet<KindId>,
     /// Namespaces that objects are in.
-    pub(super) namespaces: BTreeSet<Box<str>>,
+    pub(super) namespaces: BTreeSet<Arc<str>>,
     /// Files that are patches of others, as a Kustomization of kustomize lists them: the number of its file, the path.
     pub(super) patches: Vec<(u32, String)>,
     /// What custom controls ask.
@@ -259,14 +259,12 @@ impl Harvest {
             Some(_) if meta.namespace.is_empty() => "default".clone_into(&mut meta.namespace),
             _ => {}
         }
-        if !meta.namespace.is_empty() && !self.namespaces.contains(&*meta.namespace) {
-            self.namespaces.insert(meta.namespace.as_str().into());
-        }
+        let key = key(&mut self.namespaces, &meta);
         for demand in demands {
             let wanted = demand.target.version.as_deref();
             let fact = if wanted.is_none_or(|wanted| wanted == version) {
                 match demand.project(&meta, json) {
-                    Ok(Some(row)) => Fact::Answers(row),
+                    Ok(Some(row)) => Fact::Answers(Box::new(row)),
                     Ok(None) => {
                         self.targets.insert(demand.target.clone());
                         continue;
@@ -280,7 +278,7 @@ impl Harvest {
             };
             self.definitions.push(Definition {
                 kind: Of::Custom(demand.target.clone()),
-                key: ObjectKey::new(&meta.namespace, &meta.name),
+                key: key.clone(),
                 fact,
                 place: source.place(),
             });
@@ -335,10 +333,7 @@ impl Harvest {
             self.skipped.patches += 1;
             return Ok(None);
         }
-        if !meta.namespace.is_empty() && !self.namespaces.contains(&*meta.namespace) {
-            self.namespaces.insert(meta.namespace.as_str().into());
-        }
-        let key = ObjectKey::new(&meta.namespace, &meta.name);
+        let key = key(&mut self.namespaces, &meta);
         if !entry.descriptor.versions.contains(&version) {
             let note = format!("{version} is no version whose shape is known");
             return Ok(Some((key, Fact::Undecodable(note.into()))));
@@ -398,7 +393,12 @@ impl Harvest {
 
     /// Adds what somebody else read.
     pub(crate) fn merge(&mut self, other: Self) {
-        self.definitions.extend(other.definitions);
+        if self.definitions.is_empty() {
+            self.definitions = other.definitions;
+        } else {
+            self.definitions.reserve_exact(other.definitions.len());
+            self.definitions.extend(other.definitions);
+        }
         self.kinds.extend(other.kinds);
         self.targets.extend(other.targets);
         self.namespaces.extend(other.namespaces);
@@ -429,6 +429,15 @@ impl Source {
             line: self.line,
         }
     }
+}
+
+/// The key of an object, whose namespace is noted.
+fn key(namespaces: &mut BTreeSet<Arc<str>>, meta: &Meta) -> ObjectKey {
+    let key = ObjectKey::new(&meta.namespace, &meta.name);
+    if !key.namespace.is_empty() && !namespaces.contains(&key.namespace) {
+        namespaces.insert(key.namespace.clone());
+    }
+    key
 }
 
 fn text_of(bytes: &[u8]) -> Result<&str, &'static str> {

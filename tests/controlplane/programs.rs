@@ -181,6 +181,16 @@ pub(crate) const PEERS: Programs = Programs {
     tags: &[],
 };
 
+/// What judges manifests by constraints of Gatekeeper, to measure beside.
+pub(crate) const GATOR: Programs = Programs {
+    module: "gator",
+    what: "gator",
+    patience: "4 minutes",
+    packages: &["github.com/open-policy-agent/gatekeeper/v3/cmd/gator"],
+    files: &[],
+    tags: &[],
+};
+
 impl Programs {
     /// The folder with the programs, which are built unless they have been.
     pub(crate) fn folder(&self) -> anyhow::Result<PathBuf> {
