@@ -19,7 +19,9 @@
 
 mod clues;
 mod document;
+mod glance;
 pub mod inline;
+mod kustomization;
 mod layout;
 mod lines;
 mod node;
