@@ -19,6 +19,7 @@
 
 mod clues;
 mod document;
+pub(crate) mod generator;
 mod glance;
 pub mod inline;
 mod kustomization;

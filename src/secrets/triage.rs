@@ -396,7 +396,7 @@ impl<'a> Skim<'a> {
         let written = self.written(text, clues)?;
         match written {
             Written::Below => return None,
-            Written::Alias if list.meaning.is_some() => return None,
+            Written::Alias | Written::Flow(_) if list.meaning.is_some() => return None,
             Written::Alias => {}
             Written::Flow(text) => self.has_data |= text.contains("data"),
             Written::Text(text) => {
@@ -908,6 +908,7 @@ mod tests {
             "- name: DB_PASSWORD\n  value: hunter2\n",
             "- value: hunter2\n  name: DB_PASSWORD\n",
             "passwords:\n- hunter2\n",
+            "passwords:\n- [hunter2]\n",
             "passwords:\n  -\n    hunter2\n",
             "password:\n  hunter2\n",
             "password: |\n  hunter2\n",
