@@ -243,6 +243,66 @@ fn what_a_file_is_depends_on_each_of_its_names() {
 }
 
 #[test]
+fn what_a_secret_was_made_of_stays_a_secret() {
+    let clone = Clone::new();
+    let generator = |files: &str| format!("secretGenerator:\n- name: a\n  files: [{files}]\n");
+    clone.write("apps/db/user.txt", "somebody\n");
+    clone.write("apps/keys/pin.txt", "4711\n");
+    clone.write("apps/other/user.txt", "nobody\n");
+    clone.write("apps/db/kustomization.yaml", "resources: []\n");
+    let start = clone.commit();
+    clone.write(
+        "apps/db/kustomization.yaml",
+        &generator("user.txt, pin=./../keys/pin.txt, absent.txt, https://example.com/user.txt"),
+    );
+    clone.commit();
+    // Nothing here reads it, however it is called.
+    clone.write("apps/other/generator.yaml", &generator("user.txt"));
+    let last = clone.commit();
+    fs::remove_file(clone.path().join("apps/db/kustomization.yaml")).unwrap();
+    fs::remove_file(clone.path().join("apps/db/user.txt")).unwrap();
+    fs::remove_file(clone.path().join("apps/other/generator.yaml")).unwrap();
+    clone.commit();
+    let report = clone.scan();
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .map(|it| (&*it.file, &*it.rule, &*it.object, &*it.still_in))
+        .collect();
+    let by = "secretGenerator of apps/db";
+    assert_eq!(
+        found,
+        [
+            ("apps/db/user.txt", "secret-generator", by, ""),
+            ("apps/keys/pin.txt", "secret-generator", by, "HEAD")
+        ]
+    );
+    assert_eq!(first_and_last(&report.findings[0]), (&*start, &*last));
+    assert!(report.complete, "{:?}", report.lacks);
+}
+
+#[test]
+fn only_what_stood_beside_a_kustomization_was_made_a_secret() {
+    let clone = Clone::new();
+    clone.write("app/a.env", "USER=somebody\n");
+    clone.commit();
+    // It is encrypted before anything makes a Secret of it.
+    let encrypted = "ENC[AES256_GCM,data:c2VjcmV0,iv:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,tag:AAECAwQFBgcICQoLDA0ODw==,type:str]";
+    clone.write(
+        "app/a.env",
+        &format!("USER={encrypted}\nsops_mac={encrypted}\nsops_version=3\nsops_age__list_0__map_recipient=age1abc\n"),
+    );
+    clone.write("app/kustomization.yaml", "secretGenerator:\n- envs: [a.env]\n");
+    clone.commit();
+    clone.write("app/a.env", "USER=somebody else\n");
+    clone.commit();
+    let report = clone.scan();
+    let finding = only(&report);
+    assert_eq!((&*finding.file, finding.versions), ("app/a.env", 1));
+    assert_eq!(finding.still_in, "HEAD");
+}
+
+#[test]
 fn ciphertext_that_came_later_does_not_undo_plain_text() {
     let clone = Clone::new();
     clone.write("db.yaml", &secret(VALUE));

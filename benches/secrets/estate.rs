@@ -68,7 +68,7 @@ fn word(random: &mut Random) -> &'static str {
     words[random.below(words.len())]
 }
 
-fn release(random: &mut Random, number: usize) -> String {
+pub(crate) fn release(random: &mut Random, number: usize) -> String {
     let mut values = String::new();
     for _ in 0..24 {
         let (one, other, third) = (word(random), word(random), word(random));
@@ -88,7 +88,7 @@ fn release(random: &mut Random, number: usize) -> String {
     )
 }
 
-fn deployment(random: &mut Random, number: usize) -> String {
+pub(crate) fn deployment(random: &mut Random, number: usize) -> String {
     let mut environment = String::new();
     for at in 0..12 {
         environment += &format!(
@@ -103,7 +103,7 @@ fn deployment(random: &mut Random, number: usize) -> String {
     )
 }
 
-fn config(random: &mut Random, number: usize) -> String {
+pub(crate) fn config(random: &mut Random, number: usize) -> String {
     let mut lines = String::new();
     for _ in 0..30 {
         lines += &format!("    {}.{} = {}\n", word(random), word(random), random.below(5000));

@@ -13,6 +13,7 @@ mod pack;
 mod random;
 
 mod estate;
+mod history;
 mod page;
 mod peers;
 mod quality;
@@ -30,8 +31,16 @@ struct Arguments {
     /// How much the archive inflates to.
     #[arg(long, default_value_t = 128)]
     megabytes: usize,
+    /// How many contents the history has.
+    #[arg(long, default_value_t = 60_000)]
+    contents: usize,
     /// What is measured.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "quality,speed")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "quality,speed,history"
+    )]
     runs: Vec<Run>,
     /// Print the figures, and leave the page as it is.
     #[arg(long)]
@@ -39,7 +48,7 @@ struct Arguments {
     /// Name what was missed, and what was taken for a secret.
     #[arg(long)]
     tell: bool,
-    /// What a process of its own measures: how, and which archive.
+    /// What a process of its own measures: how, and which archive or repository.
     #[arg(long, num_args = 2, value_names = ["HOW", "ARCHIVE"], hide = true)]
     apart: Vec<PathBuf>,
     /// What cargo says to every benchmark.
@@ -51,12 +60,16 @@ struct Arguments {
 enum Run {
     Quality,
     Speed,
+    History,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let [how, archive] = &arguments.apart[..] {
-        return speed::apart(&how.to_string_lossy(), archive);
+        return match &*how.to_string_lossy() {
+            "history" => history::apart(archive),
+            how => speed::apart(how, archive),
+        };
     }
     let mut sections = Vec::new();
     if arguments.runs.contains(&Run::Quality) {
@@ -65,10 +78,13 @@ fn main() -> anyhow::Result<()> {
     if arguments.runs.contains(&Run::Speed) {
         sections.push(speed::measure(arguments.megabytes)?);
     }
+    if arguments.runs.contains(&Run::History) {
+        sections.push(history::measure(arguments.contents)?);
+    }
     for section in &sections {
         println!("{section}");
     }
-    let is_whole = sections.len() == 2;
+    let is_whole = sections.len() == 3;
     if is_whole && !arguments.no_page {
         page::write(&sections)?;
     }

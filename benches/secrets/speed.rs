@@ -209,7 +209,7 @@ fn processor_time() -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(nanoseconds.parse()?))
 }
 
-fn peak() -> anyhow::Result<f64> {
+pub(crate) fn peak() -> anyhow::Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes: f64 = line

@@ -12,13 +12,13 @@ pub fn digest(parts: &[&str]) -> String {
         digest.update(part.as_bytes());
         digest.update([0]);
     }
-    first_half(&digest.finalize().into())
+    first_half(&digest.finalize())
 }
 
 /// The first 128 of 256 bits, in hexadecimal digits.
-pub(crate) fn first_half(digest: &[u8; 32]) -> String {
+pub(crate) fn first_half(digest: &[u8]) -> String {
     let mut text = String::with_capacity(32);
-    for byte in &digest[..16] {
+    for byte in digest.iter().take(16) {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

@@ -82,7 +82,7 @@ pub fn read(archive: impl BufRead, limits: &Limits, files: &mut impl Files) {
     }
 }
 
-fn entries<R: Read>(reader: &mut Reader<R>, limits: &Limits, files: &mut impl Files) -> io::Result<()> {
+fn entries<R: BufRead>(reader: &mut Reader<R>, limits: &Limits, files: &mut impl Files) -> io::Result<()> {
     let mut content = Vec::new();
     let mut count = 0;
     while let Some(entry) = reader.entry()? {

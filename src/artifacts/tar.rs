@@ -2,7 +2,7 @@
 //! What is content to Go is content here, and what Go would find somewhere else ends the reading, so that nothing can
 //! hide between the two. Nothing of an archive is kept but the name of one entry.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 
 use super::archive::stop;
 use crate::secrets::Gap;
@@ -66,7 +66,7 @@ struct Extended {
     size: Option<u64>,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: BufRead> Reader<R> {
     pub(super) const fn new(input: R) -> Self {
         Self {
             input,
@@ -183,9 +183,17 @@ impl<R: Read> Reader<R> {
     }
 
     fn pass(&mut self, bytes: u64) -> io::Result<()> {
-        let passed = io::copy(&mut self.input.by_ref().take(bytes), &mut io::sink())?;
-        if passed < bytes {
-            return Err(ErrorKind::UnexpectedEof.into());
+        let mut left = bytes;
+        while left > 0 {
+            let length = match self.input.fill_buf() {
+                Ok([]) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(there) => there.len(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let passed = usize::try_from(left).map_or(length, |left| left.min(length));
+            self.input.consume(passed);
+            left -= passed as u64;
         }
         Ok(())
     }
@@ -270,18 +278,29 @@ impl Header {
         let Some(wanted) = number(&self.0[148..156]).and_then(|sum| i64::try_from(sum).ok()) else {
             return false;
         };
-        let (mut unsigned, mut signed) = (0_i64, 0_i64);
-        for (position, byte) in self.0.iter().enumerate() {
-            let byte = if (148..156).contains(&position) {
-                b' '
-            } else {
-                *byte
-            };
-            unsigned += i64::from(byte);
-            signed += i64::from(byte.cast_signed());
+        let own = &self.0[148..156];
+        let unsigned = sum(&self.0) - sum(own) + 8 * i64::from(b' ');
+        if wanted == unsigned {
+            return true;
         }
-        wanted == unsigned || wanted == signed
+        let is_negative = |byte: &&u8| **byte >= 0x80;
+        let negative = self.0.iter().filter(is_negative).count() - own.iter().filter(is_negative).count();
+        i64::try_from(negative).is_ok_and(|negative| wanted == unsigned - 256 * negative)
     }
+}
+
+/// The sum of bytes, four of eight at a time. There are not so many that the sum of one in eight is beyond its room.
+fn sum(bytes: &[u8]) -> i64 {
+    const EVERY_SECOND: u64 = 0x00ff_00ff_00ff_00ff;
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let fours = eights.iter().map(|eight| {
+        let eight = u64::from_ne_bytes(*eight);
+        (eight & EVERY_SECOND) + (eight >> 8 & EVERY_SECOND)
+    });
+    let fours: u64 = fours.sum();
+    let sum = [0, 16, 32, 48].map(|at| fours >> at & 0xffff).iter().sum::<u64>();
+    let rest: u64 = rest.iter().map(|byte| u64::from(*byte)).sum();
+    (sum + rest).cast_signed()
 }
 
 /// Octal digits between blanks, or a binary number when the first bit is set. A negative one is none.

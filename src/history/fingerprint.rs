@@ -3,21 +3,19 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use sha2::{Digest, Sha256};
+use ring::hmac;
 
 use crate::api::digest::first_half;
 use crate::secrets::Leak;
 use crate::secrets::inline::Trace;
 
-/// What SHA-256 takes in at once.
-const BLOCK: usize = 64;
 /// The shortest key that somebody may bring.
 const SHORTEST: usize = 16;
 /// Lines that belong to a value that begins behind its name.
 const MORE: usize = 3;
 
 /// Keys fingerprints. Reports with the same key can be compared, and nobody without it can try values.
-pub struct Key([u8; BLOCK]);
+pub struct Key(hmac::Key);
 
 impl Key {
     /// A key of a file.
@@ -30,13 +28,7 @@ impl Key {
             let message = format!("a key has at least {SHORTEST} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        let mut key = [0; BLOCK];
-        if bytes.len() > BLOCK {
-            key[..32].copy_from_slice(&Sha256::digest(bytes));
-        } else {
-            key[..bytes.len()].copy_from_slice(bytes);
-        }
-        Ok(Self(key))
+        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
     }
 
     /// A key for this once.
@@ -46,30 +38,21 @@ impl Key {
     pub fn random() -> Result<Self, io::Error> {
         let mut bytes = [0; 32];
         File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-        let mut key = [0; BLOCK];
-        key[..32].copy_from_slice(&bytes);
-        Ok(Self(key))
+        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
     /// The fingerprint of what stands where a leak is.
     pub(super) fn fingerprint(&self, leak: &Leak, content: &[u8]) -> String {
-        first_half(&self.digest(text_of(leak, content)))
-    }
-
-    /// HMAC of SHA-256.
-    fn digest(&self, text: &[u8]) -> [u8; 32] {
-        let mut inner = Sha256::new();
-        inner.update(self.0.map(|byte| byte ^ 0x36));
-        inner.update(text);
-        let mut outer = Sha256::new();
-        outer.update(self.0.map(|byte| byte ^ 0x5c));
-        outer.update(inner.finalize());
-        outer.finalize().into()
+        first_half(hmac::sign(&self.0, text_of(leak, content)).as_ref())
     }
 }
 
-/// The line of a leak, without what is around it; more where its value begins behind it.
+/// The line of a leak, without what is around it; more where its value begins behind it; all of a file that a Secret is
+/// made of.
 fn text_of<'a>(leak: &Leak, content: &'a [u8]) -> &'a [u8] {
+    if leak.trace == Trace::Generated && leak.field.is_empty() {
+        return content.trim_ascii();
+    }
     let mut lines = content.split_inclusive(|byte| *byte == b'\n');
     let before = usize::try_from(leak.line).unwrap_or(1).saturating_sub(1);
     let start: usize = lines.by_ref().take(before).map(<[u8]>::len).sum();
@@ -88,16 +71,18 @@ fn text_of<'a>(leak: &Leak, content: &'a [u8]) -> &'a [u8] {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::secrets::generator;
 
     #[test]
     fn digests_are_those_of_the_standard() {
         // RFC 4231, the second case; its key is too short for anybody else.
-        let mut key = [0; BLOCK];
-        key[..4].copy_from_slice(b"Jefe");
-        let digest = Key(key).digest(b"what do ya want for nothing?");
-        assert_eq!(digest[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+        let key = Key(hmac::Key::new(hmac::HMAC_SHA256, b"Jefe"));
+        let leak = generator::leak("", "a.env", b"A=b").unwrap();
+        let fingerprint = key.fingerprint(&leak, b"what do ya want for nothing?");
+        assert_eq!(fingerprint, "5bdcc146bf60754e6a042426089575c7");
     }
 
     #[test]

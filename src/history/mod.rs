@@ -5,6 +5,7 @@
 
 mod bundle;
 mod fingerprint;
+mod generated;
 pub mod import;
 mod repository;
 mod walk;
@@ -23,10 +24,11 @@ use crate::api::history::{
 };
 use crate::api::{self, Severity};
 use crate::secrets::inline::Trace;
-use crate::secrets::{Leak, Scan};
+use crate::secrets::{Leak, Scan, generator};
 
 use bundle::Bundle;
 pub use fingerprint::Key;
+use generated::Generator;
 use repository::{Lack, Objects, Repository};
 use walk::{Blob, Commit, History, Lacks, Order};
 
@@ -105,7 +107,8 @@ pub fn scan(
     let mut history = on_deep_stack(|| Ok(History::read(repository, &mut repository.objects()?)))?;
     let order = Order::of(&history);
     let lacks = std::mem::take(&mut history.lacks);
-    let scanned = scan_all(repository, &history, key)?;
+    let mut scanned = scan_all(repository, &history, key)?;
+    generated::look(&history, &mut repository.objects()?, key, &mut scanned);
     Ok(report(repository, address, now, &history, &order, scanned, lacks))
 }
 
@@ -126,6 +129,7 @@ fn broke_off() -> HistoryError {
 #[derive(Default)]
 struct Scanned {
     leaks: Vec<Found>,
+    generators: Vec<Generator>,
     blobs: u64,
     bytes: u64,
     lacks: Lacks,
@@ -174,6 +178,7 @@ fn scan_all(repository: &Repository, history: &History, key: &Key) -> Result<Sca
 impl Scanned {
     fn with(mut self, other: Self) -> Self {
         self.leaks.extend(other.leaks);
+        self.generators.extend(other.generators);
         self.blobs += other.blobs;
         self.bytes += other.bytes;
         self.lacks.merge(other.lacks);
@@ -190,6 +195,11 @@ impl Scanned {
         };
         self.blobs += 1;
         self.bytes += bytes.len() as u64;
+        let sources = generator::sources(bytes);
+        if !sources.is_empty() {
+            let node = blob.node;
+            self.generators.push(Generator { node, sources });
+        }
         let mut seen: Vec<(u32, Trace, Box<str>)> = Vec::new();
         for name in sorts(blob.paths) {
             let mut scan = Scan::default();
@@ -226,13 +236,12 @@ impl Scanned {
 
 /// One name of each sort: what a file is depends on how it is called.
 fn sorts(paths: &[Box<str>]) -> impl Iterator<Item = &str> {
-    let sort = |path: &str| {
+    let sort = |path: &'_ str| {
         let name = path.rsplit('/').next().unwrap_or_default();
-        name.rsplit_once('.')
-            .map_or(name, |(_, extension)| extension)
-            .to_owned()
+        let extension = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
+        (generator::is_kustomization(path), extension.to_owned())
     };
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: Vec<(bool, String)> = Vec::new();
     paths.iter().map(|path| &**path).filter(move |path| {
         let sort = sort(path);
         let is_new = !seen.contains(&sort);

@@ -1,12 +1,13 @@
 //! A Git repository on disk: its references and its objects. Nothing of it is run, and nothing is written to it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use gix_hash::ObjectId;
 use gix_object::{Find, FindHeader, Kind};
+use rustc_hash::FxHashMap;
 
 use super::HistoryError;
 
@@ -130,7 +131,7 @@ type Base = (Kind, usize, Box<[u8]>);
 /// What deltas are made from, the last of it.
 #[derive(Default)]
 struct Bases {
-    known: HashMap<(u32, u64), Base>,
+    known: FxHashMap<(u32, u64), Base>,
     order: VecDeque<(u32, u64)>,
     bytes: usize,
 }

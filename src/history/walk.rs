@@ -3,12 +3,12 @@
 //! Each tree is read once, whichever commits have it. What it holds is kept by number, so that the first and the last
 //! commit of each content follow from one pass over all of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use gix_hash::ObjectId;
 use gix_object::{CommitRefIter, Kind, TagRefIter, TreeRefIter};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::repository::{Lack, Objects, Repository};
 
@@ -128,15 +128,56 @@ impl History {
 
     /// The contents.
     pub(super) fn blobs(&self) -> Vec<Blob<'_>> {
-        let nodes = (0..).zip(&self.nodes);
-        let blobs = nodes.filter(|(_, node)| !node.paths.is_empty());
-        blobs
-            .map(|(number, node)| Blob {
-                id: node.id,
-                paths: &node.paths,
-                node: number,
-            })
-            .collect()
+        let count = u32::try_from(self.nodes.len()).unwrap_or(NONE);
+        (0..count).filter_map(|node| self.blob(node)).collect()
+    }
+
+    /// The content with a number; `None`: it is a tree.
+    pub(super) fn blob(&self, number: u32) -> Option<Blob<'_>> {
+        let node = self.nodes.get(number as usize)?;
+        (!node.paths.is_empty()).then(|| Blob {
+            id: node.id,
+            paths: &node.paths,
+            node: number,
+        })
+    }
+
+    /// The trees that hold one of these, by what they hold.
+    pub(super) fn holders(&self, wanted: &FxHashSet<u32>) -> FxHashMap<u32, Vec<u32>> {
+        let mut holders: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for (tree, node) in (0..).zip(&self.nodes) {
+            for held in node.holds.iter().filter(|held| wanted.contains(held)) {
+                holders.entry(*held).or_default().push(tree);
+            }
+        }
+        holders
+    }
+
+    /// What a tree holds under a name.
+    pub(super) fn child(&self, objects: &mut Objects, tree: u32, name: &str) -> Option<u32> {
+        let mut entries = self.entries(objects, tree).into_iter();
+        let entry = entries.find(|entry| entry.name == name)?;
+        self.known.get(&entry.id).copied().filter(|node| *node != NONE)
+    }
+
+    /// Whether a tree holds something under a name that is asked for.
+    pub(super) fn holds_as(
+        &self,
+        objects: &mut Objects,
+        tree: u32,
+        node: u32,
+        is_asked: impl Fn(&str) -> bool,
+    ) -> bool {
+        let entries = self.entries(objects, tree);
+        let mut named = entries.iter().filter(|entry| is_asked(&entry.name));
+        named.any(|entry| self.known.get(&entry.id) == Some(&node))
+    }
+
+    /// What a tree holds, by name. It was read before: what cannot be read was put down.
+    fn entries<'a>(&self, objects: &'a mut Objects, tree: u32) -> Vec<Entry<'a>> {
+        let node = self.nodes.get(tree as usize).filter(|node| node.paths.is_empty());
+        let read = node.and_then(|node| objects.find(&node.id).ok());
+        read.and_then(|(_, data)| entries(data)).unwrap_or_default()
     }
 
     /// The name of a reference.
@@ -180,7 +221,7 @@ impl History {
             // A tag may lead to a tree or to a file, without a commit.
             Kind::Tree => self.tree(objects, target, &mut String::new(), 0)?,
             // It has no name, and may be a manifest.
-            Kind::Blob | Kind::Tag => self.blob(target, &format!("{target}.yaml")),
+            Kind::Blob | Kind::Tag => self.name_blob(target, &format!("{target}.yaml")),
         };
         self.put(Commit {
             id: target,
@@ -243,12 +284,13 @@ impl History {
         }
         // One that holds itself is not what it seems.
         self.known.insert(id, NONE);
-        let entries = match objects.find(&id) {
-            Ok((Kind::Tree, data)) => entries(data).ok_or(Lack::Corrupt),
+        let read = match objects.find(&id) {
+            Ok((Kind::Tree, data)) => Ok(data.to_vec()),
             Ok(_) => Err(Lack::Corrupt),
             Err(lack) => Err(lack),
         };
-        let entries = match entries {
+        let held = read.as_deref().map_err(|lack| *lack);
+        let entries = match held.and_then(|data| entries(data).ok_or(Lack::Corrupt)) {
             Ok(entries) => entries,
             Err(lack) => {
                 self.lacks.object(&id, lack, path);
@@ -261,12 +303,11 @@ impl History {
             if length > 0 {
                 path.push('/');
             }
-            // Writing to a String cannot fail.
-            let _ = write!(path, "{name}");
+            path.push_str(&name);
             holds.extend(if is_tree {
                 self.tree(objects, id, path, depth + 1)
             } else {
-                Some(self.blob(id, path))
+                Some(self.name_blob(id, path))
             });
             path.truncate(length);
         }
@@ -274,7 +315,7 @@ impl History {
     }
 
     /// Puts down a content under a name.
-    fn blob(&mut self, id: ObjectId, path: &str) -> u32 {
+    fn name_blob(&mut self, id: ObjectId, path: &str) -> u32 {
         let path = &path[..path.floor_char_boundary(path.len().min(LONGEST_PATH))];
         match self.known.get(&id) {
             Some(known) if *known != NONE => {
@@ -390,14 +431,14 @@ fn commit(data: &[u8]) -> Option<(ObjectId, Vec<ObjectId>, i64)> {
     Some((tree, parents, time))
 }
 
-struct Entry {
-    name: String,
+struct Entry<'a> {
+    name: Cow<'a, str>,
     id: ObjectId,
     is_tree: bool,
 }
 
 /// What a tree holds, without links and without other repositories.
-fn entries(data: &[u8]) -> Option<Vec<Entry>> {
+fn entries(data: &[u8]) -> Option<Vec<Entry<'_>>> {
     let mut entries = Vec::new();
     for entry in TreeRefIter::from_bytes(data, gix_hash::Kind::Sha1) {
         let entry = entry.ok()?;
@@ -405,7 +446,7 @@ fn entries(data: &[u8]) -> Option<Vec<Entry>> {
             continue;
         }
         entries.push(Entry {
-            name: String::from_utf8_lossy(entry.filename).into_owned(),
+            name: String::from_utf8_lossy(entry.filename),
             id: entry.oid.to_owned(),
             is_tree: entry.mode.is_tree(),
         });

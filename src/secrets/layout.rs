@@ -1,7 +1,9 @@
 //! How the files of a tree belong together: what kustomize takes in from where, and where charts are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rustc_hash::FxHashMap;
 
 use super::document::Build;
 
@@ -29,7 +31,7 @@ pub(super) struct Layout {
     /// Files that Secrets are made of: the folder of the kustomization, the path within the tree.
     secrets: BTreeSet<(Box<str>, Box<str>)>,
     /// What each file is, by a hash of its path: a tree may have very many.
-    contents: HashMap<u64, Content>,
+    contents: FxHashMap<u64, Content>,
     /// The folders of all files, by a hash of their paths.
     folders: HashSet<u64>,
     paths: usize,
@@ -85,6 +87,11 @@ impl Layout {
         self.secrets
             .extend(secrets.into_iter().map(|path| (folder.into(), path)));
         self.builds.0.insert(folder.into(), takes);
+    }
+
+    /// Whether a file has plain text.
+    pub(super) fn is_plain(&self, path: &str) -> bool {
+        self.contents.get(&hash(plain(path))) == Some(&Content::Plain)
     }
 
     /// Files in plain text that Secrets are made of, with the folder of the kustomization.
@@ -213,7 +220,7 @@ pub(super) fn hash(path: &str) -> u64 {
 }
 
 /// The folder of a file; empty: that of the tree.
-pub(super) fn folder(path: &str) -> &str {
+pub(crate) fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
@@ -228,8 +235,16 @@ pub(super) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// Whether kustomize begins with a file of this name.
+pub(crate) fn is_kustomization(path: &str) -> bool {
+    matches!(
+        file_name(path),
+        "kustomization.yaml" | "kustomization.yml" | "Kustomization"
+    )
+}
+
 /// A path that is written relative to a folder, without detours; `None`: it leads out of the tree, or to another machine.
-pub(super) fn beside(folder: &str, path: &str) -> Option<Box<str>> {
+pub(crate) fn beside(folder: &str, path: &str) -> Option<Box<str>> {
     if path.contains("://") || path.contains('\n') {
         return None;
     }

@@ -19,7 +19,10 @@
 
 mod clues;
 mod document;
+pub(crate) mod generator;
+mod glance;
 pub mod inline;
+mod kustomization;
 mod layout;
 mod lines;
 mod node;

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
@@ -12,7 +14,8 @@ use serde::de::value::{Error, StrDeserializer};
 use super::clues;
 use super::document::{self, Ciphertext, Found};
 use super::inline::{self, Inline, Trace, shown};
-use super::layout::{Content, Layout, file_name};
+use super::kustomization;
+use super::layout::{Content, Layout, file_name, is_kustomization};
 use super::lines::{self, Lines, Setting, Traced};
 use super::node::{Fault, Node};
 use super::tree::{Certainty, Class, Coverage, Encrypted, Format, Gap, Leak, Recipient, Tree};
@@ -205,6 +208,11 @@ impl Scan {
         }
     }
 
+    /// Whether a file that was taken in has plain text, for whoever makes a Secret of it.
+    pub(super) fn is_plain(&self, path: &str) -> bool {
+        self.layout.is_plain(path)
+    }
+
     fn page<'a>(&mut self, path: &'a str) -> Option<Page<'a>> {
         if path.len() > LONGEST_PATH {
             self.not_read(path, Gap::Name);
@@ -213,10 +221,7 @@ impl Scan {
         Some(Page {
             path,
             file: path.into(),
-            is_kustomization: matches!(
-                file_name(path),
-                "kustomization.yaml" | "kustomization.yml" | "Kustomization"
-            ),
+            is_kustomization: is_kustomization(path),
             found: Vec::new(),
             has_ciphertext: false,
         })
@@ -228,7 +233,9 @@ impl Scan {
             return Some(text.into());
         }
         match str::from_utf8(bytes) {
-            Ok(text) if !text.contains('\0') => Some(text.strip_prefix('\u{feff}').unwrap_or(text).into()),
+            Ok(text) if memchr(0, bytes).is_none() => {
+                Some(text.strip_prefix('\u{feff}').unwrap_or(text).into())
+            }
             Ok(_) | Err(_) if is_picture(bytes) => None,
             Ok(_) => {
                 self.not_read(path, Gap::Binary);
@@ -324,10 +331,16 @@ impl Scan {
         let known = page.found.len();
         let survey = page.survey(text, line);
         let is_clear = page.found.len() == known;
-        let is_schema = survey.has_schema && has_line(text, "kind: CustomResourceDefinition");
-        let is_told = || is_schema || is_clear && !self.is_thorough && survey.is_harmless(text);
+        let is_told = || survey.has_schema || is_clear && !self.is_thorough && survey.is_harmless(text);
         if !page.is_kustomization && is_told() {
             return;
+        }
+        if page.is_kustomization
+            && is_clear
+            && !self.is_thorough
+            && let Some(build) = kustomization::build(text)
+        {
+            return self.layout.build(page.path, &build);
         }
         let root = match Node::parse(text, line) {
             Ok(root) => root,
@@ -512,6 +525,9 @@ impl Page<'_> {
 
     /// What was found, each once: who knows the object of a leak says more than who knows its line.
     fn distinct(mut self) -> Vec<Leak> {
+        if self.found.is_empty() {
+            return self.found;
+        }
         let told: BTreeSet<u32> = self
             .found
             .iter()
@@ -539,7 +555,7 @@ impl Page<'_> {
 }
 
 /// A file that kustomize makes a Secret of.
-fn generated(folder: &str, path: &str) -> Leak {
+pub(super) fn generated(folder: &str, path: &str) -> Leak {
     let by = match folder {
         "" => "secretGenerator".to_owned(),
         folder => format!("secretGenerator of {folder}"),
@@ -568,47 +584,53 @@ fn weighed(leak: Leak, layout: &Layout) -> Leak {
 }
 
 /// The documents of a stream of YAML, and the lines that they begin in.
-fn documents(text: &str) -> Vec<(u32, &str)> {
+pub(super) fn documents(text: &str) -> Vec<(u32, &str)> {
     let mut documents = Vec::new();
     let mut add = |first: u32, from: usize, to: usize| {
         if !text[from..to].trim().is_empty() {
             documents.push((first, &text[from..to]));
         }
     };
-    let (mut start, mut first, mut at) = (0, 1, 0);
-    for (line, whole) in (1..).zip(text.split_inclusive('\n')) {
-        if !whole.starts_with(['-', '.']) {
-            at += whole.len();
-            continue;
-        }
+    let (mut start, mut first) = (0, 1);
+    let (mut line, mut counted) = (1_u32, 0);
+    for at in marks(text) {
+        let rest = &text[at..];
+        let whole = &rest[..memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |end| end + 1)];
         let mark = whole.trim_end();
         let has_content = whole.starts_with("--- ") && mark != "---";
-        if mark == "---" || mark == "..." || has_content {
-            add(first, start, at);
-            (start, first) = if has_content {
-                (at, line)
-            } else {
-                (at + whole.len(), line + 1)
-            };
+        if mark != "---" && mark != "..." && !has_content {
+            continue;
         }
-        at += whole.len();
+        let lines = memchr_iter(b'\n', &text.as_bytes()[counted..at]).count();
+        line = line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+        counted = at;
+        add(first, start, at);
+        (start, first) = if has_content {
+            (at, line)
+        } else {
+            (at + whole.len(), line.saturating_add(1))
+        };
     }
     add(first, start, text.len());
     documents
 }
 
-/// Whether a text has this line.
-fn has_line(text: &str, line: &str) -> bool {
+/// Where lines begin that may be marks between documents.
+fn marks(text: &str) -> Vec<usize> {
+    const MARKS: [&str; 2] = ["---", "..."];
     let bytes = text.as_bytes();
-    let is_line = |at: usize| {
-        let before = at.checked_sub(1).is_none_or(|before| bytes[before] == b'\n');
-        before
-            && bytes
-                .get(at + line.len())
-                .is_none_or(|behind| matches!(behind, b'\n' | b'\r'))
-    };
-    text.match_indices(line).any(|(at, _)| is_line(at))
+    let is_first = MARKS.iter().any(|mark| text.starts_with(mark));
+    let all = LINES
+        .iter()
+        .flat_map(|line| line.find_iter(bytes))
+        .map(|end| end + 1);
+    let mut all: Vec<usize> = is_first.then_some(0).into_iter().chain(all).collect();
+    all.sort_unstable();
+    all
 }
+
+/// The marks, behind the end of another line.
+static LINES: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new("\n---"), Finder::new("\n...")]);
 
 /// The text of a file in UTF-16.
 fn utf16(bytes: &[u8]) -> Option<String> {

@@ -1,27 +1,34 @@
-//! Finds the words of a list in a text, all in one pass: three bytes of each word lead to it.
+//! Finds the words of a list in a text, all in one pass that looks at every second byte: three bytes of each word lead to
+//! it, whether it begins at an even place or at an odd one.
 
 use std::ops::ControlFlow;
 
 /// Bits of a hash of three bytes.
-const BITS: u32 = 15;
-/// Three of the four bytes that are loaded at once.
-const THREE: u32 = 0x00ff_ffff;
+const BITS: u32 = 16;
+/// What of a hash tells where its ways are.
+const UPPER: u32 = 12;
 
 /// A list of words, none of which is shorter than three bytes.
 pub(super) struct Words {
     /// A bit for each hash that leads to a word: what fits into the nearest cache.
-    leads: Box<[u64]>,
-    /// Words by their hashes.
-    words: Box<[Word]>,
+    leads: Box<[u64; 1 << (BITS - 6)]>,
+    /// What hashes lead to, by hash.
+    ways: Box<[Way]>,
+    /// Where the ways begin of hashes that begin alike.
+    begins: Box<[u16]>,
+    words: Box<[Box<[u8]>]>,
 }
 
-struct Word {
+/// What a hash leads to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
     hash: u16,
-    /// Where in the word the three bytes are.
-    lead: u8,
-    /// Its number in the list.
+    /// The number of a word.
     number: u16,
-    text: Box<[u8]>,
+    /// Where in it the three bytes are.
+    lead: u8,
+    /// How it begins.
+    first: u8,
 }
 
 /// Where a word was found.
@@ -34,20 +41,26 @@ pub(super) struct Found {
 }
 
 impl Words {
-    /// Words that are too short for a lead are left out: tests see to it that there are none.
+    /// Words that are too short for a lead are not found: tests see to it that there are none.
     pub(super) fn new<'a>(words: impl Iterator<Item = &'a str>) -> Self {
-        let mut leads = vec![0_u64; 1 << (BITS - 6)].into_boxed_slice();
-        let mut all: Vec<Word> = (0..)
-            .zip(words)
-            .filter_map(|(number, word)| Word::new(number, word.as_bytes()))
+        let words: Box<[Box<[u8]>]> = words.map(|word| word.as_bytes().into()).collect();
+        let mut ways: Vec<Way> = (0..)
+            .zip(&words)
+            .flat_map(|(number, word)| ways(number, word))
             .collect();
-        all.sort_by_key(|word| word.hash);
-        for word in &all {
-            leads[usize::from(word.hash >> 6)] |= 1 << (word.hash & 63);
+        ways.sort_unstable();
+        ways.dedup();
+        let mut leads = Box::new([0_u64; 1 << (BITS - 6)]);
+        for way in &ways {
+            leads[usize::from(way.hash >> 6)] |= 1 << (way.hash & 63);
         }
+        let before = |upper: u32| ways.partition_point(|way| u32::from(way.hash) >> (BITS - UPPER) < upper);
+        let begins = (0..=1 << UPPER).map(|upper| u16::try_from(before(upper)).unwrap_or(u16::MAX));
         Self {
             leads,
-            words: all.into(),
+            begins: begins.collect(),
+            ways: ways.into(),
+            words,
         }
     }
 
@@ -59,29 +72,28 @@ impl Words {
     ) -> ControlFlow<B> {
         let bytes = text.as_bytes();
         let mut from = 0;
-        while let Some(at) = self.lead(bytes, from) {
-            self.words_at(bytes, at, &mut take)?;
-            from = at + 1;
+        // Eight bytes have three leads, each two bytes behind the one before.
+        while let Some(eight) = bytes[from..].first_chunk::<8>() {
+            let eight = u64::from_le_bytes(*eight);
+            let (first, second, third) = (hash(eight), hash(eight >> 16), hash(eight >> 32));
+            if self.leads_to(first) | self.leads_to(second) | self.leads_to(third) {
+                self.words_at(bytes, from, first, &mut take)?;
+                self.words_at(bytes, from + 2, second, &mut take)?;
+                self.words_at(bytes, from + 4, third, &mut take)?;
+            }
+            from += 6;
+        }
+        let mut last = [0; 8];
+        let rest = &bytes[from..];
+        last[..rest.len()].copy_from_slice(rest);
+        let last = u64::from_le_bytes(last);
+        for step in (0..rest.len()).step_by(2) {
+            self.words_at(bytes, from + step, hash(last >> (8 * step)), &mut take)?;
         }
         ControlFlow::Continue(())
     }
 
-    /// Where the next three bytes are that may lead to a word.
-    fn lead(&self, bytes: &[u8], from: usize) -> Option<usize> {
-        let rest = bytes.get(from..)?;
-        let mut fours = rest.windows(4);
-        let leads = |four: &[u8]| {
-            let four = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
-            self.leads_to(hash(four & THREE))
-        };
-        if let Some(position) = fours.position(leads) {
-            return Some(from + position);
-        }
-        let [.., one, two, three] = rest else { return None };
-        let last = hash(u32::from_le_bytes([*one, *two, *three, 0]));
-        self.leads_to(last).then(|| from + rest.len() - 3)
-    }
-
+    #[inline]
     fn leads_to(&self, hash: u16) -> bool {
         self.leads[usize::from(hash >> 6)] >> (hash & 63) & 1 == 1
     }
@@ -90,19 +102,27 @@ impl Words {
         &self,
         bytes: &[u8],
         at: usize,
+        hash: u16,
         take: &mut impl FnMut(Found) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let hash = hash(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], 0]));
-        let first = self.words.partition_point(|word| word.hash < hash);
-        for word in self.words[first..].iter().take_while(|word| word.hash == hash) {
-            let Some(start) = at.checked_sub(usize::from(word.lead)) else {
+        if !self.leads_to(hash) {
+            return ControlFlow::Continue(());
+        }
+        let upper = usize::from(hash >> (BITS - UPPER));
+        let ways = usize::from(self.begins[upper])..usize::from(self.begins[upper + 1]);
+        for way in self.ways[ways].iter().filter(|way| way.hash == hash) {
+            let Some(start) = at.checked_sub(usize::from(way.lead)) else {
                 continue;
             };
-            if bytes[start..].starts_with(&word.text) {
+            if bytes[start] != way.first {
+                continue;
+            }
+            let word = &self.words[usize::from(way.number)];
+            if bytes[start..].starts_with(word) {
                 take(Found {
-                    number: word.number,
+                    number: way.number,
                     start,
-                    end: start + word.text.len(),
+                    end: start + word.len(),
                 })?;
             }
         }
@@ -110,23 +130,39 @@ impl Words {
     }
 }
 
-impl Word {
-    fn new(number: u16, text: &[u8]) -> Option<Self> {
-        let rarity = |(_, three): &(u8, &[u8])| three.iter().map(|byte| rarity(*byte)).sum::<u32>();
-        // Of several that are as rare, the last.
-        let leads = (0_u8..).zip(text.windows(3));
-        let (lead, three) = leads.max_by_key(rarity)?;
-        Some(Self {
-            hash: hash(u32::from_le_bytes([three[0], three[1], three[2], 0])),
-            lead,
-            number,
-            text: text.into(),
-        })
+/// What leads to a word: two neighbours among its threes of bytes, of which one is at an even place.
+fn ways(number: u16, word: &[u8]) -> Vec<Way> {
+    let way = |lead: u8, three: [u8; 3]| Way {
+        hash: hash(u64::from(u32::from_le_bytes([three[0], three[1], three[2], 0]))),
+        number,
+        lead,
+        first: word.first().copied().unwrap_or_default(),
+    };
+    if let [one, two, three] = *word {
+        // What follows it may be anything.
+        let others = (0..=u8::MAX).map(|any| way(1, [two, three, any]));
+        return others.chain([way(0, [one, two, three])]).collect();
     }
+    // Both should be rare. Of several that are as rare, the last.
+    let rarity = |(_, four): &(u8, &[u8])| {
+        let rarity = |three: &[u8]| three.iter().map(|byte| rarity(*byte)).sum::<u32>();
+        rarity(&four[..3]).min(rarity(&four[1..]))
+    };
+    let Some((lead, four)) = (0_u8..).zip(word.windows(4)).max_by_key(rarity) else {
+        return Vec::new();
+    };
+    vec![
+        way(lead, [four[0], four[1], four[2]]),
+        way(lead + 1, [four[1], four[2], four[3]]),
+    ]
 }
 
-fn hash(three: u32) -> u16 {
-    (three.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as u16
+/// The hash of the first three of some bytes: of two, and four bits of the third, of which any may follow a short word.
+#[inline]
+fn hash(bytes: u64) -> u16 {
+    let two = (bytes & 0xffff) as u32;
+    let upper = two.wrapping_mul(0x9e37_79b1) >> (32 - UPPER);
+    (upper << 4 | (bytes >> 16 & 0xf) as u32) as u16
 }
 
 /// How seldom a letter is in manifests, roughly.
@@ -135,6 +171,7 @@ const fn rarity(byte: u8) -> u32 {
         b'e' => 0,
         b'a' | b'i' | b'n' | b'o' | b'r' | b's' | b't' => 1,
         b'c' | b'd' | b'l' | b'm' | b'p' | b'u' => 2,
+        b'j' | b'q' | b'x' | b'z' => 5,
         b'a'..=b'z' | b' ' | b'-' | b'.' => 3,
         _ => 4,
     }
@@ -167,6 +204,22 @@ mod tests {
         assert_eq!(found(&words, ""), []);
         assert_eq!(found(&words, "éké key"), [(0, 6, 9)]);
         assert_eq!(found(&words, "eyword KEY"), []);
+    }
+
+    #[test]
+    fn words_are_found_at_every_place_and_to_the_last_byte() {
+        for word in ["key", "abcd", "PRIVATE KEY"] {
+            for before in 0..20 {
+                for behind in 0..10 {
+                    let text = format!("{}{word}{}", ".".repeat(before), "y".repeat(behind));
+                    assert_eq!(
+                        found(&[word], &text),
+                        [(0, before, before + word.len())],
+                        "{text}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
