@@ -329,8 +329,8 @@ pub struct ArtifactScan {
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 1_048_576, max = 1_073_741_824))]
     pub max_bytes: i64,
-    /// Hosts that artifacts may be fetched from, besides the Services of Flux's own controllers; port 80 unless another
-    /// is given. For ExternalArtifacts of other producers.
+    /// Hosts that artifacts may be fetched from, besides the Services of Flux's own controllers, by http on port 80 and by
+    /// https on port 443 unless another is given. For ExternalArtifacts of other producers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
