@@ -165,6 +165,152 @@ fn policy(host: &str) -> String {
     policy.to_string()
 }
 
+/// An ExternalArtifact of this address and digest.
+fn external(control_plane: &ControlPlane, name: &str, url: &str, digest: &str) {
+    let artifact = json!({
+        "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "ExternalArtifact",
+        "metadata": {"name": name, "namespace": "default"}, "spec": {},
+    });
+    control_plane.apply(&artifact.to_string()).unwrap();
+    let status = json!({"status": {"artifact": {
+        "url": url, "path": "parts.tgz", "revision": "1", "digest": digest, "lastUpdateTime": "2026-01-01T00:00:00Z",
+    }}});
+    let status = status.to_string();
+    let patch = [
+        "patch",
+        "externalartifact",
+        "-n",
+        "default",
+        name,
+        "--subresource=status",
+    ];
+    let patch = [&patch[..], &["--type=merge", "-p", &status]].concat();
+    control_plane.kubectl(&patch).unwrap();
+}
+
+/// Others may serve over https: the host has to prove that it is the one that the policy names.
+#[test]
+fn an_external_artifact_comes_over_https_from_whom_a_policy_names() {
+    let control_plane = installed();
+    let authority = control_plane.certificate();
+    let trusted = Server::start_secured(&authority, &control_plane.key());
+    let (certificate, key) = control_plane.another_certificate().unwrap();
+    let doubtful = Server::start_secured(&certificate, &key);
+    let plain = Server::start();
+    let archive = Tar::default()
+        .file("db.yaml", secret("correct-horse-battery"))
+        .gz();
+    let sum = Sha256::digest(&archive);
+    let digest = sum
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    for server in [&trusted, &doubtful, &plain] {
+        server.answer("/parts.tgz", Answer::Bytes(archive.clone()));
+        let location = format!("location: https://{}/parts.tgz\r\n", trusted.address);
+        server.answer("/away.tgz", Answer::Status(302, location));
+    }
+    let elsewhere = trusted.address.replace("127.0.0.1", "127.0.0.2");
+    let hosts = [&trusted.address, &doubtful.address, &plain.address, &elsewhere];
+    let policy = json!({
+        "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityPolicy", "metadata": {"name": "default"},
+        "spec": {"tenancy": "Shared", "secrets": {"artifacts": {"enabled": true, "hosts": hosts}}},
+    });
+    control_plane.apply(&policy.to_string()).unwrap();
+    let kubeconfig = control_plane
+        .service_account("flux-security-system", "flux-security-operator")
+        .unwrap();
+    let authorities = control_plane.sandbox().folder().join("authorities.crt");
+    fs::copy(&authority, &authorities).unwrap();
+    let variables = [("FLUXSEC_ARTIFACT_AUTHORITIES", authorities.to_str().unwrap())];
+    let mut operator = Operator::launch_with(&control_plane, &kubeconfig, &variables).unwrap();
+    operator.wait_until_ready().unwrap();
+
+    // Each says why it is not read, and nothing of it is known.
+    for (name, host, file, words) in [
+        (
+            "stranger",
+            &doubtful.address,
+            "parts",
+            "is of no authority that is trusted; --artifact-authorities",
+        ),
+        (
+            "double",
+            &elsewhere,
+            "parts",
+            "the certificate of its server is of another host",
+        ),
+        ("plain", &plain.address, "parts", "its server does not speak TLS"),
+        (
+            "away",
+            &trusted.address,
+            "away",
+            "its server redirects, which is not followed",
+        ),
+        (
+            "unnamed",
+            &trusted.address.replace("127.0.0.1", "127.0.0.3"),
+            "parts",
+            "it is https, and its host is not in",
+        ),
+    ] {
+        external(
+            &control_plane,
+            name,
+            &format!("https://{host}/{file}.tgz"),
+            &digest,
+        );
+        wait_for(name, PATIENCE, || {
+            let report = report(&control_plane)?;
+            ensure!(
+                result(&report, "FSP-SEC-003") == "Unknown",
+                "{}",
+                result(&report, "FSP-SEC-003")
+            );
+            ensure!(
+                report.to_string().contains(words),
+                "{}",
+                report["status"]["conditions"]
+            );
+            Ok(())
+        })
+        .unwrap();
+        control_plane
+            .kubectl(&["delete", "externalartifact", "-n", "default", name])
+            .unwrap();
+    }
+    assert_eq!(trusted.times("/parts.tgz"), 0, "nobody is sent there");
+    assert!(
+        doubtful.asked().is_empty(),
+        "nothing is asked of whom nobody vouches for"
+    );
+
+    external(
+        &control_plane,
+        "parts",
+        &format!("https://{}/parts.tgz", trusted.address),
+        &digest,
+    );
+    let found = until_result(&control_plane, "Fail");
+    assert!(found.to_string().contains("db.yaml"), "{found}");
+    assert!(!found.to_string().contains("correct-horse"), "{found}");
+    assert_eq!(trusted.times("/parts.tgz"), 1);
+
+    // Authorities are read again: those of the other server count once they are in the file.
+    fs::copy(&certificate, &authorities).unwrap();
+    external(
+        &control_plane,
+        "stranger",
+        &format!("https://{}/parts.tgz", doubtful.address),
+        &digest,
+    );
+    wait_for("the other server", PATIENCE, || {
+        ensure!(doubtful.times("/parts.tgz") == 1, "not asked");
+        Ok(())
+    })
+    .unwrap();
+    operator.process.check().unwrap();
+}
+
 /// The Kustomization is suspended: nobody but the operator comes for the artifact.
 const SOURCES: &str = "
 apiVersion: source.toolkit.fluxcd.io/v1
