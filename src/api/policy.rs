@@ -392,7 +392,8 @@ pub struct FluxSecurityPolicyStatus {
     /// Generation of the spec that the conditions speak of.
     #[serde(default)]
     pub observed_generation: i64,
-    /// Ready, Reconciling, Stalled, Compliant.
+    /// Ready, Reconciling, Stalled, Compliant; OutputsReady as long as something that the policy asks for beside the
+    /// report is not delivered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
