@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use controlplane::operator::USER;
 use controlplane::programs::CONSUMERS;
-use controlplane::scenario::{PATIENCE, SHARED, events, installed, restarted, result, set_args, until};
+use controlplane::scenario::{PATIENCE, SHARED, events, installed, report, restarted, result, set_args};
 use controlplane::{ControlPlane, Operator, wait_for};
 use serde_json::{Value, json};
 
@@ -137,11 +137,18 @@ fn drift(control_plane: &ControlPlane, drifts: bool) {
     set_args(control_plane, "kustomize-controller", &argument);
 }
 
-/// Waits until the report says so.
+/// Waits until the report says so. What waits with it may have to be given up first.
 fn becomes(control_plane: &ControlPlane, expected: &str) {
-    until(control_plane, expected, |report| {
-        result(report, CONTROL) == expected
-    });
+    wait_for(expected, PAUSE, || {
+        let report = report(control_plane)?;
+        ensure!(
+            result(&report, CONTROL) == expected,
+            "{}",
+            result(&report, CONTROL)
+        );
+        Ok(())
+    })
+    .unwrap();
 }
 
 #[test]

@@ -234,8 +234,8 @@ fn newer(kind: &str) -> Value {
     let versions = crd["spec"]["versions"].as_array_mut().unwrap();
     let mut next = versions[0].clone();
     next["name"] = json!("v1beta1");
+    next["storage"] = json!(false);
     versions[0]["served"] = json!(false);
-    versions[0]["storage"] = json!(false);
     versions.push(next);
     crd
 }
@@ -268,7 +268,8 @@ fn crds_of_a_newer_release_are_told_in_the_log_and_waited_for() {
     wait_for("the operator to say so", PATIENCE, || {
         let log = operator.process.log();
         for kind in kinds {
-            let complaint = format!("{kind}.fluxsecurity.dev: served only as v1beta1, which is not supported");
+            let complaint =
+                format!("{kind}.fluxsecurity.dev: served only as v1beta1, which is not supported");
             ensure!(log.contains(&complaint), "{log}");
         }
         Ok(())
