@@ -10,6 +10,8 @@ mod pack;
 mod server;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -200,6 +202,21 @@ fn external(control_plane: &ControlPlane, url: &str, archive: &[u8]) {
         .unwrap();
 }
 
+/// The address of a server that has never heard of TLS, and says so as servers of HTTP do.
+fn without_tls() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream?;
+            let _hello = stream.read(&mut [0; 16384])?;
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")?;
+        }
+        std::io::Result::Ok(())
+    });
+    address
+}
+
 /// Others may serve over https: the host has to prove that it is the one that the policy names.
 #[test]
 fn an_external_artifact_comes_over_https_from_whom_a_policy_names() {
@@ -208,17 +225,17 @@ fn an_external_artifact_comes_over_https_from_whom_a_policy_names() {
     let trusted = Server::start_secured(&authority, &control_plane.key());
     let (certificate, key) = control_plane.another_certificate().unwrap();
     let doubtful = Server::start_secured(&certificate, &key);
-    let plain = Server::start();
+    let plain = without_tls();
     let archive = Tar::default()
         .file("db.yaml", secret("correct-horse-battery"))
         .gz();
-    for server in [&trusted, &doubtful, &plain] {
+    for server in [&trusted, &doubtful] {
         server.answer("/parts.tgz", Answer::Bytes(archive.clone()));
         let location = format!("location: https://{}/parts.tgz\r\n", trusted.address);
         server.answer("/away.tgz", Answer::Status(302, location));
     }
     let elsewhere = trusted.address.replace("127.0.0.1", "127.0.0.2");
-    let hosts = [&trusted.address, &doubtful.address, &plain.address, &elsewhere];
+    let hosts = [&trusted.address, &doubtful.address, &plain, &elsewhere];
     let policy = json!({
         "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityPolicy", "metadata": {"name": "default"},
         "spec": {"tenancy": "Shared", "secrets": {"artifacts": {"enabled": true, "hosts": hosts}}},
@@ -247,7 +264,7 @@ fn an_external_artifact_comes_over_https_from_whom_a_policy_names() {
             "parts",
             "the certificate of its server is of another host",
         ),
-        (&plain.address, "parts", "its server does not speak TLS"),
+        (&plain, "parts", "its server does not speak TLS"),
         (
             &trusted.address,
             "away",
