@@ -10,6 +10,8 @@ mod pack;
 mod server;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -163,6 +165,152 @@ fn policy(host: &str) -> String {
         "spec": {"tenancy": "Shared", "secrets": {"artifacts": {"enabled": true, "hosts": [host]}}},
     });
     policy.to_string()
+}
+
+/// What is applied from the ExternalArtifact.
+const PARTS: &str = "
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: parts, namespace: default}
+spec:
+  interval: 10m
+  path: ./
+  prune: true
+  suspend: true
+  sourceRef: {kind: ExternalArtifact, name: parts}
+";
+
+/// The ExternalArtifact has this address and these bytes now.
+fn external(control_plane: &ControlPlane, url: &str, archive: &[u8]) {
+    let artifact = json!({
+        "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "ExternalArtifact",
+        "metadata": {"name": "parts", "namespace": "default"}, "spec": {},
+    });
+    control_plane.apply(&artifact.to_string()).unwrap();
+    let sum = Sha256::digest(archive);
+    let digest = sum
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let status = json!({"status": {"artifact": {
+        "url": url, "path": "parts.tgz", "revision": "1", "digest": digest, "lastUpdateTime": "2026-01-01T00:00:00Z",
+    }}});
+    let status = status.to_string();
+    let object = ["patch", "externalartifact", "-n", "default", "parts"];
+    let patch = ["--subresource=status", "--type=merge", "-p", &status];
+    control_plane
+        .kubectl(&[&object[..], &patch[..]].concat())
+        .unwrap();
+}
+
+/// The address of a server that has never heard of TLS, and says so as servers of HTTP do.
+fn without_tls() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream?;
+            let _hello = stream.read(&mut [0; 16384])?;
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")?;
+        }
+        std::io::Result::Ok(())
+    });
+    address
+}
+
+/// Others may serve over https: the host has to prove that it is the one that the policy names.
+#[test]
+fn an_external_artifact_comes_over_https_from_whom_a_policy_names() {
+    let control_plane = installed();
+    let authority = control_plane.certificate();
+    let trusted = Server::start_secured(&authority, &control_plane.key());
+    let (certificate, key) = control_plane.another_certificate().unwrap();
+    let doubtful = Server::start_secured(&certificate, &key);
+    let plain = without_tls();
+    let archive = Tar::default()
+        .file("db.yaml", secret("correct-horse-battery"))
+        .gz();
+    for server in [&trusted, &doubtful] {
+        server.answer("/parts.tgz", Answer::Bytes(archive.clone()));
+        let location = format!("location: https://{}/parts.tgz\r\n", trusted.address);
+        server.answer("/away.tgz", Answer::Status(302, location));
+    }
+    let elsewhere = trusted.address.replace("127.0.0.1", "127.0.0.2");
+    let hosts = [&trusted.address, &doubtful.address, &plain, &elsewhere];
+    let policy = json!({
+        "apiVersion": "fluxsecurity.dev/v1alpha1", "kind": "FluxSecurityPolicy", "metadata": {"name": "default"},
+        "spec": {"tenancy": "Shared", "secrets": {"artifacts": {"enabled": true, "hosts": hosts}}},
+    });
+    control_plane.apply(&policy.to_string()).unwrap();
+    control_plane.apply(PARTS).unwrap();
+    let kubeconfig = control_plane
+        .service_account("flux-security-system", "flux-security-operator")
+        .unwrap();
+    let authorities = control_plane.sandbox().folder().join("authorities.crt");
+    fs::copy(&authority, &authorities).unwrap();
+    let variables = [("FLUXSEC_ARTIFACT_AUTHORITIES", authorities.to_str().unwrap())];
+    let mut operator = Operator::launch_with(&control_plane, &kubeconfig, &variables).unwrap();
+    operator.wait_until_ready().unwrap();
+
+    // Each says why it is not read, and nothing of it is known.
+    let others = trusted.address.replace("127.0.0.1", "127.0.0.3");
+    for (host, file, words) in [
+        (
+            &doubtful.address,
+            "parts",
+            "is of no authority that is trusted; --artifact-authorities",
+        ),
+        (
+            &elsewhere,
+            "parts",
+            "the certificate of its server is of another host",
+        ),
+        (&plain, "parts", "its server does not speak TLS"),
+        (
+            &trusted.address,
+            "away",
+            "its server redirects, which is not followed",
+        ),
+        (&others, "parts", "it is https, and its host is not in"),
+    ] {
+        external(&control_plane, &format!("https://{host}/{file}.tgz"), &archive);
+        wait_for(words, PATIENCE, || {
+            let report = report(&control_plane)?;
+            let rows = report["status"]["controls"].as_array().into_iter().flatten();
+            let row = rows.into_iter().find(|row| row["id"] == "FSP-SEC-003");
+            ensure!(result(&report, "FSP-SEC-003") == "Unknown", "{row:?}");
+            ensure!(row.unwrap().to_string().contains(words), "{row:?}");
+            Ok(())
+        })
+        .unwrap();
+    }
+    assert_eq!(trusted.times("/parts.tgz"), 0, "nobody is sent there");
+    assert!(
+        doubtful.asked().is_empty(),
+        "nothing is asked of whom nobody vouches for"
+    );
+
+    external(
+        &control_plane,
+        &format!("https://{}/parts.tgz", trusted.address),
+        &archive,
+    );
+    let found = until_result(&control_plane, "Fail");
+    assert!(found.to_string().contains("db.yaml"), "{found}");
+    assert!(!found.to_string().contains("correct-horse"), "{found}");
+    assert_eq!(trusted.times("/parts.tgz"), 1);
+
+    // Authorities are read again: those of the other server count once they are in the file.
+    let repaired = Tar::default().file("db.yaml", encrypted()).gz();
+    doubtful.answer("/parts.tgz", Answer::Bytes(repaired.clone()));
+    fs::copy(&certificate, &authorities).unwrap();
+    external(
+        &control_plane,
+        &format!("https://{}/parts.tgz", doubtful.address),
+        &repaired,
+    );
+    until_result(&control_plane, "Pass");
+    assert_eq!(doubtful.times("/parts.tgz"), 1);
+    operator.process.check().unwrap();
 }
 
 /// The Kustomization is suspended: nobody but the operator comes for the artifact.

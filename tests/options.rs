@@ -488,6 +488,18 @@ fn events_reach_a_webhook_through_notification_controller() {
         drifted["metadata"]["object"], "FluxSecurityReport default",
         "{drifted}"
     );
+    // Whoever hears of it is told what shows more, and that does.
+    let shows_more = |event: &Value, words: &str| {
+        let command = event["metadata"]["command"].as_str().unwrap();
+        let arguments: Vec<&str> = command.strip_prefix("kubectl ").unwrap().split(' ').collect();
+        let shown = control_plane.kubectl(&arguments).unwrap();
+        assert!(shown.contains(words), "{command}: {shown}");
+    };
+    assert_eq!(
+        drifted["metadata"]["command"], "kubectl describe fluxsecurityreport default",
+        "{drifted}"
+    );
+    shows_more(&drifted, "Compliant");
 
     // Fail, recover and fail again: the same words are told twice.
     let insecure = "--insecure-kubeconfig-exec=true";
@@ -545,6 +557,11 @@ fn events_reach_a_webhook_through_notification_controller() {
     });
     assert_eq!(found["involvedObject"]["name"], "app", "{found}");
     assert_eq!(found["involvedObject"]["namespace"], "shop");
+    wait_for("the tenant's report", PATIENCE, || {
+        control_plane.get(&["fluxsecuritynamespacereport", "-n", "shop", "default"])
+    })
+    .unwrap();
+    shows_more(&found, "Kustomization");
     let strange = |it: &Value| it["involvedObject"]["namespace"] != "shop";
     assert!(!webhook.at("/shop").iter().any(strange));
     // Those who asked for errors get nothing else.

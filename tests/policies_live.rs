@@ -398,7 +398,7 @@ fn open_reports_are_written_where_they_are_asked_for() {
         result(report, CONTROL) == "Pass"
     });
     let log = operator.process.log();
-    assert!(log.contains("asks for kinds that are not served"), "{log}");
+    assert!(log.contains("their kinds are not served"), "{log}");
 
     for entry in fs::read_dir(CONSUMERS.folder().unwrap().join("files/config/crd")).unwrap() {
         let definition = fs::read_to_string(entry.unwrap().path()).unwrap();

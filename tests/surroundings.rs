@@ -15,7 +15,7 @@ use controlplane::operator::fluxsec;
 use controlplane::process::{Process, Sandbox, free_port};
 use controlplane::scenario::{SHARED, events, installed, report, restarted, result, until, versions};
 use controlplane::{Operator, plain, wait_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Longer than anything should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -106,6 +106,14 @@ fn settings_that_cannot_be_are_refused_at_the_start() {
                 format!("--certificate-folder={folder}"),
             ],
             "choose another --secure-metrics-address",
+        ),
+        (
+            vec!["--artifact-authorities=/nowhere/ca.crt".to_owned()],
+            "--artifact-authorities: ",
+        ),
+        (
+            vec![format!("--artifact-authorities={folder}/tls.crt")],
+            "--artifact-authorities: ",
         ),
         (
             vec!["--events-address=https://notification-controller".to_owned()],
@@ -218,4 +226,63 @@ fn crds_of_an_older_release_are_lived_with() {
     );
     let kept = report(&control_plane).unwrap();
     assert_eq!(kept["status"]["summary"], seen["status"]["summary"]);
+}
+
+/// A CRD as a newer release may have it: v1alpha1 is stored still, and served no more.
+fn newer(kind: &str) -> Value {
+    let mut crd = crd(kind);
+    let versions = crd["spec"]["versions"].as_array_mut().unwrap();
+    let mut next = versions[0].clone();
+    next["name"] = json!("v1beta1");
+    next["storage"] = json!(false);
+    versions[0]["served"] = json!(false);
+    versions.push(next);
+    crd
+}
+
+/// Whoever rolls the program back alone finds that in the log, not in restarts; and once the CRDs are those of the program
+/// again, it goes on by itself.
+#[test]
+fn crds_of_a_newer_release_are_told_in_the_log_and_waited_for() {
+    let control_plane = installed();
+    let kinds = [
+        "fluxsecuritypolicies",
+        "fluxsecurityreports",
+        "fluxsecuritynamespacereports",
+        "fluxsecuritywaivers",
+    ];
+    control_plane.apply(SHARED).unwrap();
+    for kind in kinds {
+        control_plane.apply(&newer(kind).to_string()).unwrap();
+    }
+    wait_for("the newer version", PATIENCE, || {
+        let listed = control_plane.kubectl(&["get", "--raw", "/apis/fluxsecurity.dev"])?;
+        ensure!(!listed.contains("v1alpha1"), "{listed}");
+        Ok(())
+    })
+    .unwrap();
+    let kubeconfig = control_plane
+        .service_account("flux-security-system", "flux-security-operator")
+        .unwrap();
+    let mut operator = Operator::launch(&control_plane, &kubeconfig).unwrap();
+    wait_for("the operator to say so", PATIENCE, || {
+        let log = operator.process.log();
+        for kind in kinds {
+            let complaint =
+                format!("{kind}.fluxsecurity.dev: served only as v1beta1, which is not supported");
+            ensure!(log.contains(&complaint), "{log}");
+        }
+        Ok(())
+    })
+    .unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    operator.process.check().unwrap();
+
+    for kind in kinds {
+        control_plane.apply(&crd(kind).to_string()).unwrap();
+    }
+    until(&control_plane, "a report", |report| {
+        result(report, "FSP-KUST-001") == "Pass"
+    });
+    operator.process.check().unwrap();
 }

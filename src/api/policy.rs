@@ -329,8 +329,8 @@ pub struct ArtifactScan {
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 1_048_576, max = 1_073_741_824))]
     pub max_bytes: i64,
-    /// Hosts that artifacts may be fetched from, besides the Services of Flux's own controllers; port 80 unless another
-    /// is given. For ExternalArtifacts of other producers.
+    /// Hosts that artifacts may be fetched from, besides the Services of Flux's own controllers, by http on port 80 and by
+    /// https on port 443 unless another is given. For ExternalArtifacts of other producers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -392,7 +392,8 @@ pub struct FluxSecurityPolicyStatus {
     /// Generation of the spec that the conditions speak of.
     #[serde(default)]
     pub observed_generation: i64,
-    /// Ready, Reconciling, Stalled, Compliant.
+    /// Ready, Reconciling, Stalled, Compliant; OutputsReady as long as something that the policy asks for beside the
+    /// report is not delivered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

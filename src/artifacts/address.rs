@@ -1,7 +1,8 @@
 //! Where an artifact may be fetched from.
 //!
 //! Whoever may write the status of a source chooses the address in it: an address is followed only to the Services of
-//! Flux's own controllers, there only to the artifacts of the very object, and to hosts that a policy names.
+//! Flux's own controllers, there only to the artifacts of the very object, and to hosts that a policy names. Those may
+//! serve over https, which the former do not.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -28,6 +29,8 @@ pub(super) struct Target {
     pub(super) path: String,
     /// Whether a policy names the host.
     pub(super) is_named: bool,
+    /// Whether it has to prove that it is the host.
+    pub(super) is_https: bool,
 }
 
 /// Why an address is not followed. It is not quoted: it may hold a credential.
@@ -37,17 +40,21 @@ pub(super) enum Refusal {
     Credentials,
     Shape,
     Host,
+    SecuredHost,
     Path,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Scheme => "its scheme is not http",
+            Self::Scheme => "its scheme is neither http nor https",
             Self::Credentials => "it carries credentials",
             Self::Shape => "it is more than a host and a plain path",
             Self::Host => {
                 "its host is no Service of a source-controller or source-watcher, nor in spec.secrets.artifacts.hosts of a policy"
+            }
+            Self::SecuredHost => {
+                "it is https, and its host is not in spec.secrets.artifacts.hosts of a policy with its port when that is not 443"
             }
             Self::Path => "its path is not that of an artifact of this object",
         })
@@ -68,24 +75,29 @@ pub(super) fn shown((kind, key): &Source) -> String {
 
 /// Where the artifact of a source is fetched from.
 pub(super) fn target(source: &Source, url: &str, reading: &Reading) -> Result<Target, Refusal> {
-    let rest = url.strip_prefix("http://").ok_or(Refusal::Scheme)?;
+    let (is_https, rest) = match url.split_once("://") {
+        Some(("http", rest)) => (false, rest),
+        Some(("https", rest)) => (true, rest),
+        _ => return Err(Refusal::Scheme),
+    };
+    let usual_port = if is_https { 443 } else { 80 };
     let (authority, path) = rest.split_at(rest.find('/').ok_or(Refusal::Shape)?);
     if authority.contains('@') {
         return Err(Refusal::Credentials);
     }
     let (name, port) = match authority.split_once(':') {
         Some((name, port)) => (name, port.parse().map_err(|_| Refusal::Shape)?),
-        None => (authority, 80),
+        None => (authority, usual_port),
     };
     let name = name.to_ascii_lowercase();
     if !is_host(&name) || !is_path(path) {
         return Err(Refusal::Shape);
     }
-    let is_named = is_named(&name, port, reading);
-    let host = if is_named {
-        name
-    } else {
-        service(&name, port, reading).ok_or(Refusal::Host)?
+    let is_named = is_named(&name, port, usual_port, reading);
+    let host = match is_named {
+        true => name,
+        false if is_https => return Err(Refusal::SecuredHost),
+        false => service(&name, port, reading).ok_or(Refusal::Host)?,
     };
     // What others serve lies where they like.
     let is_of_others = is_named && source.0 == id_of::<ExternalArtifact>();
@@ -98,15 +110,16 @@ pub(super) fn target(source: &Source, url: &str, reading: &Reading) -> Result<Ta
         authority: authority.to_owned(),
         path: path.to_owned(),
         is_named,
+        is_https,
     })
 }
 
-/// Whether a policy names this host and this port.
-fn is_named(name: &str, port: u16, reading: &Reading) -> bool {
+/// Whether a policy names this host and this port. A host alone stands for the usual port of the scheme.
+fn is_named(name: &str, port: u16, usual_port: u16, reading: &Reading) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     reading.hosts.iter().any(|host| match host.split_once(':') {
         Some((host, named)) => host == name && named.parse() == Ok(port),
-        None => **host == *name && port == 80,
+        None => **host == *name && port == usual_port,
     })
 }
 
@@ -231,9 +244,14 @@ mod tests {
     #[test]
     fn an_address_is_a_host_and_a_path() {
         let service = "source-controller.flux-system.svc";
-        for scheme in ["https://", "ftp://", "file://", "HTTP://", "//", ""] {
+        for scheme in ["ftp://", "file://", "HTTP://", "HTTPS://", "//", ""] {
             assert_eq!(git(&format!("{scheme}{service}{PATH}")), Err(Refusal::Scheme));
         }
+        // Flux's own controllers do not serve so.
+        assert_eq!(
+            git(&format!("https://{service}{PATH}")),
+            Err(Refusal::SecuredHost)
+        );
         for user in ["me:secret@", "me@", "@"] {
             let url = format!("http://{user}{service}{PATH}");
             assert_eq!(git(&url), Err(Refusal::Credentials));
@@ -296,5 +314,39 @@ mod tests {
         assert_eq!((&*target.host, target.port), ("artifacts.example.com.", 80));
         let target = git(&format!("http://127.0.0.1:9090{PATH}")).unwrap();
         assert_eq!((&*target.host, target.port), ("127.0.0.1", 9090));
+    }
+
+    #[test]
+    fn named_hosts_may_serve_over_https() {
+        let usual = external("https://artifacts.example.com/any/where.tgz").unwrap();
+        assert_eq!((&*usual.host, usual.port), ("artifacts.example.com", 443));
+        assert!(usual.is_https && usual.is_named);
+        let named = external("https://127.0.0.1:9090/any/where.tgz").unwrap();
+        assert_eq!((named.port, named.is_https), (9090, true));
+        assert!(
+            !external("http://artifacts.example.com/any/where.tgz")
+                .unwrap()
+                .is_https
+        );
+        for url in [
+            // A name without a port stands for the port of the scheme, and no other.
+            "https://artifacts.example.com:80/a.tgz",
+            "https://artifacts.example.com:8443/a.tgz",
+            "http://artifacts.example.com:443/a.tgz",
+            "https://127.0.0.1/a.tgz",
+            "https://example.com/a.tgz",
+            "https://artifacts.example.com.evil.org/a.tgz",
+        ] {
+            let refused = external(url).unwrap_err();
+            assert!(matches!(refused, Refusal::SecuredHost | Refusal::Host), "{url}");
+        }
+        assert_eq!(
+            external("https://me@artifacts.example.com/a.tgz"),
+            Err(Refusal::Credentials)
+        );
+        assert_eq!(
+            external("https://artifacts.example.com/a.tgz?token=1"),
+            Err(Refusal::Shape)
+        );
     }
 }

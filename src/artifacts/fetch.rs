@@ -12,14 +12,20 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, CertificateError};
+use tokio_util::either::Either;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::address::Target;
 use super::archive::{self, Limits};
 use super::digest::{Expected, Sum};
+use super::trust::Trust;
 use crate::api::FIELD_MANAGER;
 use crate::secrets::{Gap, Scan, Tree};
 
@@ -53,6 +59,12 @@ pub enum Failure {
     Unreachable,
     /// The server is too slow.
     Slow,
+    /// It does not speak TLS.
+    NoTls,
+    /// It does not prove that it is the host.
+    Doubtful(Doubt),
+    /// Nobody could vouch for it.
+    NoAuthorities,
     /// It sends the caller somewhere else.
     Redirects,
     /// It does not have the artifact any more.
@@ -67,12 +79,39 @@ pub enum Failure {
     Internal,
 }
 
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nobody who is trusted vouches for it.
+    Issuer,
+    /// It is of another host.
+    Host,
+    /// It is not valid any more, or not yet.
+    Time,
+    /// Something else.
+    Other,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issuer => {
+                "the certificate of its server is of no authority that is trusted; --artifact-authorities names some"
+            }
+            Self::Host => "the certificate of its server is of another host",
+            Self::Time => "the certificate of its server has expired, or is not valid yet",
+            Self::Other => "the certificate of its server is not accepted",
+        })
+    }
+}
+
 impl Failure {
     /// One CamelCase word.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::Unreachable | Self::Slow => "SourceUnreachable",
+            Self::Unreachable | Self::Slow | Self::NoTls => "SourceUnreachable",
+            Self::Doubtful(_) | Self::NoAuthorities => "CertificateNotTrusted",
             Self::Redirects => "AddressRefused",
             Self::NotFound => "ArtifactNotFound",
             Self::Refuses(_) => "FetchFailed",
@@ -91,6 +130,11 @@ impl fmt::Display for Failure {
             }
             Self::Slow => {
                 "its server does not answer in time; a NetworkPolicy may stand in the way, config/artifact-scan has the one that is needed"
+            }
+            Self::NoTls => "its server does not speak TLS",
+            Self::Doubtful(doubt) => return doubt.fmt(f),
+            Self::NoAuthorities => {
+                "there is no authority that could vouch for its server: the file of --artifact-authorities or the platform should have some"
             }
             Self::Redirects => "its server redirects, which is not followed",
             Self::NotFound => "its server does not have it",
@@ -114,10 +158,15 @@ pub struct Bounds {
 }
 
 /// Fetches an artifact and scans it. What was found in bytes that turn out to be others is forgotten.
-pub(super) async fn fetch(target: &Target, digest: &str, bounds: Bounds) -> Result<Tree, Failure> {
+pub(super) async fn fetch(
+    target: &Target,
+    digest: &str,
+    bounds: Bounds,
+    trust: &Trust,
+) -> Result<Tree, Failure> {
     let until = Instant::now() + bounds.limits.time;
     let expected = Expected::parse(digest);
-    let stream = timeout(bounds.timing.connect, connect(target))
+    let stream = timeout(bounds.timing.connect, reach(target, trust))
         .await
         .map_err(|_| Failure::Slow)??;
     let response = ask(target, stream, bounds.timing).await?;
@@ -135,6 +184,37 @@ pub(super) async fn fetch(target: &Target, digest: &str, bounds: Bounds) -> Resu
 struct Answer {
     response: Response<Incoming>,
     _connection: AbortOnDropHandle<()>,
+}
+
+/// A connection, over which the host has proved that it is the host where that is asked for.
+async fn reach(target: &Target, trust: &Trust) -> Result<Either<TcpStream, TlsStream<TcpStream>>, Failure> {
+    if !target.is_https {
+        return connect(target).await.map(Either::Left);
+    }
+    let tls = trust.connector().ok_or(Failure::NoAuthorities)?;
+    let host = target.host.strip_suffix('.').unwrap_or(&target.host);
+    let host = ServerName::try_from(host.to_owned()).map_err(|_| Failure::Doubtful(Doubt::Host))?;
+    let stream = tls.connect(host, connect(target).await?).await;
+    stream.map(Either::Right).map_err(|error| doubt(&error))
+}
+
+/// Why there is no TLS.
+fn doubt(error: &io::Error) -> Failure {
+    let error = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>());
+    let problem = match error {
+        Some(rustls::Error::InvalidCertificate(problem)) => problem,
+        Some(_) => return Failure::NoTls,
+        None => return Failure::Unreachable,
+    };
+    Failure::Doubtful(match problem {
+        CertificateError::UnknownIssuer => Doubt::Issuer,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Doubt::Host,
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Doubt::Time,
+        _ => Doubt::Other,
+    })
 }
 
 async fn connect(target: &Target) -> Result<TcpStream, Failure> {
@@ -160,7 +240,11 @@ fn leads_elsewhere(address: &SocketAddr) -> bool {
     ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || is_link_local
 }
 
-async fn ask(target: &Target, stream: TcpStream, timing: Timing) -> Result<Answer, Failure> {
+async fn ask(
+    target: &Target,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    timing: Timing,
+) -> Result<Answer, Failure> {
     let handshake = http1::Builder::new()
         .max_buf_size(CHUNK)
         .handshake(TokioIo::new(stream));

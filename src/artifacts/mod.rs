@@ -10,6 +10,7 @@ mod digest;
 pub mod fetch;
 mod queue;
 mod tar;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -31,6 +32,7 @@ use crate::secrets::Tree;
 use archive::Limits;
 use fetch::{Bounds, Failure, Timing};
 use queue::{Job, Queue};
+pub use trust::Trust;
 
 /// Fetches at the same time.
 const AT_ONCE: usize = 2;
@@ -102,6 +104,7 @@ pub struct Shell {
     send: mpsc::Sender<Observation>,
     timing: Timing,
     limits: Limits,
+    trust: Arc<Trust>,
     running: JoinSet<(Job, Result<Tree, Failure>)>,
     /// When the next fetch may begin.
     next: Instant,
@@ -116,6 +119,7 @@ impl Shell {
             send,
             timing: Timing::default(),
             limits: Limits::default(),
+            trust: Arc::default(),
             running: JoinSet::new(),
             next: Instant::now(),
         }
@@ -125,6 +129,13 @@ impl Shell {
     #[must_use]
     pub const fn bounded(mut self, timing: Timing, limits: Limits) -> Self {
         (self.timing, self.limits) = (timing, limits);
+        self
+    }
+
+    /// The same with authorities of one's own.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = Arc::new(trust);
         self
     }
 
@@ -171,8 +182,9 @@ impl Shell {
             timing: self.timing,
             limits: self.limits,
         };
+        let trust = self.trust.clone();
         self.running.spawn(async move {
-            let fetched = fetch::fetch(&job.target, job.artifact.digest.as_str(), bounds);
+            let fetched = fetch::fetch(&job.target, job.artifact.digest.as_str(), bounds, &trust);
             let outcome = AssertUnwindSafe(fetched).catch_unwind().await;
             (job, outcome.unwrap_or(Err(Failure::Internal)))
         });

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::CLEAN;
 use crate::api::{INSTALL_NAMESPACE, LEASE, ResourceRef};
 use crate::app::Loop;
-use crate::artifacts::{self, Wishes};
+use crate::artifacts::{self, Trust, Wishes};
 use crate::cluster::client::{self, ConnectError};
 use crate::cluster::{self, Contact, sentence};
 use crate::engine::Engine;
@@ -66,6 +66,10 @@ pub(super) struct Run {
         value_parser = kustomization
     )]
     events_kustomization: ResourceRef,
+    /// PEM file with the authorities that vouch for artifacts over https; those of the platform when absent. It is read
+    /// again for each fetch.
+    #[arg(long, value_name = "FILE", env = "FLUXSEC_ARTIFACT_AUTHORITIES")]
+    artifact_authorities: Option<PathBuf>,
     /// Namespace of the Lease that elects the replica that writes.
     #[arg(long, value_name = "NAMESPACE", env = "FLUXSEC_LEASE_NAMESPACE", default_value = INSTALL_NAMESPACE)]
     lease_namespace: String,
@@ -75,6 +79,7 @@ impl Run {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
         let listener = listen(self.metrics_address, "--metrics-address").await?;
         let secured = self.secured().await?;
+        let trust = Trust::of(self.artifact_authorities).context("--artifact-authorities")?;
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
         let served = serve::Served::default();
@@ -99,7 +104,7 @@ impl Run {
         let mut watches = cluster::observe(&client, &registry, &contact, &send, engine.asked(), &stop)?;
         let wishes = Wishes::default();
         let engine = engine.wishing(&wishes);
-        let artifacts = artifacts::Shell::new(wishes, send);
+        let artifacts = artifacts::Shell::new(wishes, send).trusting(trust);
         let counters = Counters::new(&registry)?;
         let notifier = self.events_address.map(|address| {
             let (notifier, courier) = Notifier::new(address, self.events_kustomization, counters.clone());

@@ -10,6 +10,7 @@ mod live;
 mod notifier;
 mod objects;
 mod openreports;
+mod outputs;
 mod slot;
 mod waivers;
 
@@ -40,6 +41,7 @@ use live::Live;
 pub use notifier::{Courier, EventsAddress, Notifier};
 use objects::{Objects, PublishError, Report, Seen};
 use openreports::OpenReports;
+use outputs::{Events, Told};
 use slot::Slot;
 use waivers::Waivers;
 
@@ -78,6 +80,8 @@ struct Published {
     cluster: OfCluster,
     namespaces: OfNamespaces,
     open_reports: OpenReports,
+    /// Whether all outputs were tried since it is loaded.
+    is_tried: bool,
     policy: Option<FluxSecurityPolicyStatus>,
     /// The policy's own status.
     status: Slot,
@@ -88,6 +92,8 @@ struct Published {
 struct OfCluster {
     report: Option<ReportStatus>,
     slot: Slot,
+    /// Those that tell of it.
+    events: Events,
     /// When the oldest change was seen that is not published yet.
     waiting: Option<Instant>,
 }
@@ -107,6 +113,7 @@ impl Published {
             cluster: OfCluster::default(),
             namespaces: OfNamespaces::default(),
             open_reports: OpenReports::default(),
+            is_tried: false,
             policy: None,
             status: Slot::default(),
         }
@@ -312,6 +319,11 @@ impl Writer {
             // An audit is complete without them.
             progress.next = later.map_or(progress.next, |later| later.min(progress.next));
         }
+        let later = self.rehearse(policy, &mut known.cluster.events).await;
+        progress.next = later.map_or(progress.next, |later| later.min(progress.next));
+        // What could not be delivered is known by now.
+        known.is_tried = true;
+        self.publish_status(policy, known, &mut progress).await;
         progress
     }
 
@@ -356,6 +368,7 @@ impl Writer {
         if matches!(error, PublishError::NotLeading) {
             return later;
         }
+        slot.hindered_by(&error);
         self.counters.failed();
         complain(&sentence(&error), pause);
         later
@@ -370,6 +383,7 @@ impl Writer {
         status: &mut Slot,
     ) -> Result<Option<Instant>, PublishError> {
         known.policy = self.objects.policy(policy, status).await?;
+        known.cluster.events = Events::left_by(policy, known.policy.as_ref());
         let report = self.objects.see(&self.objects.reports(), policy).await?;
         if let Some(seen) = report {
             known.cluster.report = seen.status;
@@ -412,6 +426,7 @@ impl Writer {
             known.waiting = None;
         }
         if !changed && !known.slot.is_touched(watched) {
+            known.slot.succeeded();
             return progress;
         }
         let mut slot = std::mem::take(&mut known.slot);
@@ -420,8 +435,8 @@ impl Writer {
                 return self.restore(&reports, policy, slot, watched, &next).await;
             }
             failpoint("evaluated");
-            self.tell(policy, known.report.as_ref(), slot, &reports, &next)
-                .await?;
+            let told = self.tell(policy, known.report.as_ref(), slot, &reports, &next);
+            known.events.told(told.await?);
             failpoint("told");
             self.objects.fill(&reports, policy, slot, &next).await?;
             failpoint("reported");
@@ -445,9 +460,9 @@ impl Writer {
         slot: &mut Slot,
         reports: &Api<Live<FluxSecurityReport>>,
         next: &ReportStatus,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Told, PublishError> {
         if !policy.policy.spec.outputs.events {
-            return Ok(());
+            return Ok(Told::Nothing);
         }
         let uid = self.objects.hold(reports, policy, slot).await?;
         let notices = events::transitions(&policy.name, &policy.policy.uid, previous, next, policy);
@@ -479,7 +494,12 @@ impl Writer {
                 {
                     Task::Keep(known.clone())
                 }
-                (None, _) => continue,
+                (None, _) => {
+                    if let Some(slot) = slots.get_mut(namespace) {
+                        slot.succeeded();
+                    }
+                    continue;
+                }
             };
             tasks.push((namespace.to_owned(), task));
         }
@@ -575,7 +595,7 @@ impl Writer {
     }
 
     async fn publish_status(&self, policy: &PolicyPosture, known: &mut Published, progress: &mut Progress) {
-        let status = report::policy_status(policy, known.policy.as_ref(), Timestamp::now());
+        let status = known.next_status(policy);
         if known.policy.as_ref() == Some(&status) {
             return;
         }

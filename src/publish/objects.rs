@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::lease::Leadership;
 use super::live::{Live, Written};
 use super::notifier::Notifier;
+use super::outputs::Told;
 use super::slot::{Held, Patience, Slot};
 use super::{AT_ONCE, Counters, Delivery};
 use crate::api::{
@@ -65,6 +66,18 @@ impl PublishError {
         }
     }
 
+    /// What the API server answered.
+    pub(super) fn code(&self) -> Option<u16> {
+        self.status().map(|status| status.code)
+    }
+
+    /// What it said, or what there is to say.
+    pub(super) fn said(&self) -> String {
+        let message = self.status().map(|status| status.message.trim());
+        let message = message.filter(|message| !message.is_empty());
+        message.map_or_else(|| sentence(self), str::to_owned)
+    }
+
     /// Whether the API server understood and refused: permission, quota, admission, validation.
     pub(super) fn is_refusal(&self) -> bool {
         self.status()
@@ -76,7 +89,7 @@ impl PublishError {
         matches!(self, Self::Request(_)) && !self.is_refusal()
     }
 
-    fn is_conflict(&self) -> bool {
+    pub(super) fn is_conflict(&self) -> bool {
         self.status().is_some_and(|status| status.code == 409)
     }
 
@@ -466,13 +479,17 @@ impl Objects {
         report_uid: &str,
         counters: &Counters,
         patience: Patience,
-    ) -> Result<(), PublishError> {
-        let mut sending: Vec<BoxFuture<'_, Result<(), PublishError>>> = Vec::new();
+    ) -> Result<Told, PublishError> {
+        let mut sending: Vec<BoxFuture<'_, Result<Told, PublishError>>> = Vec::new();
         for notice in notices {
             sending.push(self.send(notice, report_uid, counters, patience).boxed());
         }
         let sent = futures::stream::iter(sending).buffer_unordered(AT_ONCE);
-        sent.try_collect().await
+        let worse = async |told, next| match told {
+            Told::Dropped(..) => Ok(told),
+            _ => Ok(next),
+        };
+        sent.try_fold(Told::Nothing, worse).await
     }
 
     async fn send(
@@ -481,17 +498,17 @@ impl Objects {
         report_uid: &str,
         counters: &Counters,
         patience: Patience,
-    ) -> Result<(), PublishError> {
-        let error = match self.post(notice, report_uid).await {
+    ) -> Result<Told, PublishError> {
+        let error = match self.post(notice, report_uid, false).await {
             Ok(()) => {
                 counters.event(Delivery::Sent);
                 if let Some(notifier) = &self.notifier {
                     notifier.hand_over(notice);
                 }
-                return Ok(());
+                return Ok(Told::All);
             }
             // It was sent before.
-            Err(error) if error.is_conflict() => return Ok(()),
+            Err(error) if error.is_conflict() => return Ok(Told::All),
             Err(error) => error,
         };
         let delivery = if error.is_refusal() {
@@ -509,10 +526,19 @@ impl Objects {
             sentence(&error)
         );
         counters.event(delivery);
-        Ok(())
+        Ok(Told::Dropped(Box::new((notice.clone(), error))))
     }
 
-    async fn post(&self, notice: &Notice, report_uid: &str) -> Result<(), PublishError> {
+    /// Whether an Event would be taken: nothing is made.
+    pub(super) async fn rehearse(&self, notice: &Notice) -> Result<(), PublishError> {
+        match self.post(notice, &notice.regarding.uid, true).await {
+            // It is there.
+            Err(error) if error.is_conflict() => Ok(()),
+            posted => posted,
+        }
+    }
+
+    async fn post(&self, notice: &Notice, report_uid: &str, dry_run: bool) -> Result<(), PublishError> {
         let regarding = &notice.regarding;
         let namespace = match regarding.resource.namespace.as_str() {
             "" => "default",
@@ -537,7 +563,10 @@ impl Objects {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("events.k8s.io", "v1", "Event"));
         let events: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
         let object: DynamicObject = serde_json::from_value(event).map_err(kube::Error::SerdeError)?;
-        let parameters = PostParams::default();
+        let parameters = PostParams {
+            dry_run,
+            ..PostParams::default()
+        };
         self.write(|| events.create(&parameters, &object)).await.map(drop)
     }
 }

@@ -18,9 +18,12 @@ use super::{AT_ONCE, Writer};
 use crate::api::ReportStatus;
 use crate::engine::PolicyPosture;
 use crate::render::openreports;
+use crate::render::report::Hindrance;
 
 /// How often the kinds are looked for while they are not served.
 const LOOK: Duration = Duration::from_mins(1);
+const NO_KINDS: &str =
+    "their kinds are not served: install the CustomResourceDefinitions of openreports.io/v1alpha1";
 
 /// The OpenReports of one policy.
 #[derive(Default)]
@@ -31,6 +34,10 @@ pub(super) struct OpenReports {
     slot: Slot,
     /// Whether it was said that there is no such kind.
     is_said: bool,
+    /// Until when not to look again.
+    rests: Option<Instant>,
+    /// Whether they were asked for the last time.
+    was_wanted: bool,
     /// The version of the report that they are of.
     of: String,
     /// Whether there is more to do.
@@ -42,6 +49,21 @@ struct Known {
     /// Of its results; empty when it is not as we made it.
     hash: String,
     slot: Slot,
+}
+
+impl OpenReports {
+    /// Why they are not as they should be.
+    pub(super) fn hindrance(&self) -> Option<Hindrance> {
+        if self.is_said {
+            return Some(Hindrance {
+                reason: "SinkMissing",
+                message: NO_KINDS.to_owned(),
+            });
+        }
+        let there = self.known.iter().flat_map(BTreeMap::values);
+        let mut slots = there.map(|known| &known.slot).chain([&self.slot]);
+        slots.find_map(|slot| slot.hindrance.clone())
+    }
 }
 
 /// A namespace, what is known of it, and when to go on, if there is more to do.
@@ -58,7 +80,19 @@ impl Writer {
         version: &str,
     ) -> Option<Instant> {
         let is_wanted = policy.policy.spec.outputs.open_reports;
+        if std::mem::replace(&mut known.was_wanted, is_wanted) != is_wanted {
+            known.rests = None;
+            known.is_said = false;
+            if is_wanted {
+                // The kinds may be served by now.
+                known.known = None;
+            }
+        }
         if known.known.is_none() {
+            let until = known.rests.filter(|until| *until > Instant::now());
+            if until.is_some() {
+                return until;
+            }
             let later = if is_wanted {
                 let mut slot = std::mem::take(&mut known.slot);
                 let look = async |_: &mut Slot| self.look_at_open_reports(policy, known, true).await;
@@ -70,8 +104,9 @@ impl Writer {
                 let looked = self.look_at_open_reports(policy, known, false).await;
                 looked.err().map(|_| Instant::now() + LOOK)
             };
-            if later.is_some() {
-                return later;
+            if let Some(later) = later {
+                known.rests = Some(later);
+                return Some(later);
             }
         }
         let there = known.known.as_mut()?;
@@ -135,11 +170,12 @@ impl Writer {
             if !std::mem::replace(&mut known.is_said, true) {
                 tracing::warn!(
                     policy = policy.name,
-                    "spec.outputs.openReports asks for kinds that are not served: install the CustomResourceDefinitions of openreports.io/v1alpha1"
+                    "spec.outputs.openReports asks for OpenReports: {NO_KINDS}"
                 );
             }
             return Ok(Some(Instant::now() + LOOK));
         }
+        known.is_said = false;
         let hashes = match self.objects.open_reports_of(policy).await {
             Err(error) if error.is_refusal() && !is_wanted => Hashes::new(),
             hashes => hashes?,

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::objects::PublishError;
+use super::outputs;
+use crate::render::report::Hindrance;
+
 /// At most one write of an object in this time; the first one after quiet is immediate.
 pub(super) const PACE: Duration = Duration::from_secs(1);
 /// Longest pause after a write that failed: the API server is away, slow or overloaded.
@@ -22,6 +26,8 @@ pub(super) struct Slot {
     is_damaged: bool,
     not_before: Instant,
     pause: Duration,
+    /// Why it is not as it should be, and will not be soon.
+    pub(super) hindrance: Option<Hindrance>,
 }
 
 /// Whether a write may still wait for what accompanies it.
@@ -49,6 +55,7 @@ impl Default for Slot {
             is_damaged: false,
             not_before: Instant::now(),
             pause: Duration::ZERO,
+            hindrance: None,
         }
     }
 }
@@ -76,8 +83,17 @@ impl Slot {
     }
 
     /// Nothing is left to do for now.
-    pub(super) const fn succeeded(&mut self) {
+    pub(super) fn succeeded(&mut self) {
         self.pause = Duration::ZERO;
+        self.hindrance = None;
+    }
+
+    /// Puts down what failed, if that lasts: somebody else who writes at the same time does not.
+    pub(super) fn hindered_by(&mut self, error: &PublishError) {
+        let is_lasting = error.is_refusal() && !error.is_conflict();
+        if is_lasting || self.patience() == Patience::Exhausted {
+            self.hindrance = outputs::hindrance(error, self.hindrance.take());
+        }
     }
 
     /// How long to leave it alone after a failure: twice as long as after the one before.

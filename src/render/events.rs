@@ -138,6 +138,24 @@ pub fn policy_invalid(
     })
 }
 
+/// An Event that is never made: by it the publisher learns whether others would be taken.
+#[must_use]
+pub fn rehearsal(posture: &PolicyPosture) -> Notice {
+    Notice {
+        name: name(&[&posture.policy.uid, "Rehearsal"]),
+        r#type: NoticeType::Normal,
+        reason: "Rehearsal",
+        regarding: Subject {
+            resource: policy_reference(&posture.name),
+            uid: posture.policy.uid.clone(),
+        },
+        related: None,
+        severity: None,
+        note: "Events are taken".to_owned(),
+        action: ACTION,
+    }
+}
+
 struct Scene<'a> {
     policy_name: &'a str,
     policy_uid: &'a str,
@@ -418,7 +436,7 @@ mod tests {
 
     use super::*;
     use crate::render::fixture::{at, failing, posture};
-    use crate::render::report::{policy_status, report};
+    use crate::render::report::{Hindrances, policy_status, report};
 
     fn reasons(notices: &[Notice]) -> Vec<&str> {
         notices.iter().map(|notice| notice.reason).collect()
@@ -563,7 +581,7 @@ mod tests {
         posture.invalid = Some("x".repeat(5000));
         let notice = policy_invalid(&posture, None).unwrap();
         assert!(notice.note.len() <= MAX_NOTE);
-        let status = policy_status(&posture, None, at(1));
+        let status = policy_status(&posture, None, &Hindrances::default(), at(1));
         assert_eq!(policy_invalid(&posture, Some(&status)), None);
     }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::events::{Notice, NoticeType};
-use crate::api::{FIELD_MANAGER, ResourceRef, Severity};
+use crate::api::{FIELD_MANAGER, GROUP, ResourceRef, Severity};
 
 /// Kinds that the schema of Alerts knows.
 const KINDS: [&str; 12] = [
@@ -78,7 +78,9 @@ fn severity(notice: &Notice) -> &'static str {
 fn metadata(notice: &Notice, involved: &ResourceRef) -> Value {
     let mut metadata = Map::new();
     let mut add = |key: &str, value: String| metadata.insert(format!("{METADATA}/{key}"), value.into());
-    add("object", notice.regarding.resource.to_string());
+    let object = &notice.regarding.resource;
+    add("object", object.to_string());
+    add("command", command(object));
     if let Some(related) = &notice.related {
         add("related", related.resource.to_string());
     }
@@ -88,6 +90,15 @@ fn metadata(notice: &Notice, involved: &ResourceRef) -> Value {
     // Another transition is another event, though it has the same words.
     metadata.insert(format!("{}/token", group(involved)), notice.name.clone().into());
     Value::Object(metadata)
+}
+
+/// What shows more of it to whoever hears of it: our own objects themselves, or the reports that tell of any other.
+fn command(object: &ResourceRef) -> String {
+    match (group(object), object.namespace.as_str()) {
+        (GROUP, "") => format!("kubectl describe {} {}", object.kind.to_lowercase(), object.name),
+        (_, "") => "kubectl describe fluxsecurityreports".to_owned(),
+        (_, namespace) => format!("kubectl describe fluxsecuritynamespacereports -n {namespace}"),
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +168,38 @@ mod tests {
             assert!(object.contains(kind) && object.contains("app"), "{object}");
             assert_eq!(told["metadata"]["kustomize.toolkit.fluxcd.io/token"], "fluxsec-1");
         }
+    }
+
+    #[test]
+    fn a_command_shows_the_report() {
+        let of = |api_version, kind, namespace: &str| {
+            let object = ResourceRef {
+                namespace: namespace.to_owned(),
+                ..resource(api_version, kind)
+            };
+            let told = told(object, NoticeType::Warning, None);
+            told["metadata"]["event.toolkit.fluxcd.io/command"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        let ours = "fluxsecurity.dev/v1alpha1";
+        assert_eq!(
+            of(ours, "FluxSecurityReport", ""),
+            "kubectl describe fluxsecurityreport app"
+        );
+        assert_eq!(
+            of(ours, "FluxSecurityWaiver", ""),
+            "kubectl describe fluxsecuritywaiver app"
+        );
+        assert_eq!(
+            of("apps/v1", "Deployment", "team"),
+            "kubectl describe fluxsecuritynamespacereports -n team"
+        );
+        assert_eq!(
+            of("rbac.authorization.k8s.io/v1", "ClusterRole", ""),
+            "kubectl describe fluxsecurityreports"
+        );
     }
 
     #[test]

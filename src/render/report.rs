@@ -29,6 +29,10 @@ pub const RECONCILING: &str = "Reconciling";
 /// Condition: the spec has to be changed before anything can be audited.
 pub const STALLED: &str = "Stalled";
 
+/// Condition: what the policy asks for beside the report is delivered. It is there as long as something is not, and
+/// nobody who waits for the policy has to wait for it.
+pub const OUTPUTS_READY: &str = "OutputsReady";
+
 /// No object of ours is larger.
 pub const MAX_OBJECT_BYTES: usize = 256 * 1024;
 /// Left for metadata with its managedFields.
@@ -584,11 +588,41 @@ fn bare_namespace_report(
     }
 }
 
+/// Why something is not published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hindrance {
+    /// One CamelCase word.
+    pub reason: &'static str,
+    /// What the API server says, or what is missing.
+    pub message: String,
+}
+
+impl Hindrance {
+    /// The same of something that is named.
+    #[must_use]
+    pub fn of(&self, what: &str) -> Self {
+        Self {
+            reason: self.reason,
+            message: format!("{what}: {}", self.message),
+        }
+    }
+}
+
+/// What of a policy is not published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hindrances {
+    /// Of the report.
+    pub report: Option<Hindrance>,
+    /// Of all else; `None`: nobody has tried as yet.
+    pub outputs: Option<Vec<Hindrance>>,
+}
+
 /// The status of a policy. What an invalid or suspended policy said about compliance stays.
 #[must_use]
 pub fn policy_status(
     posture: &PolicyPosture,
     previous: Option<&FluxSecurityPolicyStatus>,
+    hindrances: &Hindrances,
     now: Timestamp,
 ) -> FluxSecurityPolicyStatus {
     let now = whole_seconds(now);
@@ -618,20 +652,46 @@ pub fn policy_status(
             conditions.make(STALLED, "False", "PolicyValid", "the spec is valid"),
         ),
         None => (
-            conditions.make(READY, "True", "Published", PUBLISHED),
+            match &hindrances.report {
+                None => conditions.make(READY, "True", "Published", PUBLISHED),
+                Some(hindrance) => {
+                    let message = hindrance.of("the report is not written").message;
+                    conditions.make(READY, "False", "ReportNotWritten", &message)
+                }
+            },
             conditions.make(STALLED, "False", "PolicyValid", "the spec is valid"),
         ),
     };
+    let reconciling = if ready.reason == "ReportNotWritten" {
+        conditions.make(
+            RECONCILING,
+            "True",
+            "Retrying",
+            "the report is written as soon as it can be",
+        )
+    } else {
+        conditions.make(RECONCILING, "False", "Settled", "no audit is under way")
+    };
+    let compliance = policy_compliance(posture, &conditions);
+    let outputs = outputs_ready(&conditions, hindrances.outputs.as_deref());
     FluxSecurityPolicyStatus {
         observed_generation: posture.policy.generation,
-        conditions: vec![
-            ready,
-            conditions.make(RECONCILING, "False", "Settled", "no audit is under way"),
-            stalled,
-            policy_compliance(posture, &conditions),
-        ],
+        conditions: [ready, reconciling, stalled, compliance]
+            .into_iter()
+            .chain(outputs)
+            .collect(),
         last_handled_reconcile_at: handled,
     }
+}
+
+/// `None`: everything is delivered. Until it is tried, what was said stays.
+fn outputs_ready(conditions: &Conditions<'_>, hindrances: Option<&[Hindrance]>) -> Option<Condition> {
+    let Some(hindrances) = hindrances else {
+        return find(conditions.known, OUTPUTS_READY).cloned();
+    };
+    let first = hindrances.first()?;
+    let messages: Vec<&str> = hindrances.iter().map(|it| &*it.message).collect();
+    Some(conditions.make(OUTPUTS_READY, "False", first.reason, &messages.join("; ")))
 }
 
 fn policy_compliance(posture: &PolicyPosture, conditions: &Conditions<'_>) -> Condition {
@@ -766,8 +826,11 @@ mod tests {
         assert_eq!(first, second);
         let namespaces = namespace_reports(&posture, &BTreeMap::new(), at(100));
         assert_eq!(namespaces, namespace_reports(&posture, &namespaces, at(5000)));
-        let status = policy_status(&posture, None, at(100));
-        assert_eq!(status, policy_status(&posture, Some(&status), at(5000)));
+        let status = policy_status(&posture, None, &Hindrances::default(), at(100));
+        assert_eq!(
+            status,
+            policy_status(&posture, Some(&status), &Hindrances::default(), at(5000))
+        );
     }
 
     #[test]
@@ -890,6 +953,51 @@ mod tests {
     }
 
     #[test]
+    fn what_hinders_an_output_is_no_matter_of_readiness() {
+        let posture = failing(&["a"]);
+        let hindrance = |reason, message: &str| Hindrance {
+            reason,
+            message: message.to_owned(),
+        };
+        let of_outputs = |outputs| Hindrances {
+            report: None,
+            outputs,
+        };
+        let is_ready = |status: &FluxSecurityPolicyStatus| {
+            let of = |type_| find(&status.conditions, type_).unwrap().status.clone();
+            (of(READY), of(RECONCILING))
+        };
+        let yes = ("True".to_owned(), "False".to_owned());
+
+        let refused = vec![
+            hindrance("SinkForbidden", "Events are not sent: no right"),
+            hindrance("SinkMissing", "no kind"),
+        ];
+        let hindered = policy_status(&posture, None, &of_outputs(Some(refused)), at(100));
+        let told = find(&hindered.conditions, OUTPUTS_READY).unwrap();
+        assert_eq!((&*told.status, &*told.reason), ("False", "SinkForbidden"));
+        assert_eq!(told.message, "Events are not sent: no right; no kind");
+        assert_eq!(is_ready(&hindered), yes);
+        // Whoever has not tried yet says nothing new.
+        let next = policy_status(&posture, Some(&hindered), &of_outputs(None), at(200));
+        assert_eq!(next, hindered, "no write without a change");
+        let delivered = policy_status(&posture, Some(&hindered), &of_outputs(Some(Vec::new())), at(300));
+        assert_eq!(find(&delivered.conditions, OUTPUTS_READY), None);
+
+        let hindrances = Hindrances {
+            report: Some(hindrance("SinkForbidden", "no right")),
+            outputs: None,
+        };
+        let unwritten = policy_status(&posture, Some(&delivered), &hindrances, at(400));
+        let ready = find(&unwritten.conditions, READY).unwrap();
+        assert_eq!(ready.reason, "ReportNotWritten");
+        assert_eq!(ready.message, "the report is not written: no right");
+        assert_eq!(is_ready(&unwritten), ("False".to_owned(), "True".to_owned()));
+        let written = policy_status(&posture, Some(&unwritten), &of_outputs(None), at(500));
+        assert_eq!(is_ready(&written), yes);
+    }
+
+    #[test]
     fn the_history_has_a_bound_and_keeps_the_newest() {
         let mut bad = failing(&["a"]);
         bad.policy.spec.report.history = 3;
@@ -945,12 +1053,12 @@ mod tests {
         posture.findings = Findings::default();
         assert_eq!(report(&posture, Some(&first), at(200)), first);
         assert_eq!(namespace_reports(&posture, &namespaces, at(200)), namespaces);
-        let status = policy_status(&posture, None, at(200));
+        let status = policy_status(&posture, None, &Hindrances::default(), at(200));
         assert_eq!(find(&status.conditions, STALLED).unwrap().status, "True");
         posture.invalid = None;
         posture.policy.spec.suspend = true;
         assert_eq!(report(&posture, Some(&first), at(200)), first);
-        let status = policy_status(&posture, Some(&status), at(300));
+        let status = policy_status(&posture, Some(&status), &Hindrances::default(), at(300));
         assert_eq!(find(&status.conditions, READY).unwrap().reason, "Suspended");
         assert_eq!(find(&status.conditions, STALLED).unwrap().status, "False");
     }

@@ -315,7 +315,7 @@ async fn nobody_leads_the_operator_elsewhere() {
         format!("http://{}{path}", other.address),
         format!("http://{own}@{}{path}", other.address),
         format!("http://me:hunter2@{own}{path}"),
-        format!("https://{own}{path}"),
+        format!("https://localhost:{}{path}", own.rsplit(':').next().unwrap()),
         format!("http://localhost:{}{path}", own.rsplit(':').next().unwrap()),
         format!("http://{own}/gitrepository/others/fleet/1.tar.gz"),
         format!("http://{own}{path}?a=http://{}", other.address),

@@ -1,11 +1,17 @@
 //! A server of artifacts that does as it is told.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// What the server does when it is asked for a path.
 #[derive(Clone)]
@@ -45,14 +51,35 @@ struct Shared {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        Self::serving(|server, stream| server.serve(stream))
+    }
+
+    /// One that speaks TLS, on all addresses of the loopback.
+    pub(crate) fn start_secured(certificate: &Path, key: &Path) -> Self {
+        let chain = CertificateDer::pem_file_iter(certificate).unwrap();
+        let chain = chain.collect::<Result<_, _>>().unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap())
+            .unwrap();
+        let config = Arc::new(config);
+        Self::serving(move |server, stream| {
+            let tls = ServerConnection::new(config.clone()).unwrap();
+            server.serve(StreamOwned::new(tls, stream));
+        })
+    }
+
+    fn serving(serve: impl Fn(&Shared, std::net::TcpStream) + Clone + Send + 'static) -> Self {
+        let listener = TcpListener::bind(("0.0.0.0", 0)).unwrap();
+        let address = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
         let shared = Arc::<Shared>::default();
         let server = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let server = server.clone();
-                thread::spawn(move || server.serve(stream));
+                let (server, serve) = (server.clone(), serve.clone());
+                thread::spawn(move || serve(&server, stream));
             }
         });
         Self { address, shared }
@@ -80,8 +107,8 @@ impl Server {
 }
 
 impl Shared {
-    fn serve(&self, stream: TcpStream) {
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
+    fn serve(&self, stream: impl Read + Write) {
+        let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if reader.read_line(&mut head).unwrap_or_default() == 0 {
@@ -92,11 +119,14 @@ impl Shared {
         let answer = self.answers.lock().unwrap().get(&path).cloned();
         self.asked.lock().unwrap().push(head);
         // Whoever is slow is left before the end.
-        let _ = send(stream, answer.unwrap_or(Answer::Status(404, String::new())));
+        let _ = send(
+            reader.get_mut(),
+            answer.unwrap_or(Answer::Status(404, String::new())),
+        );
     }
 }
 
-fn send(mut stream: TcpStream, answer: Answer) -> std::io::Result<()> {
+fn send(stream: &mut impl Write, answer: Answer) -> std::io::Result<()> {
     match answer {
         Answer::Bytes(bytes) => {
             write!(
@@ -104,7 +134,8 @@ fn send(mut stream: TcpStream, answer: Answer) -> std::io::Result<()> {
                 "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
                 bytes.len()
             )?;
-            stream.write_all(&bytes)
+            stream.write_all(&bytes)?;
+            stream.flush()
         }
         Answer::Late(pause, bytes) => {
             thread::sleep(pause);

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
-use serde::Deserialize;
 
 use super::ControlPlane;
 use super::process::{Process, free_port};
-use super::programs::{self, FLUX, Finish, digest, go, once, say, source};
+use super::programs::{self, FLUX, Finish, digest, download, once, say, source};
 
 /// The release whose manifests are composed; `tests/controlplane/flux/go.sum` has its checksums.
 pub(crate) const RELEASE: &str = "v2.9.4";
@@ -106,18 +105,6 @@ fn from_folders(kustomization: &str, folder: &str) -> String {
         _ => line.to_owned(),
     };
     kustomization.lines().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn download(source: &Path, module: &str) -> anyhow::Result<PathBuf> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Module {
-        dir: PathBuf,
-    }
-    let answer = go(source, &["mod", "download", "-json", module])
-        .finish(&format!("{module} cannot be downloaded"))?;
-    let module: Module = serde_json::from_str(&answer)?;
-    Ok(module.dir)
 }
 
 /// Builds Flux's controllers ahead of [`Controllers::start`], which waits for a build under way.

@@ -3,8 +3,8 @@
 //! *core* is etcd and kube-apiserver ([`ControlPlane`]); [`nodes`] adds the controllers, the scheduler and pods that
 //! run; [`flux`] adds Flux's manifests and its controllers; [`git`] a repository for them; [`helm`] Helm; [`operator`] the
 //! operator under the token of its installed ServiceAccount; [`wire`] a way to a server that fails on cue; [`proxy`] wrong
-//! answers; [`scenario`] what most tests begin with; [`secured`] who asks over HTTPS; [`prometheus`] what scrapes it. Every process is ended by its own pid,
-//! whatever happens to us.
+//! answers; [`scenario`] what most tests begin with; [`secured`] who asks over HTTPS; [`prometheus`] what scrapes it; [`monitoring`] who reads our monitors, rules and
+//! dashboards. Every process is ended by its own pid, whatever happens to us.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,6 +12,7 @@ pub(crate) mod core;
 pub(crate) mod flux;
 pub(crate) mod git;
 pub(crate) mod helm;
+pub(crate) mod monitoring;
 pub(crate) mod nodes;
 pub(crate) mod operator;
 pub(crate) mod plain;

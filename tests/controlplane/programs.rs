@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Programs of one Go module in `tests/`.
@@ -169,6 +170,19 @@ pub(crate) const PROMETHEUS: Programs = Programs {
     packages: &["github.com/prometheus/prometheus/cmd/prometheus"],
     files: &[],
     tags: PROMETHEUS_TAGS,
+};
+
+/// What makes Prometheus scrape what PodMonitors and ServiceMonitors name, with its CustomResourceDefinitions.
+pub(crate) const PROMETHEUS_OPERATOR: Programs = Programs {
+    module: "controlplane/prometheus-operator",
+    what: "the Prometheus Operator",
+    patience: "3 minutes",
+    packages: &["github.com/prometheus-operator/prometheus-operator/cmd/operator"],
+    files: &[(
+        "github.com/prometheus-operator/prometheus-operator",
+        &["example/prometheus-operator-crd"],
+    )],
+    tags: &[],
 };
 
 /// What others audit manifests with, to measure beside.
@@ -334,6 +348,19 @@ pub(crate) fn go(source: &Path, arguments: &[&str]) -> Command {
         .env("GOFLAGS", "-mod=readonly -buildvcs=false")
         .env("GOWORK", "off");
     command
+}
+
+/// The folder of a module, `path@version`, whose checksums are in go.sum of this one.
+pub(crate) fn download(source: &Path, module: &str) -> anyhow::Result<PathBuf> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Module {
+        dir: PathBuf,
+    }
+    let answer = go(source, &["mod", "download", "-json", module])
+        .finish(&format!("{module} cannot be downloaded"))?;
+    let module: Module = serde_json::from_str(&answer)?;
+    Ok(module.dir)
 }
 
 /// Runs a command to its end.

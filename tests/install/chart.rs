@@ -80,6 +80,8 @@ fn the_chart_installs_what_the_other_folders_add() {
         (&["monitoring/dashboards"], &[], &["dashboards.enabled=true"]),
         (&["artifact-scan"], &[], &["artifactScan.enabled=true"]),
         (&["flow-control"], &[], &["flowSchema.enabled=true"]),
+        (&["open-reports"], &[], &["openReports.enabled=true"]),
+        (&["custom-controls"], &[], &["customControls.enabled=true"]),
         (&[], &["notifications"], &["notifications.enabled=true"]),
         (&[], &["secure-metrics"], &["secureMetrics.enabled=true"]),
         (
@@ -372,6 +374,16 @@ fn what_is_optional_comes_and_goes() {
         (
             "flowSchema.enabled=true",
             "FlowSchema /flux-security-operator-lease",
+            true,
+        ),
+        (
+            "openReports.enabled=true",
+            "ClusterRole /flux-security-operator-open-reports",
+            true,
+        ),
+        (
+            "customControls.enabled=true",
+            "ClusterRole /flux-security-operator-custom-controls",
             true,
         ),
         (

@@ -9,5 +9,6 @@ mod cluster;
 mod flux;
 mod helm;
 mod kustomize;
+mod monitoring;
 mod objects;
 mod own_audit;
