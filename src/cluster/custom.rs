@@ -79,7 +79,7 @@ pub(super) async fn asks_otherwise(joining: Option<&mut Joining>) {
         return std::future::pending().await;
     };
     if joining.demands.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

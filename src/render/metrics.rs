@@ -284,6 +284,7 @@ fn kinds(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error
 }
 
 /// How well a kind is seen, or several together.
+#[derive(Clone, Copy)]
 struct KindSight {
     is_complete: bool,
     rows: usize,
