@@ -5,7 +5,7 @@
 //! true wherever it stands. Texts in quotes, lists and maps end in their line here, and nothing is folded, so that no line
 //! goes on in another one but those that are looked at.
 
-use memchr::{memchr, memchr2, memchr3_iter, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memchr3_iter, memmem, memrchr};
 
 use super::inline::{self, Meaning};
 use super::triage::{field, has_field, line_at, place, plain};
@@ -32,7 +32,7 @@ fn ends_in_its_lines(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut odd = memchr3_iter(b'\\', b'\r', b'>', bytes);
     let is_odd = |at: usize| bytes[at] != b'>' || may_fold(bytes, at);
-    !odd.any(is_odd) && have_quotes_ends(bytes) && have_flows_ends(bytes)
+    !odd.any(is_odd) && have_quotes_ends(bytes) && have_flows_ends(bytes) && is_no_name_a_block(text)
 }
 
 /// Whether a sign may be that of a text that is folded.
@@ -43,6 +43,25 @@ fn may_fold(bytes: &[u8], at: usize) -> bool {
             bytes.get(at + 1),
             None | Some(b' ' | b'\n' | b'-' | b'+' | b'0'..=b'9')
         )
+}
+
+/// Whether no block of text is a name or a path, or may be copied to one.
+fn is_no_name_a_block(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr_iter(b'|', bytes).all(|at| {
+        let (rest, _) = line_at(text, at + 1);
+        let rest = rest.trim_start_matches(|it: char| matches!(it, '-' | '+') || it.is_ascii_digit());
+        let rest = rest.trim_matches(' ');
+        if !rest.is_empty() && !rest.starts_with('#') {
+            return true;
+        }
+        let start = memrchr(b'\n', &bytes[..at]).map_or(0, |end| end + 1);
+        let (line, _) = line_at(text, start);
+        let body = without_dashes(line.trim_start_matches(' '));
+        let is_other =
+            |(key, value): (&str, &str)| value.starts_with('|') && !matches!(key, "name" | "path" | "kind");
+        body.starts_with('|') || field(body).is_some_and(is_other)
+    })
 }
 
 fn have_quotes_ends(bytes: &[u8]) -> bool {
@@ -398,6 +417,8 @@ mod tests {
             "- --password=hunter2\n",
             "- --password=\n    hunter2\n",
             "password: |\n  hunter2\n",
+            "value: hunter2\nname: |-\n  - name: DB_PASSWORD\n",
+            "a: &a |-\n  - name: DB_PASSWORD\nb:\n  name: *a\n  value: hunter2\n",
             "password: *a\n",
             "token: # none\n",
             "a: b\r\n",
