@@ -158,7 +158,7 @@ struct Next<'a> {
     indent: usize,
     body: &'a str,
     /// Where the line after it begins.
-    next: usize,
+    end: usize,
 }
 
 impl Next<'_> {
@@ -259,7 +259,7 @@ impl<'a> Glance<'a> {
                 let item = next.body.strip_prefix("- ")?;
                 field(item.trim_start_matches(' '))?;
             }
-            match self.next(next.next)? {
+            match self.next(next.end)? {
                 Some(line) => next = line,
                 None => return Some(()),
             }
@@ -313,7 +313,8 @@ impl<'a> Glance<'a> {
         }
     }
 
-    /// The next line that has something, from here.
+    /// The next line that has something, from here; within, `None`: there is none.
+    #[expect(clippy::option_option, reason = "the outer one ends the search")]
     fn next(&mut self, from: usize) -> Option<Option<Next<'a>>> {
         let mut at = from;
         while at < self.text.len() {
@@ -322,7 +323,11 @@ impl<'a> Glance<'a> {
             let body = line.trim_start_matches(' ');
             if !body.is_empty() && !body.starts_with('#') {
                 let indent = line.len() - body.len();
-                return Some(Some(Next { indent, body, next }));
+                return Some(Some(Next {
+                    indent,
+                    body,
+                    end: next,
+                }));
             }
             at = next;
         }
