@@ -5,7 +5,7 @@
 //! true wherever it stands. Texts in quotes, lists and maps end in their line here, and nothing is folded, so that no line
 //! goes on in another one but those that are looked at.
 
-use memchr::{memchr, memchr2, memchr3_iter, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memchr3_iter, memmem, memrchr};
 
 use super::inline::{self, Meaning};
 use super::triage::{field, has_field, line_at, place, plain};
@@ -32,7 +32,7 @@ fn ends_in_its_lines(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut odd = memchr3_iter(b'\\', b'\r', b'>', bytes);
     let is_odd = |at: usize| bytes[at] != b'>' || may_fold(bytes, at);
-    !odd.any(is_odd) && have_quotes_ends(bytes) && have_flows_ends(bytes)
+    !odd.any(is_odd) && have_quotes_ends(bytes) && have_flows_ends(bytes) && is_no_name_a_block(text)
 }
 
 /// Whether a sign may be that of a text that is folded.
@@ -43,6 +43,25 @@ fn may_fold(bytes: &[u8], at: usize) -> bool {
             bytes.get(at + 1),
             None | Some(b' ' | b'\n' | b'-' | b'+' | b'0'..=b'9')
         )
+}
+
+/// Whether no block of text is a name or a path, or may be copied to one.
+fn is_no_name_a_block(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr_iter(b'|', bytes).all(|at| {
+        let (rest, _) = line_at(text, at + 1);
+        let rest = rest.trim_start_matches(|it: char| matches!(it, '-' | '+') || it.is_ascii_digit());
+        let rest = rest.trim_matches(' ');
+        if !rest.is_empty() && !rest.starts_with('#') {
+            return true;
+        }
+        let start = memrchr(b'\n', &bytes[..at]).map_or(0, |end| end + 1);
+        let (line, _) = line_at(text, start);
+        let body = without_dashes(line.trim_start_matches(' '));
+        let is_other =
+            |(key, value): (&str, &str)| value.starts_with('|') && !matches!(key, "name" | "path" | "kind");
+        body.starts_with('|') || field(body).is_some_and(is_other)
+    })
 }
 
 fn have_quotes_ends(bytes: &[u8]) -> bool {
@@ -139,7 +158,7 @@ struct Next<'a> {
     indent: usize,
     body: &'a str,
     /// Where the line after it begins.
-    next: usize,
+    end: usize,
 }
 
 impl Next<'_> {
@@ -240,7 +259,7 @@ impl<'a> Glance<'a> {
                 let item = next.body.strip_prefix("- ")?;
                 field(item.trim_start_matches(' '))?;
             }
-            match self.next(next.next)? {
+            match self.next(next.end)? {
                 Some(line) => next = line,
                 None => return Some(()),
             }
@@ -294,7 +313,8 @@ impl<'a> Glance<'a> {
         }
     }
 
-    /// The next line that has something, from here.
+    /// The next line that has something, from here; within, `None`: there is none.
+    #[expect(clippy::option_option, reason = "the outer one ends the search")]
     fn next(&mut self, from: usize) -> Option<Option<Next<'a>>> {
         let mut at = from;
         while at < self.text.len() {
@@ -303,7 +323,11 @@ impl<'a> Glance<'a> {
             let body = line.trim_start_matches(' ');
             if !body.is_empty() && !body.starts_with('#') {
                 let indent = line.len() - body.len();
-                return Some(Some(Next { indent, body, next }));
+                return Some(Some(Next {
+                    indent,
+                    body,
+                    end: next,
+                }));
             }
             at = next;
         }
@@ -398,6 +422,8 @@ mod tests {
             "- --password=hunter2\n",
             "- --password=\n    hunter2\n",
             "password: |\n  hunter2\n",
+            "value: hunter2\nname: |-\n  - name: DB_PASSWORD\n",
+            "a: &a |-\n  - name: DB_PASSWORD\nb:\n  name: *a\n  value: hunter2\n",
             "password: *a\n",
             "token: # none\n",
             "a: b\r\n",

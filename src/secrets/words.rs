@@ -16,7 +16,7 @@ pub(super) struct Words {
     ways: Box<[Way]>,
     /// Where the ways begin of hashes that begin alike.
     begins: Box<[u16]>,
-    words: Box<[Box<[u8]>]>,
+    texts: Box<[Box<[u8]>]>,
 }
 
 /// What a hash leads to.
@@ -60,7 +60,7 @@ impl Words {
             leads,
             begins: begins.collect(),
             ways: ways.into(),
-            words,
+            texts: words,
         }
     }
 
@@ -117,7 +117,7 @@ impl Words {
             if bytes[start] != way.first {
                 continue;
             }
-            let word = &self.words[usize::from(way.number)];
+            let word = &self.texts[usize::from(way.number)];
             if bytes[start..].starts_with(word) {
                 take(Found {
                     number: way.number,
@@ -159,6 +159,7 @@ fn ways(number: u16, word: &[u8]) -> Vec<Way> {
 
 /// The hash of the first three of some bytes: of two, and four bits of the third, of which any may follow a short word.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "sixteen bits")]
 fn hash(bytes: u64) -> u16 {
     let two = (bytes & 0xffff) as u32;
     let upper = two.wrapping_mul(0x9e37_79b1) >> (32 - UPPER);
