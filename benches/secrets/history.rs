@@ -41,7 +41,7 @@ pub(crate) fn measure(contents: usize) -> anyhow::Result<String> {
     }
     let best = best.context("nothing was measured")?;
     ensure!(
-        best.findings == planted as f64,
+        (best.findings - planted as f64).abs() < 0.5,
         "{} of {planted} Secrets were found",
         best.findings
     );

@@ -4,6 +4,7 @@
 mod archives;
 mod fetches;
 mod pack;
+#[allow(dead_code, reason = "other tests use the rest")]
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

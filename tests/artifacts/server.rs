@@ -51,7 +51,7 @@ struct Shared {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        Self::serving(|server, stream| server.serve(stream))
+        Self::serving(Shared::serve)
     }
 
     /// One that speaks TLS, on all addresses of the loopback.
