@@ -6,9 +6,8 @@ case "$1" in
     # Places that depend on where the program is loaded, in an eighth of the space; functions that do the same, once.
     amd64) target=x86_64-unknown-linux-gnu cc=x86_64-linux-gnu-gcc
         link="-Clink-arg=-Wl,--pack-dyn-relocs=relr -Clink-arg=-Wl,--icf=all" ;;
-    # Pages of arm64 are up to 64 KiB large.
-    arm64) target=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc
-        link=-Crelocation-model=pie
+    # Pages of arm64 are up to 64 KiB large. A static program is loaded to one place there: the compiler knows no other.
+    arm64) target=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc link=
         export JEMALLOC_SYS_WITH_LG_PAGE=16 ;;
     *) echo "no target for the architecture '$1'" >&2; exit 1 ;;
 esac

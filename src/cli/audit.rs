@@ -195,7 +195,7 @@ impl Input {
 /// The policy of a file.
 pub(super) fn read_policy(path: &Path) -> anyhow::Result<FluxSecurityPolicy> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("{} is no FluxSecurityPolicy", path.display()))
+    Ok(manifests::policies::parse(&path.display().to_string(), &text)?)
 }
 
 /// Whoever stops reading, such as `head`, has no say in the exit code.

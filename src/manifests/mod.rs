@@ -19,6 +19,7 @@
 mod envelope;
 mod places;
 mod plain;
+pub mod policies;
 pub(crate) mod read;
 mod roles;
 pub mod split;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, NonFiniteFloatPolicy, Options, Spanned};
 
 use super::plain;
@@ -72,6 +72,76 @@ fn parse(document: &str, json: &mut Vec<u8>) -> Result<(), Broken> {
         Transcode(json).deserialize(deserializer)
     })?;
     Ok(())
+}
+
+/// Reads a document that is one object of a type. By way of JSON: types are read from that already, and each of them would
+/// be compiled once more for the parser, which is half a megabyte for the largest.
+pub(super) fn read<T: DeserializeOwned>(document: &str) -> Result<T, Broken> {
+    let mut json = Vec::new();
+    parse(document, &mut json)?;
+    serde_json::from_slice(&json).map_err(|error| {
+        let field = field_at(&json, error.column());
+        let lines = lines_of(document, &[&field]).unwrap_or_default();
+        let message = error.to_string();
+        let message = message.rsplit_once(" at line ").map_or(&*message, |(why, _)| why);
+        Broken {
+            line: lines.first().copied().unwrap_or(0),
+            message: if field.is_empty() {
+                message.to_owned()
+            } else {
+                format!("{field}: {message}")
+            },
+        }
+    })
+}
+
+/// The path of the field that JSON of one line is in, or just behind.
+fn field_at(json: &[u8], column: usize) -> String {
+    let mut path = Vec::new();
+    let mut before = 0;
+    let mut at = 0;
+    while at < column.min(json.len()) {
+        match (json[at], path.last_mut()) {
+            (b'{', _) => path.push(Step::Key("")),
+            (b'[', _) => path.push(Step::Item(0)),
+            (b'}' | b']', _) => drop(path.pop()),
+            (b',', Some(Step::Item(number))) => *number += 1,
+            (b'"', within) => {
+                let text = text_at(&json[at..]);
+                if let (b'{' | b',', Some(Step::Key(key))) = (before, within) {
+                    *key = str::from_utf8(text).unwrap_or_default();
+                }
+                // Its quotes.
+                at += text.len() + 1;
+            }
+            _ => {}
+        }
+        before = json[at];
+        at += 1;
+    }
+    let mut field = String::new();
+    for step in path {
+        match step {
+            Step::Key("") => {}
+            Step::Key(key) if field.is_empty() => field.push_str(key),
+            Step::Key(key) => field.extend([".", key]),
+            Step::Item(number) => field.push_str(&format!("[{number}]")),
+        }
+    }
+    field
+}
+
+/// What is between the quotes that JSON begins with, as it is written.
+fn text_at(json: &[u8]) -> &[u8] {
+    let mut end = 1;
+    while let Some(byte) = json.get(end) {
+        match byte {
+            b'"' => break,
+            b'\\' => end += 2,
+            _ => end += 1,
+        }
+    }
+    &json[1..end.min(json.len())]
 }
 
 /// Writes whatever it is given as JSON.
