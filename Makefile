@@ -1,6 +1,6 @@
 CARGO ?= cargo
 
-.PHONY: help demo test test-browser test-faults fuzz bench bench-secrets lint generate release-check
+.PHONY: help demo test test-browser test-faults fuzz bench bench-secrets lint generate image release-check
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -56,6 +56,24 @@ lint: ## formatting, clippy, and cargo-deny where it is installed
 generate: ## write CRDs, RBAC, rules, dashboards and pages from the code
 	$(CARGO) run --locked --quiet -- generate
 
-release-check: ## size of the release binary, and how soon it lives, against their bounds
-	$(CARGO) build --locked --release --bin fluxsec
-	FLUXSEC=target/release/fluxsec $(CARGO) test --locked --test release -- --ignored --nocapture
+# Of this machine, as images call it.
+ARCHITECTURE ?= $(subst x86_64,amd64,$(subst aarch64,arm64,$(shell uname -m)))
+COMPILED = target/compiled-$(ARCHITECTURE)
+# Certificates of public authorities, where Debian has them.
+AUTHORITIES ?= /etc/ssl/certs/ca-certificates.crt
+# What of a release depends on time takes the commit's.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+
+.PHONY: compiled
+compiled:
+	CARGO="$(CARGO)" .cargo/release.sh $(ARCHITECTURE) $(COMPILED)/fluxsec
+
+image: compiled ## target/image: the image as an OCI layout, compiled here and put together by buildah
+	mkdir -p $(COMPILED)/etc/ssl/certs
+	cp $(AUTHORITIES) $(COMPILED)/etc/ssl/certs/ca-certificates.crt
+	rm -rf target/image
+	buildah build --isolation=chroot --build-context build=$(COMPILED) --platform linux/$(ARCHITECTURE) \
+	--timestamp $(SOURCE_DATE_EPOCH) --tag oci:target/image .
+
+release-check: compiled ## the release against its bounds: its size, how soon it lives, and what its image needs
+	FLUXSEC=$(COMPILED)/fluxsec $(CARGO) test --locked --test release --test image -- --ignored --nocapture

@@ -123,18 +123,22 @@ fn a_policy_that_says_something_else_is_wrong_usage() {
             good,
             "kind: expected FluxSecurityPolicy, found \"FluxSecurityWaiver\"",
         ),
-        (head, "{tenancyy: Shared}", "unknown field spec.tenancyy"),
+        (head, "{tenancyy: Shared}", "spec.tenancyy: unknown field"),
         (
             head,
             "{controls: [{id: FSP-MT-001}, {id: FSP-MT-002, parameter: {a: b}}]}",
-            "unknown field spec.controls[1].parameter",
+            "spec.controls[1].parameter: unknown field",
         ),
-        (head, "{tenancy: shared}", "unknown variant `shared`"),
+        (
+            head,
+            "{tenancy: shared}",
+            "spec.tenancy: expected one of None, Shared, Dedicated",
+        ),
     ] {
         let (code, said) = audit(head, spec);
         assert_eq!(code, Some(2), "{said}");
         assert!(
-            said.contains("policy.yaml is not a FluxSecurityPolicy: "),
+            said.contains("policy.yaml:1 is not a FluxSecurityPolicy: "),
             "{said}"
         );
         assert!(said.contains(expected), "{said}");

@@ -620,6 +620,8 @@ fn who_made_it_is_told(control_plane: &ControlPlane) {
         "owner": "us",
         "kustomize.toolkit.fluxcd.io/name": "fleet", "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
     });
+    // Managed fields tell seconds, and of two writes in one of them nobody can tell the later one.
+    std::thread::sleep(Duration::from_millis(1100));
     kustomize(control_plane, "kustomize-controller", "apps", &labels);
     let report = until(control_plane, "the repair", |report| {
         newest(report, "ACME-002")["to"] == "Pass"

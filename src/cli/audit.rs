@@ -8,13 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray,
-};
 use k8s_openapi::jiff::Timestamp;
-use kube::{Api, CustomResourceExt};
+use kube::Api;
 use prometheus::Registry;
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +19,7 @@ use super::gate::Gate;
 use super::output::Output;
 use super::{UNUSABLE, is_broken_pipe};
 use crate::api::report::Change;
-use crate::api::{
-    FluxSecurityPolicy, FluxSecurityReport, GROUP, ReportStatus, Tenancy, VERSION, WaiverState,
-};
+use crate::api::{FluxSecurityPolicy, FluxSecurityReport, ReportStatus, Tenancy, WaiverState};
 use crate::app::Loop;
 use crate::cluster::{self, Contact, client};
 use crate::engine::posture::bounded;
@@ -205,45 +199,7 @@ impl Input {
 /// The policy of a file.
 pub(super) fn read_policy(path: &Path) -> anyhow::Result<FluxSecurityPolicy> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    policy_of(&text).with_context(|| format!("{} is not a FluxSecurityPolicy", path.display()))
-}
-
-/// A policy that no API server has seen: what it would refuse or drop without a word would be another audit than is meant.
-fn policy_of(text: &str) -> anyhow::Result<FluxSecurityPolicy> {
-    let policy = serde_saphyr::from_str(text)?;
-    let value: Value = serde_saphyr::from_str(text)?;
-    let version = format!("{GROUP}/{VERSION}");
-    for (field, expected) in [("apiVersion", version.as_str()), ("kind", "FluxSecurityPolicy")] {
-        let found = value[field].as_str().unwrap_or_default();
-        anyhow::ensure!(found == expected, "{field}: expected {expected}, found {found:?}");
-    }
-    let schemas = FluxSecurityPolicy::crd().spec.versions;
-    let schema = schemas
-        .first()
-        .and_then(|it| it.schema.as_ref()?.open_api_v3_schema.as_ref());
-    let spec = schema.and_then(|it| it.properties.as_ref()?.get("spec"));
-    if let Some(unknown) = spec.and_then(|spec| unknown_field(spec, &value["spec"], "spec")) {
-        anyhow::bail!("unknown field {unknown}");
-    }
-    Ok(policy)
-}
-
-/// The first field that a schema does not know.
-fn unknown_field(schema: &JSONSchemaProps, value: &Value, path: &str) -> Option<String> {
-    match (value, &schema.properties, &schema.items) {
-        (Value::Object(fields), Some(known), _) => fields.iter().find_map(|(name, value)| {
-            let path = format!("{path}.{name}");
-            let Some(schema) = known.get(name) else {
-                return Some(path);
-            };
-            unknown_field(schema, value, &path)
-        }),
-        (Value::Array(items), _, Some(JSONSchemaPropsOrArray::Schema(schema))) => {
-            let mut items = items.iter().enumerate();
-            items.find_map(|(at, item)| unknown_field(schema, item, &format!("{path}[{at}]")))
-        }
-        _ => None,
-    }
+    Ok(manifests::policies::parse(&path.display().to_string(), &text)?)
 }
 
 /// Whoever stops reading, such as `head`, has no say in the exit code.

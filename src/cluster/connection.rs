@@ -1,7 +1,9 @@
 //! The way to an API server. Where HTTP/2 is spoken, and every API server speaks it, one connection carries everything:
 //! a watch is a stream of it, and costs little. What speaks HTTP/1.1 only gets a connection for every request under way.
 //!
-//! kube's own client speaks HTTP/1.1 alone.
+//! kube's own client speaks HTTP/1.1 alone. That of hyper-util, which it is made of, can speak HTTP/2, but lets a request
+//! beyond the streams that a server allows wait for ever, and that is a watch, makes a handshake for each of the watches
+//! that begin together, and adds to a connection on which requests have just been given up; here another one is opened.
 
 use std::error::Error;
 use std::pin::Pin;

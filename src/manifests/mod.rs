@@ -19,8 +19,10 @@
 mod envelope;
 mod places;
 mod plain;
+pub mod policies;
 pub(crate) mod read;
 mod roles;
+mod schema;
 pub mod split;
 mod template;
 pub mod waivers;
