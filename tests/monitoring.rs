@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use controlplane::programs::{Finish, PROMTOOL};
 use controlplane::prometheus::Prometheus;
-use controlplane::scenario::{SHARED, installed, result, set_args, until};
+use controlplane::scenario::{SHARED, change_policy, installed, result, set_args, until};
 use controlplane::{ControlPlane, Operator, operator, wait_for};
 use flux_security_operator::monitoring::alerts::{ALERTS, RUNBOOKS};
 use flux_security_operator::monitoring::dashboards::DASHBOARDS;
@@ -359,16 +359,7 @@ fn follow_the_pages(control_plane: &ControlPlane) {
 }
 
 fn set_suspended(control_plane: &ControlPlane, suspend: bool) {
-    let patch = json!({"spec": {"suspend": suspend}}).to_string();
-    let arguments = [
-        "patch",
-        "fluxsecuritypolicy",
-        "default",
-        "--type=merge",
-        "-p",
-        &patch,
-    ];
-    control_plane.kubectl(&arguments).unwrap();
+    change_policy(control_plane, &json!({"suspend": suspend}));
 }
 
 /// The operator's ClusterRole, as it was applied.

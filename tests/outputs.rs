@@ -11,7 +11,9 @@ use std::time::Duration;
 use anyhow::ensure;
 use controlplane::operator::USER;
 use controlplane::programs::CONSUMERS;
-use controlplane::scenario::{PATIENCE, SHARED, events, installed, report, restarted, result, set_args};
+use controlplane::scenario::{
+    PATIENCE, SHARED, change_policy, events, installed, report, restarted, result, set_args,
+};
 use controlplane::{ControlPlane, Operator, wait_for};
 use serde_json::{Value, json};
 
@@ -201,16 +203,7 @@ fn a_policy_tells_that_its_events_are_not_taken() {
     assert_quiet(&control_plane, Duration::from_secs(5));
     // Who asks for none misses none.
     let asks = |events: bool| {
-        let patch = json!({"spec": {"outputs": {"events": events}}}).to_string();
-        let policy = [
-            "patch",
-            "fluxsecuritypolicy",
-            "default",
-            "--type=merge",
-            "-p",
-            &patch,
-        ];
-        control_plane.kubectl(&policy).unwrap();
+        change_policy(&control_plane, &json!({"outputs": {"events": events}}));
     };
     asks(false);
     delivered(&control_plane);
@@ -233,16 +226,7 @@ fn a_policy_tells_that_its_events_are_not_taken() {
 fn a_policy_tells_that_its_open_reports_are_not_written() {
     let control_plane = installed();
     control_plane.apply(SHARED).unwrap();
-    let patch = json!({"spec": {"outputs": {"openReports": true}}}).to_string();
-    let asks = [
-        "patch",
-        "fluxsecuritypolicy",
-        "default",
-        "--type=merge",
-        "-p",
-        &patch,
-    ];
-    control_plane.kubectl(&asks).unwrap();
+    change_policy(&control_plane, &json!({"outputs": {"openReports": true}}));
     let mut operator = Operator::start(&control_plane).unwrap();
     becomes(&control_plane, "Pass");
     let kinds = "CustomResourceDefinitions of openreports.io/v1alpha1";

@@ -12,7 +12,7 @@ use anyhow::ensure;
 use controlplane::nodes::Nodes;
 use controlplane::programs::CONSUMERS;
 use controlplane::scenario::{
-    PATIENCE, SHARED, events, installed, restarted, result, set_args, until, versions,
+    PATIENCE, SHARED, change_policy, events, installed, restarted, result, set_args, until, versions,
 };
 use controlplane::{ControlPlane, Operator, operator, wait_for};
 use flux_security_operator::api::{Severity, Tenancy};
@@ -358,16 +358,7 @@ fn told_of(reports: &[Value]) -> Vec<(String, String)> {
 }
 
 fn asks_for_open_reports(control_plane: &ControlPlane, asks: bool) {
-    let patch = json!({"spec": {"outputs": {"openReports": asks}}}).to_string();
-    let policy = [
-        "patch",
-        "fluxsecuritypolicy",
-        "default",
-        "--type=merge",
-        "-p",
-        &patch,
-    ];
-    control_plane.kubectl(&policy).unwrap();
+    change_policy(control_plane, &json!({"outputs": {"openReports": asks}}));
 }
 
 fn becomes_told(control_plane: &ControlPlane, expected: &[(&str, &str)], patience: Duration) -> Vec<Value> {

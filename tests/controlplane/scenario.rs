@@ -32,6 +32,20 @@ pub(crate) fn installed_on(control_plane: ControlPlane) -> ControlPlane {
     control_plane
 }
 
+/// Changes the spec of the policy of [`SHARED`].
+pub(crate) fn change_policy(control_plane: &ControlPlane, spec: &Value) {
+    let patch = serde_json::json!({"spec": spec}).to_string();
+    let patch = [
+        "patch",
+        "fluxsecuritypolicy",
+        "default",
+        "--type=merge",
+        "-p",
+        &patch,
+    ];
+    control_plane.kubectl(&patch).unwrap();
+}
+
 /// The report of the policy of [`SHARED`].
 pub(crate) fn report(control_plane: &ControlPlane) -> anyhow::Result<Value> {
     control_plane.get(&["fluxsecurityreport", "default"])
