@@ -25,6 +25,7 @@ use flux_security_operator::serve::{self, ServeState};
 use prometheus::{Encoder, Registry, TextEncoder};
 use serde_json::{Value, json};
 use support::exposition::{Series, series};
+use support::waivers::{CREATED, waiver};
 use support::{deployment, kind, remove, upsert};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -144,13 +145,14 @@ fn what_is_served_is_what_the_table_says() {
         let labels: BTreeSet<&str> = it.labels.keys().map(String::as_str).collect();
         assert_eq!(labels, expected, "{}", it.name);
     }
-    // These have series once something was watched, changed or published.
+    // These have series once something was watched, changed, published or asked for.
     assert_eq!(
         missing,
         BTreeSet::from([
             "flux_security_change_to_report_seconds",
             "flux_security_evaluation_duration_seconds",
             "flux_security_last_success_timestamp_seconds",
+            "flux_security_object_findings",
             "flux_security_transitions_total",
             "flux_security_waiver_expiry_timestamp_seconds",
             "flux_security_watch_restarts_total",
@@ -199,9 +201,10 @@ fn promtool_finds_nothing_to_say() {
     );
     let mut served = Served::new();
     served.ingest([
-        upsert(&policy("default", &json!({}))),
+        upsert(&policy("default", &json!({"outputs": {"objectMetrics": true}}))),
         upsert(&careless("tenant")),
     ]);
+    assert!(!of_objects(&served.text()).is_empty());
     for text in [of_table, served.text().into_bytes()] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics");
@@ -232,7 +235,10 @@ fn series_are_bounded_whatever_there_is() {
             "shared",
             json!({"tenancy": "Shared", "clusterName": "c\"}\n\u{7}".repeat(2_000)}),
         ),
-        ("dedicated", json!({"tenancy": "Dedicated"})),
+        (
+            "dedicated",
+            json!({"tenancy": "Dedicated", "outputs": {"objectMetrics": true}}),
+        ),
     ];
     let mut served = Served::new();
     served.ingest(policies.iter().map(|(name, spec)| upsert(&policy(name, spec))));
@@ -296,7 +302,14 @@ fn series_are_bounded_whatever_there_is() {
         compliant.iter().all(|it| it.value < 0.5),
         "nobody writes series but us"
     );
-    assert!(all.len() < 10_000, "{} series", all.len());
+    assert_eq!(count(OBJECT_FINDINGS), 2_000);
+    let of_policy: f64 = all
+        .iter()
+        .filter(|it| it.name == "flux_security_findings" && it.label("policy") == "dedicated")
+        .map(|it| it.value)
+        .sum();
+    assert!((of(OBJECT_FINDINGS) - of_policy).abs() < 0.5, "nothing is lost");
+    assert!(all.len() < 12_000, "{} series", all.len());
     assert!(text.len() < 4 * 1024 * 1024, "{} bytes", text.len());
 }
 
@@ -355,6 +368,120 @@ fn kinds_of_custom_controls_have_series_as_others_have() {
     assert_eq!(value(&served, "flux_security_kind_synced", widget), Some(0.0));
     served.ingest([upsert(&policy("default", &json!({})))]);
     assert_eq!(value(&served, "flux_security_kind_synced", widget), None);
+}
+
+const OBJECT_FINDINGS: &str = "flux_security_object_findings";
+
+/// The series of objects, each as in `policy control severity namespace kind name`.
+fn of_objects(text: &str) -> BTreeMap<String, f64> {
+    let labels = [
+        "policy",
+        "control",
+        "severity",
+        "exported_namespace",
+        "kind",
+        "name",
+    ];
+    let all = series(text);
+    let all = all.iter().filter(|it| it.name == OBJECT_FINDINGS);
+    all.map(|it| (labels.map(|label| it.label(label)).join(" "), it.value))
+        .collect()
+}
+
+/// A policy that judges HelmRepositories alone, and tells of each.
+fn by_object(name: &str, is_on: bool) -> Delta {
+    upsert(&policy(
+        name,
+        &json!({"controls": few(), "outputs": {"objectMetrics": is_on}}),
+    ))
+}
+
+/// Nobody has series of objects who did not ask for them, and they go with what they are about.
+#[test]
+fn objects_have_series_where_a_policy_asks_for_them() {
+    let mut served = Served::new();
+    served.ingest([
+        upsert(&policy("silent", &json!({"controls": few()}))),
+        upsert(&careless("tenant")),
+        upsert(&careless("other")),
+    ]);
+    assert!(!served.text().contains(OBJECT_FINDINGS), "off by default");
+    served.ingest([by_object("default", true)]);
+    let expected = |namespaces: &[&str]| -> BTreeMap<String, f64> {
+        let of_namespace = |namespace: &&str| {
+            ["FSX-SRC-005 High", "FSX-SRC-009 Medium"]
+                .map(|failed| format!("default {failed} {namespace} HelmRepository charts"))
+        };
+        let all = namespaces.iter().flat_map(of_namespace);
+        all.map(|it| (it, 1.0)).collect()
+    };
+    assert_eq!(of_objects(&served.text()), expected(&["other", "tenant"]));
+    let tenant = json!([{"kind": "HelmRepository", "namespace": "tenant", "name": "charts"}]);
+    let accepted = waiver("accepted", "FSX-SRC-*", &tenant, "2026-03-01T00:00:00Z");
+    served.engine.advance(CREATED.parse().unwrap());
+    served.ingest([upsert(&accepted)]);
+    assert_eq!(of_objects(&served.text()), expected(&["other"]), "waived");
+    served.ingest([remove(&accepted)]);
+    assert_eq!(of_objects(&served.text()), expected(&["other", "tenant"]));
+    served.ingest([remove(&careless("other"))]);
+    assert_eq!(of_objects(&served.text()), expected(&["tenant"]), "repaired");
+    served.ingest([by_object("default", false)]);
+    assert!(!served.text().contains(OBJECT_FINDINGS), "switched off");
+    served.ingest([by_object("default", true)]);
+    assert_eq!(of_objects(&served.text()), expected(&["tenant"]));
+    served.leadership.send_replace(Leadership { until: None });
+    assert!(!served.text().contains(OBJECT_FINDINGS), "another replica leads");
+    let until = Some(Instant::now() + Duration::from_hours(1));
+    served.leadership.send_replace(Leadership { until });
+    served.ingest([remove(&policy("default", &json!({})))]);
+    assert!(!served.text().contains(OBJECT_FINDINGS), "the policy is gone");
+}
+
+/// Which objects have series of their own does not depend on which came first, and what has none is counted.
+#[test]
+fn series_of_objects_are_bounded_and_the_same_whatever_came_first() {
+    const OBJECTS: u32 = 2_500;
+    let namespaces: Vec<String> = (0..OBJECTS).map(|number| format!("n{number:04}")).collect();
+    let ask = || {
+        [
+            by_object("default", true),
+            by_object("second", true),
+            by_object("silent", false),
+        ]
+    };
+    let mut forward = Served::new();
+    forward.ingest(ask());
+    forward.ingest(namespaces.iter().map(|it| upsert(&careless(it))));
+    let mut backward = Served::new();
+    for some in namespaces.chunks(100).rev() {
+        backward.ingest(some.iter().rev().map(|it| upsert(&careless(it))));
+    }
+    backward.ingest(ask());
+    let found = of_objects(&forward.text());
+    assert_eq!(found, of_objects(&backward.text()));
+    for policy in ["default", "second", "silent"] {
+        let mine = || {
+            found
+                .iter()
+                .filter(|(labels, _)| labels.starts_with(&format!("{policy} ")))
+        };
+        let sum: f64 = mine().map(|(_, value)| value).sum();
+        let expected = if policy == "silent" {
+            (0, 0.0)
+        } else {
+            (2_000, f64::from(OBJECTS) * 2.0)
+        };
+        assert_eq!((mine().count(), sum), expected, "{policy}");
+    }
+    let rest = found.keys().filter(|labels| labels.contains(OTHER));
+    for labels in rest {
+        let labels: Vec<&str> = labels.split(' ').collect();
+        assert_eq!(
+            [labels[1], labels[3], labels[4], labels[5]],
+            [OTHER; 4],
+            "{labels:?}"
+        );
+    }
 }
 
 /// More policies than series for what is folded.

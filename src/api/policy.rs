@@ -369,6 +369,9 @@ pub struct Outputs {
     /// CustomResourceDefinitions and the rights in config/open-reports.
     #[serde(default)]
     pub open_reports: bool,
+    /// Metrics of each failing object, too: flux_security_object_findings, at most 2000 series for this policy.
+    #[serde(default)]
+    pub object_metrics: bool,
 }
 
 /// Bounds of the cluster report.
@@ -457,6 +460,7 @@ impl Default for Outputs {
         Self {
             events: true,
             open_reports: false,
+            object_metrics: false,
         }
     }
 }

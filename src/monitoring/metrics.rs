@@ -8,6 +8,8 @@ use crate::api::{ControlResult, Severity, WaiverState};
 
 /// Series of `flux_security_namespace_findings`.
 pub const MAX_NAMESPACE_SERIES: usize = 1000;
+/// Series of `flux_security_object_findings` for each policy.
+pub const MAX_OBJECT_SERIES: usize = 2000;
 /// Series of kinds that custom controls ask for: users choose them.
 pub const MAX_CUSTOM_KIND_SERIES: usize = 100;
 /// Series of `flux_security_controller_info`.
@@ -295,6 +297,22 @@ pub const NAMESPACE_FINDINGS: Metric = Metric::gauge(
 .of(MAX_NAMESPACE_SERIES, &[])
 .of_leader();
 
+/// Of the findings by object.
+pub const OBJECT_FINDINGS: Metric = Metric::gauge(
+    "flux_security_object_findings",
+    &[
+        "policy",
+        "control",
+        "severity",
+        "exported_namespace",
+        "kind",
+        "name",
+    ],
+    "Findings of a control in an object that no waiver covers; no series unless the policy asks for them by spec.outputs.objectMetrics. The worst have series of their own, the rest is counted by severity under the labels _other.",
+)
+.of(MAX_OBJECT_SERIES, &[Each::Policy])
+.of_leader();
+
 /// Of the score.
 pub const SCORE: Metric = Metric::gauge(
     "flux_security_score_ratio",
@@ -514,6 +532,7 @@ pub const METRICS: &[&Metric] = &[
     &CONTROL_STATUS,
     &FINDINGS,
     &NAMESPACE_FINDINGS,
+    &OBJECT_FINDINGS,
     &SCORE,
     &COVERAGE,
     &COMPLIANT,

@@ -8,6 +8,7 @@ use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
 use super::report::{compliance, is_audited, summary};
+use crate::api::report::Finding;
 use crate::api::{ControlResult, Severity, WaiverState};
 use crate::controls::VERSION;
 use crate::engine::posture::bounded as harmless;
@@ -15,8 +16,9 @@ use crate::engine::{PolicyPosture, Posture};
 use crate::inventory::CustomKind;
 use crate::monitoring::metrics::{
     COMPLIANT, CONTROL_STATUS, CONTROLLER_INFO, COVERAGE, FINDINGS, KIND_SYNCED, LEADER,
-    MAX_CONTROLLER_SERIES, MAX_CUSTOM_KIND_SERIES, MAX_NAMESPACE_SERIES, NAMESPACE_FINDINGS, OBJECTS, OTHER,
-    REPORT_INFO, SCORE, UNDECODABLE, WAIVER_EXPIRY, WAIVERS,
+    MAX_CONTROLLER_SERIES, MAX_CUSTOM_KIND_SERIES, MAX_NAMESPACE_SERIES, MAX_OBJECT_SERIES,
+    NAMESPACE_FINDINGS, OBJECT_FINDINGS, OBJECTS, OTHER, REPORT_INFO, SCORE, UNDECODABLE, WAIVER_EXPIRY,
+    WAIVERS,
 };
 
 /// The families of a posture.
@@ -37,6 +39,7 @@ pub fn families(posture: &Posture, leads: bool) -> Result<Vec<MetricFamily>, pro
     controls(&registry, posture)?;
     findings(&registry, posture)?;
     namespace_findings(&registry, posture)?;
+    object_findings(&registry, posture)?;
     controllers(&registry, posture)?;
     waivers(&registry, posture)?;
     Ok(registry.gather())
@@ -189,6 +192,91 @@ fn bounded(counts: BTreeMap<Series<'_>, u32>) -> Vec<(Series<'_>, u32)> {
     series
 }
 
+/// Nobody who did not ask for them has such series, or waits for them.
+fn object_findings(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
+    let mut asking = audited(posture)
+        .filter(|policy| policy.policy.spec.outputs.object_metrics)
+        .peekable();
+    if asking.peek().is_none() {
+        return Ok(());
+    }
+    let family = OBJECT_FINDINGS.gauges(registry)?;
+    for policy in asking {
+        let objects = Objects::of(policy);
+        for (object, findings) in &objects.worst {
+            let [control, namespace, kind, name] = object.labels.map(harmless);
+            let severity = object.severity.as_str();
+            let labels = [&policy.name, &control, severity, &namespace, &kind, &name];
+            family
+                .get_metric_with_label_values(&labels)?
+                .add(f64::from(*findings));
+        }
+        for (severity, findings) in &objects.rest {
+            let labels = [&policy.name, OTHER, severity.as_str(), OTHER, OTHER, OTHER];
+            family
+                .get_metric_with_label_values(&labels)?
+                .set(f64::from(*findings));
+        }
+    }
+    Ok(())
+}
+
+/// An object and a control that it fails.
+#[derive(Clone, Copy, PartialEq)]
+struct ObjectSeries<'a> {
+    severity: Severity,
+    /// Control, namespace, kind and name.
+    labels: [&'a str; 4],
+}
+
+impl<'a> ObjectSeries<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        let resource = &finding.resource;
+        Self {
+            severity: finding.severity,
+            labels: [&finding.control, resource.home(), &resource.kind, &resource.name],
+        }
+    }
+}
+
+/// How many findings there are in the objects that come first in a report, and in all others by severity.
+#[derive(Default)]
+struct Objects<'a> {
+    worst: Vec<(ObjectSeries<'a>, u32)>,
+    rest: BTreeMap<Severity, u32>,
+}
+
+impl<'a> Objects<'a> {
+    fn of(policy: &'a PolicyPosture) -> Self {
+        let mut objects = Self::default();
+        for it in policy.findings.iter().filter(|it| !it.finding.is_waived()) {
+            objects.count(ObjectSeries::of(&it.finding));
+        }
+        objects.make_room();
+        objects
+    }
+
+    /// What one object has of one control stands together.
+    fn count(&mut self, object: ObjectSeries<'a>) {
+        let is_full = self.worst.len() == MAX_OBJECT_SERIES;
+        match self.worst.last_mut() {
+            Some((last, findings)) if *last == object => *findings += 1,
+            _ if is_full => *self.rest.entry(object.severity).or_default() += 1,
+            _ => self.worst.push((object, 1)),
+        }
+    }
+
+    /// The rest has series as well, one for each severity.
+    fn make_room(&mut self) {
+        while self.worst.len() + self.rest.len() > MAX_OBJECT_SERIES {
+            let Some((last, findings)) = self.worst.pop() else {
+                return;
+            };
+            *self.rest.entry(last.severity).or_default() += findings;
+        }
+    }
+}
+
 fn controllers(registry: &Registry, posture: &Posture) -> Result<(), prometheus::Error> {
     let info = CONTROLLER_INFO.gauges(registry)?;
     let installations = posture.policies.values().flat_map(|policy| &policy.installations);
@@ -314,6 +402,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::engine::FindingPosture;
     use crate::render::fixture::failing;
 
     fn posture(policy: PolicyPosture) -> Posture {
@@ -355,6 +444,53 @@ mod tests {
         let series = series(&posture, "flux_security_namespace_findings");
         assert_eq!(series.len(), MAX_NAMESPACE_SERIES);
         assert!((series.iter().map(|(_, value)| value).sum::<f64>() - 3000.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn series_of_objects_are_those_that_come_first_and_lose_nothing() {
+        let names: Vec<String> = (0..5_000).map(|number| format!("n{number:04}")).collect();
+        let mut policy = failing(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        policy.policy.spec.outputs.object_metrics = true;
+        // Two in one object are one series; what is waived is none.
+        policy.findings.edit(|all| {
+            let mut again = FindingPosture::clone(&all[7]);
+            again.finding.observed = "something else".to_owned();
+            all.insert(8, Arc::new(again));
+            let mut waived = FindingPosture::clone(&all[0]);
+            waived.finding.waiver = "accepted".to_owned();
+            all[0] = Arc::new(waived);
+        });
+        let series = series(&posture(policy), "flux_security_object_findings");
+        assert_eq!(series.len(), MAX_OBJECT_SERIES);
+        let value = |namespace: &str| {
+            let mut found = series.iter().filter(|(labels, _)| labels.contains(namespace));
+            found.next().map(|(_, value)| *value)
+        };
+        assert_eq!(
+            ["n0000", "n0001", "n0007", "n1999", "n2000", OTHER].map(value),
+            [None, Some(1.0), Some(2.0), Some(1.0), None, Some(3_000.0)]
+        );
+    }
+
+    #[test]
+    fn the_rest_of_each_severity_has_room_among_the_series_of_objects() {
+        let names: Vec<String> = (0..2_003).map(|number| format!("n{number:04}")).collect();
+        let mut policy = failing(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        policy.policy.spec.outputs.object_metrics = true;
+        policy.findings.edit(|all| {
+            for (it, severity) in all.iter_mut().skip(2_000).zip(Severity::ALL.into_iter().skip(2)) {
+                let mut lesser = FindingPosture::clone(it);
+                lesser.finding.severity = severity;
+                *it = Arc::new(lesser);
+            }
+        });
+        let series = series(&posture(policy), "flux_security_object_findings");
+        assert_eq!(series.len(), MAX_OBJECT_SERIES);
+        let rest = series.iter().filter(|(labels, _)| labels.contains(OTHER));
+        let rest: Vec<f64> = rest.map(|(_, value)| *value).collect();
+        // Four of them were High.
+        assert!((rest.iter().sum::<f64>() - 7.0).abs() < f64::EPSILON);
+        assert_eq!(rest.len(), 4);
     }
 
     #[test]
