@@ -1,5 +1,6 @@
 //! Words shared by policies and reports.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -138,7 +139,7 @@ impl fmt::Display for Tenancy {
 }
 
 /// An object that a finding or an Event is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceRef {
     /// Group and version, for instance `apps/v1`.
@@ -165,6 +166,23 @@ impl ResourceRef {
     pub fn home(&self) -> &str {
         let is_namespace = self.kind == "Namespace" && self.api_version == "v1";
         if is_namespace { &self.name } else { &self.namespace }
+    }
+
+    /// By namespace, kind and name; the version that is served comes last.
+    fn place(&self) -> [&str; 4] {
+        [&self.namespace, &self.kind, &self.name, &self.api_version]
+    }
+}
+
+impl PartialOrd for ResourceRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ResourceRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
     }
 }
 
