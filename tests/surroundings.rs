@@ -84,7 +84,10 @@ fn settings_that_cannot_be_are_refused_at_the_start() {
             vec![format!("--metrics-address={taken}")],
             "choose another --metrics-address",
         ),
-        (vec![secure.to_owned()], "--certificate-folder <FOLDER>"),
+        (
+            vec![secure.to_owned()],
+            "--certificate-folder <FOLDER>",
+        ),
         (
             vec!["--certificate-folder=/nowhere".to_owned()],
             "--secure-metrics-address <ADDRESS>",
