@@ -3,7 +3,8 @@
 
 mod support;
 
-use flux_security_operator::api::Tenancy;
+use flux_security_operator::api::{ControlResult, Tenancy};
+use flux_security_operator::engine::Engine;
 use flux_security_operator::inventory::{Coverage, Delta};
 use flux_security_operator::kinds::KindId;
 use k8s_openapi::jiff::Timestamp;
@@ -76,7 +77,7 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"kind": kind, "metadata": {"name": name, "namespace": "tenant"}, "spec": spec})
     });
-    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network(), 2 => traffic(), 2 => operator(), 4 => placement(), 1 => admission()]
+    prop_oneof![3 => flux, 1 => other, 3 => applier(), 2 => access(), 2 => network(), 2 => traffic(), 2 => operator(), 4 => placement(), 3 => inhabitant(), 1 => admission()]
 }
 
 /// What tells somebody of failures, and what lets somebody in.
@@ -177,6 +178,16 @@ fn placement() -> impl Strategy<Value = Value> {
             "spec": {"nodeName": node, "tolerations": tolerations, "runtimeClassName": if flag { "sandbox" } else { "" }},
             "status": {"phase": if number == 8 && flag { "Succeeded" } else { "Running" }},
         }),
+    })
+}
+
+/// What makes a namespace that nobody labels a tenant's, as long as it is there: often the only Flux object.
+fn inhabitant() -> impl Strategy<Value = Value> {
+    let namespace = prop_oneof![Just("other"), Just("third")];
+    (0..5_u8, namespace, any::<bool>()).prop_map(|(number, namespace, flag)| match number {
+        0 => json!({"kind": "Namespace", "metadata": {"name": namespace}}),
+        1 => json!({"kind": "HelmChart", "metadata": {"name": "c", "namespace": namespace}, "spec": {"chart": if flag { json!("a") } else { json!(7) }}}),
+        _ => json!({"kind": "Alert", "metadata": {"name": "a", "namespace": namespace}, "spec": {"suspend": flag}}),
     })
 }
 
@@ -472,10 +483,42 @@ fn one_changed_object_costs_itself_whatever_else_there_is() {
     assert_eq!(evaluations_for_one_change(0), evaluations_for_one_change(300));
 }
 
+/// The first Flux object of a namespace makes it a tenant's, the last one takes that back, and all between change nothing.
+#[test]
+fn only_the_first_and_the_last_flux_object_change_the_owner() {
+    let alert = |name: &str, suspend: bool| json!({"kind": "Alert", "metadata": {"name": name, "namespace": "tenant"}, "spec": {"suspend": suspend}});
+    let judged = |engine: &Engine| support::control(&posture(engine), "FSP-NET-004").result;
+    let mut engine = engine(Tenancy::Shared);
+    engine.ingest([upsert(
+        &json!({"kind": "Namespace", "metadata": {"name": "tenant"}}),
+    )]);
+    assert_eq!(judged(&engine), ControlResult::NotApplicable);
+    let mut cost = |delta: Delta, expected: ControlResult| {
+        let before = engine.evaluations();
+        engine.ingest([delta]);
+        assert_eq!(judged(&engine), expected);
+        engine.evaluations() - before
+    };
+    let first = cost(upsert(&alert("a", false)), ControlResult::Fail);
+    let edit = cost(upsert(&alert("a", true)), ControlResult::Fail);
+    let second = cost(upsert(&alert("b", true)), ControlResult::Fail);
+    let one_of_two = cost(remove(&alert("a", true)), ControlResult::Fail);
+    let last = cost(remove(&alert("b", true)), ControlResult::NotApplicable);
+    assert!(
+        first > second && last > one_of_two,
+        "{first} {edit} {second} {one_of_two} {last}"
+    );
+    assert_eq!((edit, second), (one_of_two, one_of_two));
+}
+
 /// A NetworkPolicy concerns its namespace.
 #[test]
 fn one_changed_network_policy_costs_its_namespace() {
-    let namespace = |name: &str| upsert(&json!({"kind": "Namespace", "metadata": {"name": name}}));
+    let namespace = |name: &str| {
+        upsert(
+            &json!({"kind": "Namespace", "metadata": {"name": name, "labels": {"toolkit.fluxcd.io/tenant": name}}}),
+        )
+    };
     let policy = |namespace: &str, ingress: Value| {
         upsert(&json!({
             "kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": namespace},
@@ -500,7 +543,11 @@ fn one_changed_network_policy_costs_its_namespace() {
 #[test]
 fn one_pod_costs_its_node_and_its_namespace() {
     let node = |name: &str| upsert(&json!({"kind": "Node", "metadata": {"name": name}, "spec": {}}));
-    let namespace = |name: &str| upsert(&json!({"kind": "Namespace", "metadata": {"name": name}}));
+    let namespace = |name: &str| {
+        upsert(
+            &json!({"kind": "Namespace", "metadata": {"name": name, "labels": {"toolkit.fluxcd.io/tenant": name}}}),
+        )
+    };
     let web = |namespace: &str, node: &str| json!({"kind": "Pod", "metadata": {"name": "web", "namespace": namespace}, "spec": {"nodeName": node}});
     let evaluations_for_one_pod = |others: usize| {
         let mut engine = engine(Tenancy::Shared);

@@ -394,6 +394,34 @@ fn a_kind_is_in_the_input_with_any_object() {
     assert!(!missing(service).contains(&lacks), "{:?}", missing(service));
 }
 
+/// Flux objects of the input tell who uses Flux. An input without any tells nothing of its namespaces, and none of both is
+/// a pass.
+#[test]
+fn flux_objects_of_the_input_tell_who_the_tenants_are() {
+    let flux = flux::manifests().unwrap();
+    let judged = |more: &str| {
+        let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n";
+        let judged = control(
+            &of(&format!("{flux}\n---\n{namespace}---\n{more}")),
+            "FSP-NET-004",
+        );
+        (judged.result, judged.message)
+    };
+    let applied = |namespace: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: apps, namespace: {namespace}}}\nspec: {{interval: 10m, prune: true, sourceRef: {{kind: GitRepository, name: fleet}}}}\n"
+        )
+    };
+    let (result, message) = judged("");
+    assert_eq!(result, UNKNOWN, "{message}");
+    assert!(message.contains("Flux object"), "{message}");
+    let (result, message) = judged(&applied("flux-system"));
+    assert_eq!(result, ControlResult::NotApplicable, "{message}");
+    let (result, message) = judged(&applied("team"));
+    assert_ne!(result, PASS, "{message}");
+    assert_ne!(result, ControlResult::NotApplicable, "{message}");
+}
+
 /// Controls that fail for the lack of an object, which manifests cannot show.
 const LACKS: [&str; 2] = ["FSP-DED-003", "FSP-NODE-002"];
 
@@ -581,7 +609,8 @@ fn two_clusters_in_one_tree_are_audited_apart() {
     // What only one of them has is no excuse for the other.
     let deny = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: team}\nspec: {podSelector: {}}\n";
     let flux = flux::manifests().unwrap();
-    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n";
+    let namespace =
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: team, labels: {toolkit.fluxcd.io/tenant: team}}\n";
     let tenants = |with: bool| {
         Tree::new(&[
             ("clusters/a/flux.yaml", &flux),

@@ -727,7 +727,9 @@ fn an_audit_tells_that_two_tenants_share_a_recipient() {
     )
     .unwrap();
     let write = |tenant: &str| {
-        let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {tenant}}}\n");
+        let namespace = format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {tenant}, labels: {{toolkit.fluxcd.io/tenant: {tenant}}}}}\n"
+        );
         let secret = SECRET.replace("namespace: apps", &format!("namespace: {tenant}"));
         let secret = vault.encrypt(
             "secret.yaml",

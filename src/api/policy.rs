@@ -170,11 +170,11 @@ pub enum SubjectKind {
     ServiceAccount,
 }
 
-/// Who the tenants are: every namespace that is not the platform's, unless the selector says otherwise.
+/// Who the tenants are: every other namespace that holds Flux objects or carries the label, unless the selector says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tenants {
-    /// Only namespaces with these labels belong to tenants. All when empty.
+    /// Only namespaces with these labels belong to tenants. When empty: those that hold Flux objects or carry the label.
     #[serde(default)]
     pub namespace_selector: NamespaceSelector,
     /// Namespaces with the same value of this label belong to one tenant.

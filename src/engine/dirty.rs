@@ -148,6 +148,7 @@ fn judged(control: &Control, change: &Changed) -> Option<SubjectKey> {
         Changed::Coverage(_)
         | Changed::Access(_)
         | Changed::Reach(_)
+        | Changed::Inhabited(_)
         | Changed::Tolerations
         | Changed::Trees
         | Changed::CustomKind(_) => None,
@@ -183,7 +184,9 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
         }
         // A namespace is Flux's own as long as a controller runs in it, and reaches all others.
         (Read::Owners(_), Changed::Instance(key)) => Some(Touched::Namespace(&key.namespace)),
-        (Read::Owners(_), Changed::Reach(namespace)) => Some(Touched::Namespace(namespace)),
+        (Read::Owners(_), Changed::Reach(namespace) | Changed::Inhabited(namespace)) => {
+            Some(Touched::Namespace(namespace))
+        }
         (Read::Owners(_), Changed::Object(kind, key)) if *kind == namespaces() => {
             Some(Touched::Namespace(&key.name))
         }
@@ -198,7 +201,10 @@ fn touched<'a>(read: &Read, change: &'a Changed) -> Option<Touched<'a>> {
 
 /// Whether somebody has to see all of a kind to know whom namespaces belong to.
 fn decides_on_owners(kind: KindId) -> bool {
-    kind == namespaces() || controller_kinds().contains(&kind) || reach_kinds().contains(&kind)
+    kind == namespaces()
+        || kind.is_of_flux()
+        || controller_kinds().contains(&kind)
+        || reach_kinds().contains(&kind)
 }
 
 /// Whom the rights of a principal concern: the accounts of its namespace, those of all, or nobody in particular.

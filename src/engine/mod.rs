@@ -693,6 +693,7 @@ fn is_seen_by_every_policy(changed: &Changed) -> bool {
         Changed::Object(..)
             | Changed::Access(_)
             | Changed::Reach(_)
+            | Changed::Inhabited(_)
             | Changed::Neighbours(_)
             | Changed::Tolerations
             | Changed::Trees

@@ -116,12 +116,15 @@ impl<'a> Touched<'a> {
             match change {
                 Changed::Coverage(kind) => {
                     touched.all |= *kind == namespaces()
+                        || kind.is_of_flux()
                         || controller_kinds().contains(kind)
                         || access_kinds().contains(kind);
                 }
                 Changed::Object(kind, key) if *kind == namespaces() => touched.namespaces.push(&key.name),
                 Changed::Instance(key) => touched.namespaces.push(&key.namespace),
-                Changed::Reach(namespace) => touched.namespaces.push(namespace),
+                Changed::Reach(namespace) | Changed::Inhabited(namespace) => {
+                    touched.namespaces.push(namespace)
+                }
                 _ => {}
             }
         }

@@ -62,6 +62,8 @@ pub enum Changed {
     Access(Principal),
     /// Whether the controllers of Flux in a namespace may reconcile what is in all others.
     Reach(Arc<str>),
+    /// Whether a namespace holds Flux objects.
+    Inhabited(Arc<str>),
     /// Who runs on a node, or whom they belong to.
     Neighbours(ObjectKey),
     /// Which tolerations pods have, or whom those belong to.
@@ -81,6 +83,8 @@ pub struct Inventory {
     access: access::Index,
     /// The namespaces whose controllers may reconcile what is in all others.
     far_reaching: BTreeSet<Arc<str>>,
+    /// The namespaces that hold Flux objects.
+    inhabited: BTreeSet<Arc<str>>,
     placement: placement::Index,
     trees: Trees,
     customs: Customs,
@@ -127,6 +131,7 @@ impl Default for Inventory {
             instances: BTreeMap::new(),
             access: access::Index::default(),
             far_reaching: BTreeSet::new(),
+            inhabited: BTreeSet::new(),
             placement: placement::Index::default(),
             trees: Trees::default(),
             customs: Customs::default(),
@@ -148,6 +153,7 @@ impl Inventory {
         self.derive_instances(&touched.controllers, &mut changed);
         self.derive_access(&mut changed);
         self.derive_reach(&mut changed);
+        self.derive_inhabited(&mut changed);
         self.derive_placement(touched, &mut changed);
         changed
     }
@@ -352,7 +358,7 @@ impl Inventory {
             let namespace = match change {
                 Changed::Object(kind, key) if *kind == namespaces() => &key.name,
                 Changed::Instance(key) => &key.namespace,
-                Changed::Reach(namespace) => namespace,
+                Changed::Reach(namespace) | Changed::Inhabited(namespace) => namespace,
                 _ => continue,
             };
             self.placement.nodes(namespace, &mut touched.nodes);
@@ -438,6 +444,42 @@ impl Inventory {
     /// Whether a Flux controller in a namespace may reconcile what is in all others.
     pub(crate) fn reaches_far(&self, namespace: &str) -> bool {
         self.far_reaching.contains(namespace)
+    }
+
+    /// Which namespaces got their first Flux object, or lost their last.
+    fn derive_inhabited(&mut self, changed: &mut BTreeSet<Changed>) {
+        let touched = changed.iter().filter_map(|change| match change {
+            Changed::Object(kind, key) if kind.is_of_flux() => Some(&key.namespace),
+            _ => None,
+        });
+        let touched: BTreeSet<&Arc<str>> = touched.collect();
+        let differs = |namespace: &&Arc<str>| {
+            let mut tables = kinds::of_flux().map(|kind| &self.state(kind).table);
+            self.inhabited.contains(*namespace) != tables.any(|table| table.has_any_in(namespace))
+        };
+        let differing: Vec<Arc<str>> = touched.into_iter().filter(differs).cloned().collect();
+        for namespace in differing {
+            if !self.inhabited.remove(&namespace) {
+                self.inhabited.insert(namespace.clone());
+            }
+            changed.insert(Changed::Inhabited(namespace));
+        }
+    }
+
+    /// Whether a namespace is seen to hold a Flux object, be it one that could not be read.
+    pub(super) fn is_inhabited(&self, namespace: &str) -> bool {
+        self.inhabited.contains(namespace) || kinds::of_flux().any(|kind| self.has_unread_in(kind, namespace))
+    }
+
+    /// Whether some object of a kind in a namespace could not be read.
+    fn has_unread_in(&self, kind: KindId, namespace: &str) -> bool {
+        let mut unread = table::from(self.undecodable(kind), namespace);
+        unread.next().is_some_and(|(key, _)| *key.namespace == *namespace)
+    }
+
+    /// Whether any namespace is seen to hold a Flux object.
+    pub(super) fn has_inhabitants(&self) -> bool {
+        !self.inhabited.is_empty()
     }
 
     /// Roles and bindings. What is found missing among them is put down in `lacking`.

@@ -421,6 +421,8 @@ pub trait AnyTable: Send {
     fn keys(&self) -> Vec<ObjectKey>;
     /// The keys of the rows in a namespace.
     fn keys_in(&self, namespace: &str) -> Vec<ObjectKey>;
+    /// Whether a namespace has rows.
+    fn has_any_in(&self, namespace: &str) -> bool;
     /// How many rows there are.
     fn rows(&self) -> usize;
     /// The table itself, for typed access.
@@ -486,6 +488,10 @@ impl<R: PartialEq + Send + 'static> AnyTable for Table<R> {
 
     fn keys_in(&self, namespace: &str) -> Vec<ObjectKey> {
         self.in_namespace(namespace).map(|(key, _)| key.clone()).collect()
+    }
+
+    fn has_any_in(&self, namespace: &str) -> bool {
+        self.first_of(namespace).is_some()
     }
 
     fn rows(&self) -> usize {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::access::{ACCOUNTS, AUTHENTICATED, Ask};
 use super::coverage::Missing;
 use super::scanned::{self, Scanned};
-use super::view::{Lacking, complete, found_in_input};
+use super::view::{Lacking, complete, found_in_input, is_watched};
 use super::{Instance, InstanceKey, Inventory, ObjectKey, controllers_are_complete};
 use crate::api::glob::matches;
 use crate::api::policy::{PlatformSubject, SubjectKind};
@@ -13,7 +13,7 @@ use crate::api::{FluxSecurityPolicySpec, Tenancy};
 use crate::flux::detect::Certainty;
 use crate::kinds::namespace::{Namespace, NamespaceRow};
 use crate::kinds::rbac::{ClusterRole, ClusterRoleBinding, Principal};
-use crate::kinds::{KindId, id_of};
+use crate::kinds::{self, KindId, id_of};
 
 /// How a policy tells platform from tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +23,7 @@ pub struct TenancyRules {
     platform: Vec<String>,
     /// Who runs the cluster.
     subjects: Vec<PlatformSubject>,
-    /// Labels that a tenant's namespace must have; empty: every other namespace is a tenant's.
+    /// Labels that a tenant's namespace must have; empty: every other namespace with Flux objects is a tenant's.
     tenant_labels: BTreeMap<String, String>,
     /// The label whose value names the tenant.
     tenant_label: String,
@@ -42,7 +42,7 @@ pub enum Owner<'a> {
     Platform,
     /// A tenant, by the value of the policy's label, else by the name of its only namespace.
     Tenant(&'a str),
-    /// Neither: the policy's selector of tenants leaves it out.
+    /// Neither: the policy's selector of tenants leaves it out, or there is none and the namespace holds no Flux objects.
     Nobody,
 }
 
@@ -89,10 +89,11 @@ impl TenancyRules {
     /// Whom a namespace belongs to. What the cluster's people say of it, by the policy or by a label, counts more than that
     /// a Flux controller runs there: tenants run what they like, and call it what they like. A namespace is Flux's own
     /// by what nobody can give himself within a namespace: by its name, or because its controllers may reconcile what is
-    /// in all namespaces.
+    /// in all namespaces. Where nobody says anything, Flux objects make a namespace a tenant's.
     ///
     /// # Errors
-    /// Controllers, their rights or namespaces cannot all be seen: the namespace might be Flux's own, or carry a label.
+    /// Controllers, their rights, namespaces or Flux objects cannot all be seen: the namespace might be Flux's own, carry a
+    /// label, or hold a Flux object.
     pub(crate) fn owner<'a>(
         &self,
         inventory: &'a Inventory,
@@ -114,7 +115,7 @@ impl TenancyRules {
             controllers_are_complete(inventory)?;
             all_reach_is_seen(inventory, namespace)?;
         }
-        if !is_selected {
+        if !is_selected || !is_said && !uses_flux(inventory, namespace)? {
             return Ok(Owner::Nobody);
         }
         let named = tenant.filter(|name| !name.is_empty());
@@ -148,6 +149,21 @@ impl TenancyRules {
             },
         }
     }
+}
+
+/// Whether a namespace holds Flux objects. One that is seen is enough; that there is none takes all kinds.
+///
+/// Manifests with Flux objects tell where these are. Without any they tell nothing: they are those of namespaces alone.
+fn uses_flux(inventory: &Inventory, namespace: &str) -> Result<bool, Missing> {
+    if inventory.is_inhabited(namespace) {
+        return Ok(true);
+    }
+    if inventory.is_of_input() && !inventory.has_inhabitants() {
+        let what = format!("any Flux object, which would tell whether namespace {namespace} is a tenant's,");
+        return Err(Missing::in_input(what));
+    }
+    kinds::of_flux().try_for_each(|kind| is_watched(inventory, kind))?;
+    Ok(false)
 }
 
 /// The labels of a namespace; `None`: it does not exist.

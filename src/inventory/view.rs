@@ -446,7 +446,8 @@ pub(super) fn found_in_input(inventory: &Inventory, kind: KindId, key: &ObjectKe
     Err(Missing::in_input(format!("{} {key}", kind.name())))
 }
 
-fn is_watched(inventory: &Inventory, kind: KindId) -> Result<(), Missing> {
+/// Fails unless the objects of a kind are seen, those among them that cannot be read too.
+pub(super) fn is_watched(inventory: &Inventory, kind: KindId) -> Result<(), Missing> {
     let coverage = inventory.coverage(kind);
     if coverage.is_complete() {
         return Ok(());

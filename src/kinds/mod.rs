@@ -33,6 +33,7 @@ pub mod service;
 pub mod workload;
 
 use std::any::Any;
+use std::sync::LazyLock;
 
 use crate::inventory::table::{AnyTable, ObjectKey, Table};
 pub use author::{Author, Hand};
@@ -274,6 +275,24 @@ const fn is_same(one: &str, other: &str) -> bool {
     true
 }
 
+/// The kinds whose objects make their namespace one that uses Flux: Flux's own, and what flux-operator makes such objects
+/// of. A FluxInstance is an installation.
+static OF_FLUX: LazyLock<Box<[KindId]>> = LazyLock::new(|| {
+    let makes_objects = [
+        id_of::<flux_objects::ResourceSet>(),
+        id_of::<flux_objects::ResourceSetInputProvider>(),
+    ];
+    let is_of_flux = |kind: &KindId| {
+        kind.entry().descriptor.group.ends_with(".toolkit.fluxcd.io") || makes_objects.contains(kind)
+    };
+    KindId::all().filter(is_of_flux).collect()
+});
+
+/// The same, one after the other.
+pub(crate) fn of_flux() -> impl Iterator<Item = KindId> {
+    OF_FLUX.iter().copied()
+}
+
 impl KindId {
     /// Every kind.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -286,6 +305,11 @@ impl KindId {
     #[must_use]
     pub fn entry(self) -> &'static Entry {
         &CATALOG[usize::from(self.0)]
+    }
+
+    /// Whether an object of it makes its namespace one that uses Flux.
+    pub(crate) fn is_of_flux(self) -> bool {
+        OF_FLUX.contains(&self)
     }
 
     /// The kind's name, for instance `Kustomization`.

@@ -21,8 +21,14 @@ fn namespace(name: &str, labels: Value) -> Value {
     json!({"kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 }
 
+/// A namespace that somebody says is a tenant's.
+fn tenants(name: &str, mut labels: Value) -> Value {
+    labels["toolkit.fluxcd.io/tenant"] = json!(name);
+    namespace(name, labels)
+}
+
 fn tenant() -> Value {
-    namespace("tenant", json!({}))
+    tenants("tenant", json!({}))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
@@ -112,7 +118,7 @@ fn all_but(name: &str) -> Value {
 
 #[rustfmt::skip]
 fn privileged() -> Vec<Case> {
-    let labelled = |label: &str, level: &str| vec![namespace("tenant", json!({format!("pod-security.kubernetes.io/{label}"): level}))];
+    let labelled = |label: &str, level: &str| vec![tenants("tenant", json!({format!("pod-security.kubernetes.io/{label}"): level}))];
     let with = |more: &[Value]| [&[tenant()], more].concat();
     let it = || policy_of(NOT_PRIVILEGED);
     let bound = |policy: Value| with(&[policy, binding(&["Deny"])]);
@@ -160,6 +166,10 @@ fn privileged() -> Vec<Case> {
         ("FSP-NODE-002", "OpenShift", with(&[openshift]), Unknown),
         ("FSP-NODE-002", "a policy that cannot be read", with(std::slice::from_ref(&odd)), Unknown),
         ("FSP-NODE-002", "the label suffices", [labelled("enforce", "baseline"), vec![odd]].concat(), Pass),
+        ("FSP-NODE-002", "FSP-NODE-002 nobody says so, but it holds a Flux object", vec![namespace("tenant", json!({})), object("Alert", json!({}))], Fail),
+        ("FSP-NODE-002", "nobody says so, and an object there cannot be read", vec![namespace("tenant", json!({})), object("Alert", json!({"suspend": 7}))], Fail),
+        ("FSP-NODE-002", "FSP-NODE-002 a namespace without Flux objects, as default is", vec![namespace("default", json!({}))], NotApplicable),
+        ("FSP-NODE-002", "FSP-NODE-002 Flux objects elsewhere", vec![namespace("default", json!({})), object("Alert", json!({}))], NotApplicable),
         ("FSP-NODE-002", "no tenant's", vec![namespace("kube-system", json!({}))], NotApplicable),
     ]
 }
@@ -224,7 +234,7 @@ fn affinity(kind: &str, values: &[&str]) -> Value {
 
 #[rustfmt::skip]
 fn dedicated() -> Vec<Case> {
-    let nodes = || vec![node("flux", tainted("NoSchedule")), plain("n1"), plain("n2")];
+    let nodes = || vec![tenant(), node("flux", tainted("NoSchedule")), plain("n1"), plain("n2")];
     let with = |flux: Value, more: &[Value]| [&nodes()[..], &[flux], more].concat();
     let here = || ("nodeSelector", json!({"pool": "flux"}));
     let own = || placed(&[here(), ("tolerations", tolerant())]);
@@ -273,7 +283,9 @@ fn look_alike(node: &str) -> Value {
 
 #[rustfmt::skip]
 fn co_located() -> Vec<Case> {
-    let with = |more: &[Value]| [&[plain("n1"), plain("n2"), flux_pod("n1")], more].concat();
+    let owned = || [tenant(), tenants("a", json!({})), tenants("b", json!({}))];
+    let with = |more: &[Value]| [&[plain("n1"), plain("n2"), flux_pod("n1")], &owned()[..], more].concat();
+    let release = in_namespace(object("HelmRelease", json!({})), "monitoring");
     let web = |namespace: &str, node: &str| on_node(pod_in(namespace, "web", json!({})), node);
     let deleted = { let mut it = web("tenant", "n1"); it["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"); it };
     vec![
@@ -285,7 +297,8 @@ fn co_located() -> Vec<Case> {
         ("FSP-NODE-005", "a pod that is being deleted", with(&[deleted]), Pass),
         ("FSP-NODE-005", "a pod that waits for a node", with(&[pod_in("tenant", "web", json!({}))]), Pass),
         ("FSP-NODE-005", "the platform beside Flux", with(&[web("kube-system", "n1"), web("flux-system", "n1")]), Pass),
-        ("FSP-NODE-005", "agents beside Flux in a namespace that is not named", with(&[web("monitoring", "n1")]), Fail),
+        ("FSP-NODE-005", "agents beside Flux in a namespace that is not named", with(&[web("monitoring", "n1"), release]), Fail),
+        ("FSP-NODE-005", "FSP-NODE-005 agents beside Flux in a namespace without Flux objects", with(&[web("monitoring", "n1")]), Pass),
         ("FSP-NODE-005", "a tenant beside what may be Flux", with(&[look_alike("n2"), web("tenant", "n2")]), Unknown),
         ("FSP-NODE-005", "what may be Flux alone", with(&[look_alike("n2")]), Pass),
         ("FSP-NODE-005", "a pod cannot be read", with(&[unreadable("tenant")]), Unknown),
@@ -376,8 +389,13 @@ fn sandboxes_may_be_required() {
 fn tenants_may_have_to_stay_apart() {
     let on = |namespace: &str, node: &str| on_node(pod_in(namespace, "web", json!({})), node);
     let apart = |objects: &[Value]| tuned("FSP-NODE-005", ("tenants", "apart"), objects);
-    let nodes = [plain("n1"), plain("n2")];
-    let with = |more: &[Value]| [&nodes[..], more].concat();
+    let cluster = [
+        plain("n1"),
+        plain("n2"),
+        tenants("a", json!({})),
+        tenants("b", json!({})),
+    ];
+    let with = |more: &[Value]| [&cluster[..], more].concat();
     assert_eq!(apart(&with(&[on("a", "n1"), on("b", "n1")])), Fail);
     assert_eq!(apart(&with(&[on("a", "n1"), on("b", "n2")])), Pass);
     assert_eq!(apart(&with(&[on("a", "n1"), on("kube-system", "n1")])), Pass);
@@ -396,7 +414,7 @@ fn a_cluster_may_enforce_a_level_where_no_label_does() {
         tuned(
             "FSP-NODE-002",
             ("default-level", "baseline"),
-            &[namespace("tenant", labels)],
+            &[tenants("tenant", labels)],
         )
     };
     assert_eq!(with_default(json!({})), Pass);

@@ -184,6 +184,31 @@ fn a_kind_that_may_not_be_listed_is_unknown_never_pass() {
     }
 }
 
+/// A namespace that nobody labels may hold what cannot be seen. What can be seen there is enough.
+#[test]
+fn who_may_not_list_a_flux_kind_does_not_know_the_tenants() {
+    let namespace = json!({"kind": "Namespace", "metadata": {"name": "tenant"}});
+    for id in ["FSP-NODE-002", "FSP-NET-004"] {
+        for (coverage, expected) in [
+            (Coverage::Forbidden, Unknown),
+            (Coverage::Failing { error: "cut".into() }, Unknown),
+            (Coverage::Absent, NotApplicable),
+        ] {
+            let mut engine = engine(Tenancy::Shared);
+            engine.ingest([upsert(&namespace)]);
+            assert_eq!(control(&posture(&engine), id).result, NotApplicable, "{id}");
+            engine.ingest([Delta::Coverage(support::kind("Receiver"), coverage.clone())]);
+            let judged = control(&posture(&engine), id);
+            assert_eq!(judged.result, expected, "{id} {coverage}: {}", judged.message);
+            if expected == Unknown {
+                assert!(judged.message.contains("receivers"), "{id}: {}", judged.message);
+            }
+            engine.ingest([upsert(&object("Kustomization", json!({})))]);
+            assert_eq!(control(&posture(&engine), id).result, Fail, "{id} {coverage}");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_exist_is_not_applicable() {
     for (judged, kinds) in controls() {

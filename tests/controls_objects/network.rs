@@ -153,7 +153,8 @@ fn private() -> Vec<Case> {
 
 #[rustfmt::skip]
 fn tenants() -> Vec<Case> {
-    let with = |more: &[Value]| [&[namespace("tenant")], more].concat();
+    let said = |mut it: Value| { it["metadata"]["labels"]["toolkit.fluxcd.io/tenant"] = json!("tenant"); it };
+    let with = |more: &[Value]| [&[said(namespace("tenant"))], more].concat();
     let of_all = |name: &str, ingress: Value| policy("tenant", name, json!({}), ingress);
     let deny = || of_all("deny", json!([]));
     vec![
@@ -167,6 +168,9 @@ fn tenants() -> Vec<Case> {
         ("FSP-NET-004", "FSP-NET-004 AdminNetworkPolicies may deny", with(&[crd("adminnetworkpolicies.policy.networking.k8s.io")]), Unknown),
         ("FSP-NET-004", "denied, whatever Cilium knows", with(&[deny(), cilium()]), Pass),
         ("FSP-NET-004", "a policy that cannot be read", with(&[unreadable("tenant")]), Unknown),
+        ("FSP-NET-004", "FSP-NET-004 nobody says so, but it holds a Flux object", vec![namespace("tenant"), object("Kustomization", json!({}))], Fail),
+        ("FSP-NET-004", "FSP-NET-004 a namespace without Flux objects, as default is", vec![namespace("default")], NotApplicable),
+        ("FSP-NET-004", "FSP-NET-004 Flux objects elsewhere", vec![namespace("default"), object("Kustomization", json!({}))], NotApplicable),
         ("FSP-NET-004", "the platform", vec![namespace("kube-system")], NotApplicable),
     ]
 }
