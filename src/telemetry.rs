@@ -40,7 +40,7 @@ pub fn start(filter: &str) {
         }
     }));
     // A second start, in tests, keeps the first one's settings.
-    let _ = subscriber(filter, colours(), std::io::stderr).try_init();
+    let _ = subscriber(filter, colours(&std::io::stderr()), std::io::stderr).try_init();
     if refused {
         tracing::warn!("the log filter cannot be read; logging at info");
     }
@@ -80,8 +80,8 @@ fn show(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::
 }
 
 /// Colours are for people at a terminal who did not opt out: <https://no-color.org>.
-pub(crate) fn colours() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]

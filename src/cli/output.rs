@@ -1,11 +1,12 @@
 //! How the result of an audit is printed.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
 use crate::api::ReportStatus;
 use crate::render::{html, junit, markdown, openreports, record, sarif, table};
+use crate::telemetry::colours;
 
 /// Which format, and how much of it.
 #[derive(Debug, Args)]
@@ -79,7 +80,7 @@ impl Output {
 
     fn table(&self, wide: bool) -> table::Options {
         table::Options {
-            colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            colour: colours(&std::io::stdout()),
             show_passing: self.show_passing,
             wide,
         }
