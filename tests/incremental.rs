@@ -487,28 +487,39 @@ fn one_changed_object_costs_itself_whatever_else_there_is() {
 #[test]
 fn only_the_first_and_the_last_flux_object_change_the_owner() {
     let alert = |name: &str, suspend: bool| json!({"kind": "Alert", "metadata": {"name": name, "namespace": "tenant"}, "spec": {"suspend": suspend}});
-    let judged = |engine: &Engine| support::control(&posture(engine), "FSP-NET-004").result;
-    let mut engine = engine(Tenancy::Shared);
-    engine.ingest([upsert(
-        &json!({"kind": "Namespace", "metadata": {"name": "tenant"}}),
-    )]);
-    assert_eq!(judged(&engine), ControlResult::NotApplicable);
-    let mut cost = |delta: Delta, expected: ControlResult| {
-        let before = engine.evaluations();
-        engine.ingest([delta]);
-        assert_eq!(judged(&engine), expected);
-        engine.evaluations() - before
+    let costs = |labels: Value| {
+        let judged = |engine: &Engine| support::control(&posture(engine), "FSP-NET-004").result;
+        let mut engine = engine(Tenancy::Shared);
+        let namespace = json!({"kind": "Namespace", "metadata": {"name": "tenant", "labels": labels}});
+        engine.ingest([upsert(&namespace)]);
+        let steps = [
+            upsert(&alert("a", false)),
+            upsert(&alert("a", true)),
+            upsert(&alert("b", true)),
+            remove(&alert("a", true)),
+            remove(&alert("b", true)),
+        ];
+        let told = judged(&engine);
+        let after = steps.map(|delta| {
+            let before = engine.evaluations();
+            engine.ingest([delta]);
+            (engine.evaluations() - before, judged(&engine))
+        });
+        (told, after)
     };
-    let first = cost(upsert(&alert("a", false)), ControlResult::Fail);
-    let edit = cost(upsert(&alert("a", true)), ControlResult::Fail);
-    let second = cost(upsert(&alert("b", true)), ControlResult::Fail);
-    let one_of_two = cost(remove(&alert("a", true)), ControlResult::Fail);
-    let last = cost(remove(&alert("b", true)), ControlResult::NotApplicable);
-    assert!(
-        first > second && last > one_of_two,
-        "{first} {edit} {second} {one_of_two} {last}"
+    let (before, [first, edit, second, one_of_two, last]) = costs(json!({}));
+    assert_eq!(before, ControlResult::NotApplicable);
+    assert_eq!(last.1, ControlResult::NotApplicable);
+    // Whose namespace is labelled has its owner all the time.
+    let (_, labelled) = costs(json!({"toolkit.fluxcd.io/tenant": "tenant"}));
+    assert!(labelled.iter().all(|(_, result)| *result == ControlResult::Fail));
+    assert_eq!(
+        [edit, second, one_of_two],
+        [labelled[1], labelled[2], labelled[3]]
     );
-    assert_eq!((edit, second), (one_of_two, one_of_two));
+    assert_eq!(first.1, ControlResult::Fail);
+    assert!(first.0 > second.0, "{first:?} {second:?}");
+    assert!(last.0 > one_of_two.0, "{last:?} {one_of_two:?}");
 }
 
 /// A NetworkPolicy concerns its namespace.

@@ -283,7 +283,8 @@ static OF_FLUX: LazyLock<Box<[KindId]>> = LazyLock::new(|| {
         id_of::<flux_objects::ResourceSetInputProvider>(),
     ];
     let is_of_flux = |kind: &KindId| {
-        kind.entry().descriptor.group.ends_with(".toolkit.fluxcd.io") || makes_objects.contains(kind)
+        // Beside the toolkit's groups there is that of its extensions, with ArtifactGenerators.
+        kind.entry().descriptor.group.ends_with(".fluxcd.io") || makes_objects.contains(kind)
     };
     KindId::all().filter(is_of_flux).collect()
 });
@@ -316,5 +317,33 @@ impl KindId {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.entry().descriptor.kind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_of_flux_makes_its_namespace_a_tenants_and_an_installation_does_not() {
+        let of_flux: Vec<&str> = of_flux().map(KindId::name).collect();
+        for name in [
+            "Kustomization",
+            "Alert",
+            "ExternalArtifact",
+            "ArtifactGenerator",
+            "ResourceSet",
+        ] {
+            assert!(of_flux.contains(&name), "{name}");
+        }
+        for name in [
+            "FluxInstance",
+            "FluxSecurityPolicy",
+            "FluxSecurityWaiver",
+            "Namespace",
+            "Ingress",
+        ] {
+            assert!(!of_flux.contains(&name), "{name}");
+        }
     }
 }

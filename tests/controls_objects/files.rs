@@ -279,7 +279,8 @@ fn fsp_sec_011_recipients_tell_who_can_decrypt() {
             ("b.yaml", &encrypted("other", &age("age1a"), "bW9yZSBz")),
         ],
     );
-    assert_eq!(result("FSP-SEC-011", &[], vec![of_namespaces]), Fail);
+    let said = ["tenant", "other"].map(|name| json!({"kind": "Namespace", "metadata": {"name": name, "labels": {"toolkit.fluxcd.io/tenant": name}}}));
+    assert_eq!(result("FSP-SEC-011", &said, vec![of_namespaces]), Fail);
 }
 
 #[test]
