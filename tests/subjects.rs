@@ -245,9 +245,9 @@ fn an_unreadable_sibling_matters_to_its_own_namespace_only() {
     let mut engine = engine();
     let mut broken = receiver("a");
     broken["spec"] = json!({"resources": 7});
-    engine.ingest([upsert(&namespace("b", "")), upsert(&broken)]);
+    engine.ingest([upsert(&namespace("b", "team")), upsert(&broken)]);
     assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, Pass);
-    engine.ingest([upsert(&namespace("a", ""))]);
+    engine.ingest([upsert(&namespace("a", "team"))]);
     assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, Unknown);
 }
 

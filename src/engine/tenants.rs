@@ -123,7 +123,7 @@ impl<'a> Touched<'a> {
                 Changed::Object(kind, key) if *kind == namespaces() => touched.namespaces.push(&key.name),
                 Changed::Instance(key) => touched.namespaces.push(&key.namespace),
                 Changed::Reach(namespace) | Changed::Inhabited(namespace) => {
-                    touched.namespaces.push(namespace)
+                    touched.namespaces.push(namespace);
                 }
                 _ => {}
             }

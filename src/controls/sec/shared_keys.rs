@@ -114,8 +114,10 @@ impl<'a> Files<'a> {
         for (_, tree) in trees.scanned() {
             let others = tree.encrypted.iter().filter(|it| !it.namespace.is_empty());
             for it in others.filter(|it| !reached.contains(&(it.file.clone(), it.line))) {
-                if let Ok(Owner::Tenant(tenant)) = view.owner(&it.namespace) {
-                    files.add(tenant, it);
+                match view.owner(&it.namespace) {
+                    Ok(Owner::Tenant(tenant)) => files.add(tenant, it),
+                    Ok(Owner::Platform | Owner::Nobody) => {}
+                    Err(missing) => files.lack = files.lack.or(Some(missing)),
                 }
             }
         }
