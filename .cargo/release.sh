@@ -3,14 +3,19 @@
 # of the system that it runs on, and knows no path of the one that it comes from.
 set -eu
 case "$1" in
-    # Places that depend on where the program is loaded, in an eighth of the space; functions that do the same, once.
     amd64) target=x86_64-unknown-linux-gnu cc=x86_64-linux-gnu-gcc
-        link="-Clink-arg=-Wl,--pack-dyn-relocs=relr -Clink-arg=-Wl,--icf=all" ;;
-    # Pages of arm64 are up to 64 KiB large. A static program is loaded to one place there: the compiler knows no other.
+        # Places that depend on where the program is loaded, in a tenth of the space. A static program of arm64 is
+        # loaded to one place: the compiler knows no other.
+        link=-Clink-arg=-Wl,--pack-dyn-relocs=relr ;;
+    # Pages of arm64 are up to 64 KiB large.
     arm64) target=aarch64-unknown-linux-gnu cc=aarch64-linux-gnu-gcc link=
         export JEMALLOC_SYS_WITH_LG_PAGE=16 ;;
     *) echo "no target for the architecture '$1'" >&2; exit 1 ;;
 esac
+# The compiler's own linker, which a named `cc` does not get by itself. What is the same of functions it keeps once.
+host=$(rustc --version --verbose | sed -n 's/^host: //p')
+linker=$(rustc --print sysroot)/lib/rustlib/$host/bin/gcc-ld
+link="-Clink-arg=-B$linker -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=all $link"
 variable=$(echo "$target" | tr a-z- A-Z_)
 export "CARGO_TARGET_${variable}_LINKER=$cc" "CC_$(echo "$target" | tr - _)=$cc"
 export RUSTFLAGS="-Ctarget-feature=+crt-static $link \

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const PROGRAM: &str = "usr/local/bin/fluxsec";
 const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
 /// A commit's time.
 const EPOCH: &str = "1767225600";
@@ -38,7 +37,9 @@ impl Built {
         let compiled = built.path("compiled");
         fs::create_dir_all(compiled.join(AUTHORITIES).parent().unwrap()).unwrap();
         fs::copy(binary, compiled.join("fluxsec")).unwrap();
-        fs::write(compiled.join(AUTHORITIES), "certificates of public authorities\n").unwrap();
+        // Where a system has none, only what reads them misses them.
+        let authorities = fs::read(Path::new("/").join(AUTHORITIES)).unwrap_or_default();
+        fs::write(compiled.join(AUTHORITIES), authorities).unwrap();
         let output = built
             .buildah(&[
                 "build",
@@ -223,19 +224,25 @@ fn the_program_needs_nothing_else() {
     audit.stdin.take().unwrap().write_all(&manifest).unwrap();
     let report: Value = serde_json::from_slice(&audit.wait_with_output().unwrap().stdout).unwrap();
     assert!(
-        report["report"]["controls"].as_array().unwrap().len() > 50,
+        report["status"]["controls"].as_array().unwrap().len() > 50,
         "{report}"
     );
 
     names_are_resolved(&root);
     it_lives(&root);
-    let text = String::from_utf8_lossy(&fs::read(root.join(PROGRAM)).unwrap()).into_owned();
+}
+
+#[test]
+#[ignore = "needs the release build: make release-check"]
+fn the_program_knows_no_path_of_where_it_was_compiled() {
+    let binary = fs::read(std::env::var("FLUXSEC").expect("FLUXSEC names the release binary")).unwrap();
+    let text = String::from_utf8_lossy(&binary);
     for place in [env!("CARGO_MANIFEST_DIR"), "/.cargo/registry"] {
-        assert!(!text.contains(place), "{place} tells where it was compiled");
+        assert!(!text.contains(place), "{place}");
     }
 }
 
-/// By the C library that is linked in, which finds no file of the system.
+/// By the C library that is linked in, which finds no file of the system. The authorities are read before.
 fn names_are_resolved(root: &Path) {
     let port = free_port();
     let cluster = json!({"name": "it", "cluster": {"server": format!("https://api.example.com:{port}")}});

@@ -174,7 +174,7 @@ fn workflows_name_what_is_there() {
 const SIZE: u64 = 10_000_000;
 const START: Duration = Duration::from_millis(50);
 /// How far from the aim it is tolerated: a release should not grow unnoticed while it is too large already.
-const LARGEST: u64 = 13_500_000;
+const LARGEST: u64 = 17_000_000;
 
 #[test]
 #[ignore = "needs the release build: make release-check"]
