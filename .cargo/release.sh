@@ -12,10 +12,10 @@ case "$1" in
         export JEMALLOC_SYS_WITH_LG_PAGE=16 ;;
     *) echo "no target for the architecture '$1'" >&2; exit 1 ;;
 esac
-# The compiler's own linker, which a named `cc` does not get by itself. What is the same of functions it keeps once.
+# The compiler's own linker, which a named `cc` does not get by itself.
 host=$(rustc --version --verbose | sed -n 's/^host: //p')
 linker=$(rustc --print sysroot)/lib/rustlib/$host/bin/gcc-ld
-link="-Clink-arg=-B$linker -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=all $link"
+link="-Clink-arg=-B$linker -Clink-arg=-fuse-ld=lld $link"
 variable=$(echo "$target" | tr a-z- A-Z_)
 export "CARGO_TARGET_${variable}_LINKER=$cc" "CC_$(echo "$target" | tr - _)=$cc"
 export RUSTFLAGS="-Ctarget-feature=+crt-static $link \
