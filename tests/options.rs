@@ -492,8 +492,13 @@ fn events_reach_a_webhook_through_notification_controller() {
     let shows_more = |event: &Value, words: &str| {
         let command = event["metadata"]["command"].as_str().unwrap();
         let arguments: Vec<&str> = command.strip_prefix("kubectl ").unwrap().split(' ').collect();
-        let shown = control_plane.kubectl(&arguments).unwrap();
-        assert!(shown.contains(words), "{command}: {shown}");
+        // Events come before the report that they tell of.
+        wait_for(command, PATIENCE, || {
+            let shown = control_plane.kubectl(&arguments)?;
+            ensure!(shown.contains(words), "{shown}");
+            Ok(())
+        })
+        .unwrap();
     };
     assert_eq!(
         drifted["metadata"]["command"], "kubectl describe fluxsecurityreport default",
