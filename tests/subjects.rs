@@ -119,6 +119,9 @@ fn engine() -> Engine {
     engine
 }
 
+/// Whoever has it belongs to a tenant.
+const TENANT: &str = "toolkit.fluxcd.io/tenant";
+
 fn namespace(name: &str, label: &str) -> Value {
     let mut labels = json!({});
     if !label.is_empty() {
@@ -245,9 +248,9 @@ fn an_unreadable_sibling_matters_to_its_own_namespace_only() {
     let mut engine = engine();
     let mut broken = receiver("a");
     broken["spec"] = json!({"resources": 7});
-    engine.ingest([upsert(&namespace("b", "team")), upsert(&broken)]);
+    engine.ingest([upsert(&namespace("b", TENANT)), upsert(&broken)]);
     assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, Pass);
-    engine.ingest([upsert(&namespace("a", "team"))]);
+    engine.ingest([upsert(&namespace("a", TENANT))]);
     assert_eq!(control(&posture(&engine), "T-NAMESPACES").result, Unknown);
 }
 
