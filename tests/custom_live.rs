@@ -415,17 +415,7 @@ fn bad_policies_are_refused(control_plane: &ControlPlane) {
     control_plane
         .apply(&POLICY.replace("has(object.spec.owner)", "hass(object.spec.owner)"))
         .unwrap();
-    wait_for("the policy to be stalled", PATIENCE, || {
-        let policy = control_plane.get(&["fluxsecuritypolicy", "default"])?;
-        let stalled = condition(&policy, "Stalled");
-        let message = stalled["message"].as_str().unwrap_or_default();
-        ensure!(
-            stalled["status"] == "True" && message.contains("ACME-001, 1:1"),
-            "{stalled}"
-        );
-        Ok(())
-    })
-    .unwrap();
+    becomes_stalled(control_plane, "ACME-001, 1:1");
     for (change, says) in [
         ("id: FSP-ACME-001", "prefix of your own"),
         ("id: acme", "spec.customControls[0].id"),
@@ -445,20 +435,23 @@ fn bad_policies_are_refused(control_plane: &ControlPlane) {
             "apiVersion: v1, kind: Secret",
         ))
         .unwrap();
-    wait_for("Secrets to be refused", PATIENCE, || {
-        let policy = control_plane.get(&["fluxsecuritypolicy", "default"])?;
-        let stalled = condition(&policy, "Stalled");
-        ensure!(
-            stalled["message"].to_string().contains("Secrets are never read"),
-            "{stalled}"
-        );
-        Ok(())
-    })
-    .unwrap();
+    becomes_stalled(control_plane, "Secrets are never read");
     control_plane.apply(POLICY).unwrap();
     until(control_plane, "the policy to be well again", |report| {
         result(report, "ACME-001") == "Waived"
     });
+}
+
+/// Waits until the policy says what is wrong with it.
+fn becomes_stalled(control_plane: &ControlPlane, says: &str) {
+    wait_for("the policy to be stalled", PATIENCE, || {
+        let policy = control_plane.get(&["fluxsecuritypolicy", "default"])?;
+        let stalled = condition(&policy, "Stalled");
+        let message = stalled["message"].as_str().unwrap_or_default();
+        ensure!(stalled["status"] == "True" && message.contains(says), "{stalled}");
+        Ok(())
+    })
+    .unwrap();
 }
 
 fn without_the_policy_nothing_is_watched(control_plane: &ControlPlane) {
@@ -678,14 +671,7 @@ fn a_policy_tunes_its_own(control_plane: &ControlPlane) {
         ),
     ] {
         tuned(tuning);
-        wait_for("the policy to be stalled", PATIENCE, || {
-            let policy = control_plane.get(&["fluxsecuritypolicy", "default"])?;
-            let stalled = condition(&policy, "Stalled");
-            let message = stalled["message"].as_str().unwrap_or_default();
-            ensure!(message.contains(says), "{stalled}");
-            Ok(())
-        })
-        .unwrap();
+        becomes_stalled(control_plane, says);
     }
     control_plane.apply(OVER_THE_CATALOGUE).unwrap();
     until(control_plane, "it to be back", |report| {

@@ -223,9 +223,9 @@ impl Engine {
         let before = std::mem::take(&mut self.units);
         let plans = std::mem::take(&mut self.plans);
         let mut tellings = std::mem::take(&mut self.tellings);
-        let mut policies = self.policies();
-        let are_the_same = policies.all(|(name, row)| plans.get(name).is_some_and(|then| then.row == *row));
-        drop(policies);
+        let is_as_it_was =
+            |(name, row): (&str, &PolicyRow)| plans.get(name).is_some_and(|then| then.row == *row);
+        let are_the_same = self.policies().all(is_as_it_was);
         self.replan(if are_the_same { &before } else { &[] });
         self.tenants.clear();
         self.follow_tenants(&BTreeSet::new());

@@ -81,9 +81,19 @@ impl Plan {
     }
 }
 
+/// How a policy tunes a control. Only one that is invalid does so twice.
+fn tuning<'a>(spec: &'a FluxSecurityPolicySpec, id: &str) -> Option<&'a ControlTuning> {
+    spec.controls.iter().find(|tuning| tuning.id == id)
+}
+
+/// Whether a policy leaves a control out.
+fn is_off(tuning: Option<&ControlTuning>) -> bool {
+    tuning.and_then(|tuning| tuning.enabled) == Some(false)
+}
+
 fn item(spec: &FluxSecurityPolicySpec, control: &'static Control, rules: &Rules) -> Option<Item> {
-    let tuning = spec.controls.iter().rev().find(|tuning| tuning.id == control.id);
-    if tuning.and_then(|tuning| tuning.enabled) == Some(false) {
+    let tuning = tuning(spec, control.id);
+    if is_off(tuning) {
         return None;
     }
     let default = control.severity.under(spec.tenancy);
@@ -110,8 +120,8 @@ fn customs(spec: &FluxSecurityPolicySpec) -> Result<(Vec<Arc<Check>>, Vec<Item>)
     let mut items = Vec::with_capacity(checks.len());
     let mut asked = Vec::with_capacity(checks.len());
     for (control, check) in spec.custom_controls.iter().zip(checks) {
-        let tuning = spec.controls.iter().find(|tuning| tuning.id == control.id);
-        if tuning.and_then(|tuning| tuning.enabled) == Some(false) {
+        let tuning = tuning(spec, &control.id);
+        if is_off(tuning) {
             continue;
         }
         let control = controls::custom::control(control, &check)?;

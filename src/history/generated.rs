@@ -10,7 +10,7 @@ use super::fingerprint::Key;
 use super::repository::Objects;
 use super::walk::{Blob, History};
 use super::{Found, Scanned};
-use crate::secrets::generator;
+use crate::secrets::generator::{self, Way};
 
 /// Trees that are read for it.
 const MOST_TREES: usize = 200_000;
@@ -85,32 +85,9 @@ fn names<'a>(by: &Blob<'a>, generator: &Generator, blob: &Blob<'a>) -> (&'a str,
     (folders().next().unwrap_or_default(), path)
 }
 
-/// Where the path of a source leads to.
-struct Way<'a> {
-    /// How many folders up.
-    up: usize,
-    down: Vec<&'a str>,
-}
-
-impl<'a> Way<'a> {
-    fn of(path: &'a str) -> Option<Self> {
-        if path.contains("://") || path.starts_with('/') {
-            return None;
-        }
-        let mut way = Self {
-            up: 0,
-            down: Vec::new(),
-        };
-        for part in path.split('/') {
-            match part {
-                "" | "." => {}
-                ".." if way.down.pop().is_some() => {}
-                ".." => way.up += 1,
-                part => way.down.push(part),
-            }
-        }
-        Some(way)
-    }
+/// Where the path of a source leads to, within the repository.
+fn way(path: &str) -> Option<Way<'_>> {
+    Way::of(path).filter(|_| !path.starts_with('/'))
 }
 
 /// A search for files. `None` where it was given up.
@@ -127,7 +104,7 @@ impl Search<'_> {
     fn all(&mut self, generators: &[Generator]) -> Option<()> {
         let ways: Vec<Vec<Way<'_>>> = generators
             .iter()
-            .map(|it| it.sources.iter().filter_map(|path| Way::of(path)).collect())
+            .map(|it| it.sources.iter().filter_map(|path| way(path)).collect())
             .collect();
         let mut trees = self.folders(generators)?;
         let mut level = 0;
@@ -202,9 +179,9 @@ mod tests {
             ("../../x//y", 2, &["x", "y"]),
             ("a/../../b", 1, &["b"]),
         ] {
-            let way = Way::of(path).unwrap();
+            let way = way(path).unwrap();
             assert_eq!((way.up, &*way.down), (up, down), "{path}");
         }
-        assert!(Way::of("https://example.com/a").is_none() && Way::of("/etc/a").is_none());
+        assert!(way("https://example.com/a").is_none() && way("/etc/a").is_none());
     }
 }

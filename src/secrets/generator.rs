@@ -6,7 +6,7 @@ use super::node::Node;
 use super::scan::{Scan, documents, generated};
 use super::tree::Leak;
 
-pub(crate) use layout::{beside, folder, is_kustomization};
+pub(crate) use layout::{Way, beside, folder, is_kustomization};
 
 /// Without this nothing is made of files.
 const FIELD: &str = "secretGenerator";

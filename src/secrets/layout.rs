@@ -243,24 +243,48 @@ pub(crate) fn is_kustomization(path: &str) -> bool {
     )
 }
 
+/// Where a path leads to from a folder, without detours.
+pub(crate) struct Way<'a> {
+    /// How many folders up.
+    pub(crate) up: usize,
+    /// The names down from there.
+    pub(crate) down: Vec<&'a str>,
+}
+
+impl<'a> Way<'a> {
+    /// The way of a path; `None`: it leads to another machine.
+    pub(crate) fn of(path: &'a str) -> Option<Self> {
+        if path.contains("://") {
+            return None;
+        }
+        let mut way = Self {
+            up: 0,
+            down: Vec::new(),
+        };
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." if way.down.pop().is_some() => {}
+                ".." => way.up += 1,
+                part => way.down.push(part),
+            }
+        }
+        Some(way)
+    }
+}
+
 /// A path that is written relative to a folder, without detours; `None`: it leads out of the tree, or to another machine.
 pub(crate) fn beside(folder: &str, path: &str) -> Option<Box<str>> {
-    if path.contains("://") || path.contains('\n') {
+    if path.contains('\n') {
         return None;
     }
+    let way = Way::of(path)?;
     let mut parts: Vec<&str> = folder
         .split('/')
         .filter(|part| !part.is_empty() && *part != ".")
         .collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
+    parts.truncate(parts.len().checked_sub(way.up)?);
+    parts.extend(way.down);
     let joined = parts.join("/");
     Some(if folder.starts_with('/') {
         format!("/{joined}").into()
